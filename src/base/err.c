@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/err.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+int og_fail(struct og_err *err, int code, const char *fmt, ...)
+{
+	va_list ap;
+	size_t used;
+
+	if (err == NULL)
+		return code;
+
+	err->code = code;
+	va_start(ap, fmt);
+	(void)vsnprintf(err->text, sizeof(err->text), fmt, ap);
+	va_end(ap);
+
+	used = strlen(err->text);
+	(void)snprintf(err->text + used, sizeof(err->text) - used, ": %s", strerrordesc_np(-code));
+	return code;
+}
+
+int og_fail_in(struct og_err *err, int code, const char *fmt, ...)
+{
+	char inner[OG_ERR_TEXT_MAX];
+	va_list ap;
+	size_t used;
+
+	if (err == NULL)
+		return code;
+
+	(void)snprintf(inner, sizeof(inner), "%s",
+		       err->code != 0 ? err->text : strerrordesc_np(-code));
+	err->code = code;
+	va_start(ap, fmt);
+	(void)vsnprintf(err->text, sizeof(err->text), fmt, ap);
+	va_end(ap);
+
+	used = strlen(err->text);
+	(void)snprintf(err->text + used, sizeof(err->text) - used, ": %s", inner);
+	return code;
+}

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/io.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+
+#define READ_STEP_BYTES 16384U
+
+int og_write_all(int fd, const void *buf, size_t len)
+{
+	const uint8_t *at = buf;
+
+	while (len > 0) {
+		ssize_t n = write(fd, at, len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		at += (size_t)n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+int og_pwrite_all(int fd, const void *buf, size_t len, uint64_t offset)
+{
+	const uint8_t *at = buf;
+
+	while (len > 0) {
+		ssize_t n = pwrite(fd, at, len, (off_t)offset);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		at += (size_t)n;
+		len -= (size_t)n;
+		offset += (size_t)n;
+	}
+	return 0;
+}
+
+ssize_t og_read_upto(int fd, void *buf, size_t len)
+{
+	size_t done = 0;
+
+	while (done < len) {
+		ssize_t n = read(fd, (uint8_t *)buf + done, len - done);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			break;
+		done += (size_t)n;
+	}
+	return (ssize_t)done;
+}
+
+ssize_t og_pread_upto(int fd, void *buf, size_t len, uint64_t offset)
+{
+	size_t done = 0;
+
+	while (done < len) {
+		ssize_t n = pread(fd, (uint8_t *)buf + done, len - done, (off_t)(offset + done));
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			break;
+		done += (size_t)n;
+	}
+	return (ssize_t)done;
+}
+
+int og_read_all(int fd, size_t max_bytes, char **ret_buf, size_t *ret_len, struct og_err *err)
+{
+	og_auto_free char *buf = NULL;
+	size_t room = 0;
+	size_t len = 0;
+
+	for (;;) {
+		ssize_t n;
+
+		if (room - len < 2) {
+			size_t bigger = room == 0 ? READ_STEP_BYTES : room * 2;
+			char *moved = realloc(buf, bigger);
+
+			if (moved == NULL)
+				return og_fail(err, -ENOMEM, "read %zu bytes", bigger);
+			buf = moved;
+			room = bigger;
+		}
+		n = read(fd, buf + len, room - len - 1);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return og_fail(err, -errno, "read");
+		if (n == 0)
+			break;
+		len += (size_t)n;
+		if (len > max_bytes)
+			return og_fail(err, -EFBIG, "more than %zu bytes", max_bytes);
+	}
+
+	buf[len] = '\0';
+	*ret_buf = og_take_ptr(buf);
+	if (ret_len != NULL)
+		*ret_len = len;
+	return 0;
+}
+
+int og_read_file(int dir_fd, const char *path, size_t max_bytes, char **ret_buf, size_t *ret_len,
+		 struct og_err *err)
+{
+	og_auto_fd fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	int r;
+
+	if (fd < 0)
+		return og_fail(err, -errno, "open '%s'", path);
+	r = og_read_all(fd, max_bytes, ret_buf, ret_len, err);
+	if (r < 0)
+		return og_fail_in(err, r, "read '%s'", path);
+	return 0;
+}
+
+int og_replace_file(int dir_fd, const char *name, const void *buf, size_t len, mode_t mode,
+		    bool durable, struct og_err *err)
+{
+	char tmp_name[256];
+	og_auto_fd fd = -EBADF;
+	int r;
+
+	if ((size_t)snprintf(tmp_name, sizeof(tmp_name), ".%s.%d", name, (int)getpid()) >=
+	    sizeof(tmp_name))
+		return og_fail(err, -ENAMETOOLONG, "write '%s'", name);
+
+	fd = openat(dir_fd, tmp_name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
+	if (fd < 0)
+		return og_fail(err, -errno, "create '%s'", name);
+
+	r = og_write_all(fd, buf, len);
+	if (r == 0 && durable && fsync(fd) < 0)
+		r = -errno;
+	if (r == 0 && renameat(dir_fd, tmp_name, dir_fd, name) < 0)
+		r = -errno;
+	if (r < 0) {
+		(void)unlinkat(dir_fd, tmp_name, 0);
+		return og_fail(err, r, "write '%s'", name);
+	}
+	if (durable && fsync(dir_fd) < 0)
+		return og_fail(err, -errno, "flush the folder of '%s'", name);
+	return 0;
+}
+
+int og_write_file(int dir_fd, const char *path, const char *text, struct og_err *err)
+{
+	og_auto_fd fd = openat(dir_fd, path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+	int r;
+
+	if (fd < 0)
+		return og_fail(err, -errno, "open '%s'", path);
+	r = og_write_all(fd, text, strlen(text));
+	if (r < 0)
+		return og_fail(err, r, "write '%s' to '%s'", text, path);
+	return 0;
+}

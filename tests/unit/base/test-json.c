@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/json.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/test.h"
+#include "base/text.h"
+
+static int parse(const char *text, struct og_err *err)
+{
+	og_cleanup(og_json_freep) struct og_json *root = NULL;
+
+	return og_json_parse(text, strlen(text), &root, err);
+}
+
+TEST(what_was_written_can_be_read)
+{
+	og_cleanup(og_json_freep) struct og_json *root = NULL;
+	const char *text = "{\"a\":[1,-2,\"x:y\"],\"b\":{\"c\":true},\"d\":null}";
+	og_auto_free char *again = NULL;
+
+	CHECK_OK(og_json_parse(text, strlen(text), &root, NULL));
+	CHECK_EQ(og_json_count(og_json_get(root, "a")), 3);
+	CHECK_EQ(og_json_int(og_json_at(og_json_get(root, "a"), 1), 0), -2);
+	CHECK(og_json_get(root, "d") == NULL);
+	again = og_json_write(root);
+	CHECK(og_streq(again, text));
+}
+
+TEST(equal_keys_are_refused_however_they_are_spelled)
+{
+	struct og_err err = {};
+
+	CHECK_EQ(parse("{\"a\":1,\"a\":2}", &err), -EINVAL);
+	CHECK(strstr(err.text, "equal keys") != NULL);
+	CHECK_EQ(parse("{\"a\":1,\"\\u0061\":2}", NULL), -EINVAL);
+	CHECK_EQ(parse("[{\"x\":{\"a\":1,\"b\":{\"a\":1},\"a\":2}}]", NULL), -EINVAL);
+	CHECK_OK(parse("{\"a\":{\"a\":1},\"b\":\"a:a:\\\":\"}", NULL));
+}
+
+TEST(integers_that_would_be_clamped_are_refused)
+{
+	CHECK_EQ(parse("[18446744073709551616]", NULL), -ERANGE);
+	CHECK_EQ(parse("[-9223372036854775809]", NULL), -ERANGE);
+	CHECK_OK(parse("[18446744073709551615,-9223372036854775808,1.5e300]", NULL));
+}
+
+TEST(what_is_no_json_is_refused)
+{
+	CHECK_EQ(parse("", NULL), -EINVAL);
+	CHECK_EQ(parse("{\"a\":1", NULL), -EINVAL);
+	CHECK_EQ(parse("{\"a\":1} x", NULL), -EINVAL);
+	CHECK_EQ(parse("[\"\\u0000\"]", NULL), -EINVAL);
+	CHECK_EQ(parse("[\"\xff\"]", NULL), -EINVAL);
+	CHECK_EQ(parse("null", NULL), -EINVAL);
+}
+
+TEST(deep_nesting_is_refused)
+{
+	char text[2001];
+
+	memset(text, '[', 1000);
+	memset(text + 1000, ']', 1000);
+	text[2000] = '\0';
+	CHECK_EQ(parse(text, NULL), -EINVAL);
+}
+
+TEST(a_member_of_another_kind_is_named)
+{
+	og_cleanup(og_json_freep) struct og_json *root = NULL;
+	const char *text = "{\"pids\":\"many\",\"big\":9999}";
+	struct og_err err = {};
+	int64_t value = 7;
+
+	CHECK_OK(og_json_parse(text, strlen(text), &root, NULL));
+	CHECK_EQ(og_json_opt_int(root, "pids", 0, 10, &value, &err), -EINVAL);
+	CHECK(strstr(err.text, "pids is not an integer") != NULL);
+	CHECK_EQ(og_json_opt_int(root, "big", 0, 10, &value, &err), -ERANGE);
+	CHECK_OK(og_json_opt_int(root, "none", 0, 10, &value, &err));
+	CHECK_EQ(value, 7);
+}
+
+TEST_MAIN(TEST_ENTRY(what_was_written_can_be_read),
+	  TEST_ENTRY(equal_keys_are_refused_however_they_are_spelled),
+	  TEST_ENTRY(integers_that_would_be_clamped_are_refused),
+	  TEST_ENTRY(what_is_no_json_is_refused), TEST_ENTRY(deep_nesting_is_refused),
+	  TEST_ENTRY(a_member_of_another_kind_is_named))

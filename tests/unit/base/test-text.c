@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/text.h"
+
+#include <errno.h>
+
+#include "base/test.h"
+
+TEST(text_grows_and_is_handed_over)
+{
+	og_auto_text text = {};
+	og_auto_free char *taken = NULL;
+
+	for (int i = 0; i < 1000; i++)
+		og_text_addf(&text, "%d,", i % 10);
+	CHECK_EQ(text.len, 2000);
+	taken = og_text_take(&text);
+	CHECK_EQ(strlen(taken), 2000);
+	CHECK(text.buf == NULL);
+}
+
+TEST(numbers_are_read_whole_or_not_at_all)
+{
+	uint64_t u = 5;
+	int64_t i = 5;
+
+	CHECK_OK(og_parse_u64("18446744073709551615", 0, UINT64_MAX, &u));
+	CHECK(u == UINT64_MAX);
+	CHECK_EQ(og_parse_u64("18446744073709551616", 0, UINT64_MAX, &u), -ERANGE);
+	CHECK_EQ(og_parse_u64("-1", 0, UINT64_MAX, &u), -EINVAL);
+	CHECK_EQ(og_parse_u64(" 1", 0, 9, &u), -EINVAL);
+	CHECK_EQ(og_parse_u64("0x1", 0, 9, &u), -EINVAL);
+	CHECK_EQ(og_parse_u64("", 0, 9, &u), -EINVAL);
+	CHECK_OK(og_parse_i64("-7", -9, 9, &i));
+	CHECK_EQ(i, -7);
+	CHECK_EQ(og_parse_i64("-", -9, 9, &i), -EINVAL);
+}
+
+TEST_MAIN(TEST_ENTRY(text_grows_and_is_handed_over),
+	  TEST_ENTRY(numbers_are_read_whole_or_not_at_all))
