@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fixtures of the end-to-end tests and of the lab's. See CONTRIBUTING.md, "Add a test".
+
+prefix          the installation under test: ONGGI_PREFIX, or build/root
+onggid          a daemon of this test file's own, with the image `busybox:test` in it
+start_onggid    a function that starts another one: start_onggid(options=[...], env={...})
+isolation       "container", then "vm": the test runs once for each
+registry        Debian's docker-registry on a loopback port: "127.0.0.1:PORT"
+busybox_tar     path of the busybox image as a docker archive
+debian_tar      path of a Debian root file system as a tar
+
+ONGGI_REQUIRE_ALL=1 (set by CI) turns each skip for want of a tool into a failure.
+"""
+
+import os
+import pathlib
+import shutil
+import socket
+import subprocess
+import tempfile
+
+import pytest
+
+import daemon
+import images
+import leaks
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+STRICT = os.environ.get("CI") == "true" or os.environ.get("ONGGI_STRICT_LEAKS") == "1"
+REQUIRE_ALL = os.environ.get("CI") == "true" or os.environ.get("ONGGI_REQUIRE_ALL") == "1"
+
+
+def lacking(reason):
+    """Skips the test for want of `reason`; where everything is required, fails it."""
+    if REQUIRE_ALL:
+        pytest.fail(f"required here, but lacking: {reason}", pytrace=False)
+    pytest.skip(reason)
+
+
+def need_tool(name):
+    if found := shutil.which(name) or shutil.which(name, path="/usr/sbin:/sbin"):
+        return found
+    return lacking(f"no {name}: tools/install-deps test")
+
+
+def need_root():
+    if os.geteuid() != 0:
+        lacking("needs root")
+
+
+@pytest.fixture(scope="session")
+def require():
+    """require.tool("skopeo") or require.root(): skip, or fail where everything is required."""
+    class Require:
+        tool = staticmethod(need_tool)
+        root = staticmethod(need_root)
+        lacking = staticmethod(lacking)
+    return Require
+
+
+@pytest.fixture(scope="session")
+def prefix():
+    path = pathlib.Path(os.environ.get("ONGGI_PREFIX", ROOT / "build/root")).resolve()
+    if not path.joinpath("bin").is_dir():
+        lacking(f"nothing is installed in {path}: make install PREFIX={path}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def test_folder():
+    """A folder for this session on a real file system (overlay and EROFS need one)."""
+    base = os.environ.get("ONGGI_TEST_ROOT", "/var/tmp")
+    path = pathlib.Path(tempfile.mkdtemp(prefix="onggi-e2e-", dir=base))
+    yield path
+    for mount_point, _, _ in sorted(leaks.mounts(), reverse=True):
+        if mount_point.startswith(f"{path}/"):
+            subprocess.run(["umount", "-l", mount_point], check=False)
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_is_left_behind(test_folder):
+    """Fails the run where a mount, cgroup, process, loop device or namespace outlives the tests."""
+    ground = leaks.Ground([test_folder], STRICT)
+    yield ground
+    if found := ground.settled_leftovers():
+        pytest.fail("left behind:\n  " + "\n  ".join(found), pytrace=False)
+
+
+@pytest.fixture(scope="module")
+def start_onggid(request, prefix, test_folder):
+    """Starts daemons; each is ended, and looked after, when the test file is through."""
+    need_root()
+    if not prefix.joinpath("sbin/onggid").exists():
+        lacking(f"no onggid in {prefix}")
+    started = []
+
+    def start(options=(), env=None):
+        folder = pathlib.Path(tempfile.mkdtemp(prefix=f"{request.module.__name__}-", dir=test_folder))
+        one = daemon.Daemon(prefix, folder, options, env)
+        started.append((one, leaks.Ground([folder], strict=False)))
+        return one.start()
+
+    yield start
+    problems = []
+    for one, ground in reversed(started):
+        try:
+            one.stop()
+        except (AssertionError, OSError) as error:
+            problems.append(str(error))
+        problems += ground.settled_leftovers()
+    if problems:
+        pytest.fail("after onggid's end:\n  " + "\n  ".join(problems), pytrace=False)
+
+
+@pytest.fixture(scope="module")
+def onggid(start_onggid, busybox_tar):
+    one = start_onggid()
+    one.onggi("load", "-i", busybox_tar)
+    return one
+
+
+@pytest.fixture(params=["container", pytest.param("vm", marks=pytest.mark.vm)])
+def isolation(request):
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def busybox_tar():
+    if not images.BUSYBOX.exists():
+        lacking("no /bin/busybox: tools/install-deps")
+    return images.busybox_archive()
+
+
+@pytest.fixture(scope="session")
+def debian_tar():
+    need_tool("mmdebstrap")
+    need_root()
+    return images.debian_root_tar()
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+@pytest.fixture(scope="session")
+def registry(test_folder):
+    """An empty registry that speaks HTTP without authentication."""
+    tool = need_tool("docker-registry")
+    port = free_port()
+    folder = test_folder / "registry"
+    folder.mkdir()
+    config = folder / "config.yml"
+    config.write_text(f"""version: 0.1
+log: {{level: warn}}
+storage:
+  filesystem: {{rootdirectory: {folder}/data}}
+  delete: {{enabled: true}}
+http: {{addr: "127.0.0.1:{port}"}}
+""")
+    with open(folder / "log", "wb") as log:
+        process = subprocess.Popen([tool, "serve", config], stdin=subprocess.DEVNULL, stdout=log,
+                                   stderr=log)
+
+    def listens():
+        assert process.poll() is None, (folder / "log").read_text()
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", port)) == 0
+
+    try:
+        daemon.wait_for("docker-registry to listen", listens)
+        yield f"127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(10)
