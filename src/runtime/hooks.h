@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Hooks (config.md, POSIX-platform Hooks): programs of the operator's run at points of the life cycle. */
+#pragma once
+
+#include "runtime/isolation.h"
+
+/*
+ * Runs @hooks in their order, each with its own environment and nothing else of ours, the state
+ * on its standard input, and killed after its timeout. Stops at the first that fails. @state_text
+ * is the state as JSON text. Errors: -ETIMEDOUT, -EIO (it failed; the text has its status).
+ */
+int og_hooks_run(const char *kind, const struct og_oci_hook_list *hooks, const char *state_text,
+		 struct og_err *err);
