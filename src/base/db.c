@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/db.h"
+
+#include <assert.h>
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/path.h"
+#include "base/text.h"
+
+/* Another process can only be a person with the sqlite3 shell: wait for it a little. */
+#define BUSY_TIMEOUT_MS 5000
+
+struct og_db {
+	sqlite3 *handle; /* owned */
+	int dir_fd;	 /* owned: SQLite opens the journal through it */
+};
+
+struct og_query {
+	sqlite3_stmt *stmt; /* owned */
+	struct og_db *db;
+};
+
+static const struct {
+	int sqlite;
+	int code;
+} codes[] = {
+	{ SQLITE_NOMEM, -ENOMEM },	{ SQLITE_FULL, -ENOSPC },    { SQLITE_CORRUPT, -EUCLEAN },
+	{ SQLITE_NOTADB, -EUCLEAN },	{ SQLITE_READONLY, -EROFS }, { SQLITE_BUSY, -EBUSY },
+	{ SQLITE_CONSTRAINT, -EEXIST }, { SQLITE_PERM, -EACCES },
+};
+
+static int code_of(int sqlite)
+{
+	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
+		if (codes[i].sqlite == (sqlite & 0xff))
+			return codes[i].code;
+	return -EIO;
+}
+
+static int fail(struct og_db *db, int sqlite, struct og_err *err)
+{
+	return og_fail(err, code_of(sqlite), "database: %s",
+		       db->handle != NULL ? sqlite3_errmsg(db->handle) : sqlite3_errstr(sqlite));
+}
+
+int og_db_exec(struct og_db *db, const char *sql, struct og_err *err)
+{
+	int s = sqlite3_exec(db->handle, sql, NULL, NULL, NULL);
+
+	return s == SQLITE_OK ? 0 : fail(db, s, err);
+}
+
+static int get_version(struct og_db *db, int64_t *ret_version, struct og_err *err)
+{
+	og_cleanup(og_query_freep) struct og_query *query = NULL;
+	int r = og_db_query(db, &query, err, "PRAGMA user_version", "");
+
+	if (r < 0)
+		return r;
+	r = og_query_next(query, err);
+	if (r < 0)
+		return r;
+	*ret_version = og_query_int(query, 0);
+	return 0;
+}
+
+static int upgrade_step(struct og_db *db, const char *sql, size_t version, struct og_err *err)
+{
+	char pragma[64];
+	int r;
+
+	(void)snprintf(pragma, sizeof(pragma), "PRAGMA user_version = %zu", version);
+	r = og_db_begin(db, err);
+	if (r < 0)
+		return r;
+	r = og_db_exec(db, sql, err);
+	if (r == 0)
+		r = og_db_exec(db, pragma, err);
+	if (r == 0)
+		r = og_db_commit(db, err);
+	if (r < 0)
+		og_db_rollback(db);
+	return r;
+}
+
+static int upgrade(struct og_db *db, const char *const steps[], size_t count, struct og_err *err)
+{
+	int64_t version = 0;
+	int r = get_version(db, &version, err);
+
+	if (r < 0)
+		return r;
+	if (version < 0 || (uint64_t)version > count)
+		return og_fail(err, -EUCLEAN,
+			       "database: version %lld is from a newer onggi; use that one, or "
+			       "another data root",
+			       (long long)version);
+	for (size_t i = (size_t)version; i < count && r == 0; i++)
+		r = upgrade_step(db, steps[i], i + 1, err);
+	return r;
+}
+
+static int open_handle(struct og_db *db, int dir_fd, const char *name, struct og_err *err)
+{
+	og_auto_free char *path = NULL;
+	int s;
+
+	db->dir_fd = openat(dir_fd, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (db->dir_fd < 0)
+		return og_fail(err, -errno, "database");
+	path = og_strdupf("%s/%s", og_fd_path(db->dir_fd).text, name);
+	if (path == NULL)
+		return og_fail(err, -ENOMEM, "database");
+	s = sqlite3_open_v2(path, &db->handle,
+			    SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
+	if (s != SQLITE_OK)
+		return fail(db, s, err);
+	(void)sqlite3_busy_timeout(db->handle, BUSY_TIMEOUT_MS);
+	return og_db_exec(db,
+			  "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
+			  "PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;",
+			  err);
+}
+
+int og_db_open(int dir_fd, const char *name, const char *const steps[], size_t count,
+	       struct og_db **ret_db, struct og_err *err)
+{
+	og_cleanup(og_db_freep) struct og_db *db = NULL;
+	og_auto_fd made_fd = -EBADF;
+	int r;
+
+	assert(ret_db != NULL);
+
+	db = malloc(sizeof(*db));
+	if (db == NULL)
+		return og_fail(err, -ENOMEM, "database '%s'", name);
+	*db = (struct og_db){ .dir_fd = -EBADF };
+
+	/* Made here, so that its mode does not depend on the umask of the day. */
+	made_fd = openat(dir_fd, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (made_fd < 0)
+		return og_fail(err, -errno, "database '%s'", name);
+	/* Closed before SQLite opens it: closing any descriptor of a file ends a process's locks. */
+	made_fd = og_close(made_fd);
+	r = open_handle(db, dir_fd, name, err);
+	if (r == 0)
+		r = upgrade(db, steps, count, err);
+	if (r < 0)
+		return og_fail_in(err, r, "open '%s'", name);
+
+	*ret_db = og_take_ptr(db);
+	return 0;
+}
+
+struct og_db *og_db_free(struct og_db *db)
+{
+	if (db == NULL)
+		return NULL;
+	(void)sqlite3_close(db->handle);
+	og_close(db->dir_fd);
+	free(db);
+	return NULL;
+}
+
+static int bind_all(struct og_query *query, const char *types, va_list args)
+{
+	int s = SQLITE_OK;
+
+	for (int i = 0; types[i] != '\0' && s == SQLITE_OK; i++) {
+		if (types[i] == 'i')
+			s = sqlite3_bind_int64(query->stmt, i + 1, va_arg(args, int64_t));
+		else
+			s = sqlite3_bind_text(query->stmt, i + 1, va_arg(args, const char *), -1,
+					      SQLITE_TRANSIENT);
+	}
+	return s;
+}
+
+static int prepare(struct og_db *db, struct og_query **ret_query, struct og_err *err,
+		   const char *sql, const char *types, va_list args)
+{
+	og_cleanup(og_query_freep) struct og_query *query = malloc(sizeof(*query));
+	int s;
+
+	if (query == NULL)
+		return og_fail(err, -ENOMEM, "database");
+	*query = (struct og_query){ .db = db };
+	s = sqlite3_prepare_v2(db->handle, sql, -1, &query->stmt, NULL);
+	if (s == SQLITE_OK)
+		s = bind_all(query, types, args);
+	if (s != SQLITE_OK)
+		return fail(db, s, err);
+	*ret_query = og_take_ptr(query);
+	return 0;
+}
+
+int og_db_query(struct og_db *db, struct og_query **ret_query, struct og_err *err, const char *sql,
+		const char *types, ...)
+{
+	va_list args;
+	int r;
+
+	va_start(args, types);
+	r = prepare(db, ret_query, err, sql, types, args);
+	va_end(args);
+	return r;
+}
+
+int og_db_run(struct og_db *db, struct og_err *err, const char *sql, const char *types, ...)
+{
+	og_cleanup(og_query_freep) struct og_query *query = NULL;
+	va_list args;
+	int r;
+
+	va_start(args, types);
+	r = prepare(db, &query, err, sql, types, args);
+	va_end(args);
+	if (r < 0)
+		return r;
+	do {
+		r = og_query_next(query, err);
+	} while (r > 0);
+	return r;
+}
+
+struct og_query *og_query_free(struct og_query *query)
+{
+	if (query == NULL)
+		return NULL;
+	(void)sqlite3_finalize(query->stmt);
+	free(query);
+	return NULL;
+}
+
+int og_query_next(struct og_query *query, struct og_err *err)
+{
+	int s = sqlite3_step(query->stmt);
+
+	if (s == SQLITE_ROW)
+		return 1;
+	return s == SQLITE_DONE ? 0 : fail(query->db, s, err);
+}
+
+const char *og_query_text(struct og_query *query, int column)
+{
+	const unsigned char *text = sqlite3_column_text(query->stmt, column);
+
+	return text != NULL ? (const char *)text : "";
+}
+
+int64_t og_query_int(struct og_query *query, int column)
+{
+	return sqlite3_column_int64(query->stmt, column);
+}
+
+int og_db_begin(struct og_db *db, struct og_err *err)
+{
+	return og_db_exec(db, "BEGIN IMMEDIATE", err);
+}
+
+int og_db_commit(struct og_db *db, struct og_err *err)
+{
+	return og_db_exec(db, "COMMIT", err);
+}
+
+void og_db_rollback(struct og_db *db)
+{
+	if (sqlite3_get_autocommit(db->handle) == 0)
+		(void)sqlite3_exec(db->handle, "ROLLBACK", NULL, NULL, NULL);
+}
+
+int64_t og_db_changes(struct og_db *db)
+{
+	return sqlite3_changes64(db->handle);
+}
