@@ -174,9 +174,9 @@ struct og_import {
 	const char *reference; /* name and tag to give, NULL or "": none */
 	const char *message;   /* comment of the history entry; NULL: "" */
 	struct og_platform platform;
-	const struct og_json
-		*config; /* the "config" object (Cmd, Env ...) of the new image, NULL: empty;
-				       * borrowed. Dockerfile-like changes are applied by the caller */
+	/* Dockerfile instructions that fill its configuration ("CMD [\"sh\"]", "ENV a=b"),
+	 * NULL-terminated, or NULL. Understood: those that `docker import --change` takes. */
+	const char *const *changes;
 	og_progress_fn *progress; /* may be NULL */
 	void *progress_data;
 };
