@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs a command in the lab (tools/lab): a machine with KVM and cgroup v2, by emulation."""
+
+import pathlib
+import subprocess
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
+
+
+def run(*words, disk=0, out=None, env=None, timeout=600, memory=3072):
+    """Runs words in the lab; the result has returncode, stdout and stderr as text."""
+    command = [TOP / "tools/lab", "run", "--timeout", timeout, "--memory", memory, "--disk", disk]
+    if out:
+        command += ["--out", out]
+    for name, value in (env or {}).items():
+        command += ["--env", f"{name}={value}"]
+    return subprocess.run([str(word) for word in (*command, "--", *words)], text=True,
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          timeout=timeout + 120, check=False, errors="replace")
