@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * An HTTP/1.1 server (RFC 9112) on unix sockets and TCP. A thin face over libmicrohttpd, and with
+ * http_request.c its only user. It knows nothing of what it serves.
+ *
+ * Every request is handled by one call of a function in a thread of its own, written as if nothing
+ * else went on: it reads the body as it comes, answers at once, or answers with a stream, or takes
+ * the connection over (101). Requests of strangers reach it only when nothing about them is
+ * ambiguous: repeated or contradicting Content-Length, Transfer-Encoding and Host, control
+ * characters, "." and ".." and empty path segments, and bad percent escapes are answered with 400
+ * and the connection is closed (attacks A31 to A33, A38). On TCP also what a web page could have
+ * sent: an Origin, or a Host that is no address of this machine's loopback (A35).
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+
+/* Connections at a time, each with two threads while a request runs: what one host's tools need,
+ * and no more than 1,000 threads (A40). */
+#define OG_HTTP_CONNECTIONS_MAX 512U
+
+/* Request line and headers together. Registry credentials in X-Registry-Auth are the largest. */
+#define OG_HTTP_HEAD_MAX (64U * 1024U)
+
+/* A connection that says nothing for so long is closed, unless an answer is being made (A40). */
+#define OG_HTTP_IDLE_S 120U
+
+/* What a client may still send of a body that nobody reads any more before it is cut off. */
+#define OG_HTTP_DRAIN_MAX (16U * 1024U * 1024U)
+
+struct og_http_server;
+struct og_http_request;
+
+/* Handles one request; runs in a thread of its own. One that returns without an answer is a 500. */
+typedef void og_http_fn(struct og_http_request *request, void *data);
+
+struct og_http_config {
+	og_http_fn *handle;
+	void *data;
+	/* Makes the body of an answer that the server itself gives (400, 500): the caller's form.
+	 * The result is freed by the server. */
+	char *(*error_body)(int status, const char *text);
+	const char *error_type; /* its Content-Type */
+	/* How long a body may be (else 413, A32); path as of og_http_path(). */
+	uint64_t (*body_max)(const char *method, const char *path);
+};
+
+/* On success *@ret_server is the caller's to free. It listens nowhere yet. */
+int og_http_server_new(const struct og_http_config *config, struct og_http_server **ret_server,
+		       struct og_err *err);
+
+/*
+ * Serves @listen_fd, a listening socket, which is taken over (also on an error). @local: peers
+ * are known by the socket's permissions (unix); else Host and Origin are checked.
+ */
+int og_http_server_listen(struct og_http_server *server, int listen_fd, bool local,
+			  struct og_err *err);
+
+/*
+ * Stops listening, tells running handlers that their clients are gone, and waits for them.
+ * Accepts NULL. Always returns NULL.
+ */
+struct og_http_server *og_http_server_free(struct og_http_server *server);
+OG_DEFINE_CLEANUP(struct og_http_server, og_http_server_free)
+
+/*
+ * Makes a listening unix socket at @path, which is ours: a socket that nobody serves any more is
+ * replaced, one that is served is -EADDRINUSE. @gid: group that may connect (mode 0660), or -1
+ * for the owner alone (0600). Returns the descriptor or a negative errno.
+ */
+int og_http_listen_unix(const char *path, gid_t gid, struct og_err *err);
+
+/* Makes a listening TCP socket on a loopback address ("127.0.0.1:2375", "[::1]:2375"). -EPERM: the
+ * address is another one. */
+int og_http_listen_loopback(const char *address, struct og_err *err);
+
+/* ---- the request; all text is borrowed until the handler returns ---- */
+
+const char *og_http_method(const struct og_http_request *request);
+
+/* Decoded, begins with '/', has no empty, "." or ".." segments and no control characters. */
+const char *og_http_path(const struct og_http_request *request);
+
+/* Of a header or a query parameter, the first value; NULL: not there. */
+const char *og_http_header(const struct og_http_request *request, const char *name);
+const char *og_http_query(const struct og_http_request *request, const char *name);
+
+/* The @index-th value of a query parameter that may be repeated; NULL: no more. */
+const char *og_http_query_at(const struct og_http_request *request, const char *name, size_t index);
+
+/* True when there is a body, of announced or unknown length. */
+bool og_http_has_body(const struct og_http_request *request);
+
+/* The request asks to take the connection over (Connection: Upgrade). */
+bool og_http_wants_upgrade(const struct og_http_request *request);
+
+/* Reads on in the body. Returns bytes, 0 at its end, -ECONNRESET: the client left in its midst. */
+ssize_t og_http_read(struct og_http_request *request, void *buf, size_t len);
+
+/* Reads the whole body; *@ret_buf is the caller's and NUL-terminated. Errors: -EFBIG, -ECONNRESET. */
+int og_http_read_body(struct og_http_request *request, size_t max_bytes, char **ret_buf,
+		      size_t *ret_len, struct og_err *err);
+
+/* ---- the answer: one of reply, stream, upgrade ---- */
+
+/* Adds a header to the answer; before it is given. */
+void og_http_set_header(struct og_http_request *request, const char *name, const char *value);
+
+/* Answers. @type may be NULL when there is no body. @body is copied. */
+void og_http_reply(struct og_http_request *request, int status, const char *type, const void *body,
+		   size_t len);
+
+/* Begins an answer of unknown length, sent at once. It ends when the handler returns. */
+int og_http_stream(struct og_http_request *request, int status, const char *type,
+		   struct og_err *err);
+
+/*
+ * Writes on in the stream; waits while the client is slow. -EPIPE: it has left. While the request's
+ * body is still being read nothing is sent, so then at most OG_HTTP_EARLY_MAX bytes are kept and
+ * -EAGAIN is returned for more: drop them, or fail.
+ */
+#define OG_HTTP_EARLY_MAX (1024U * 1024U)
+int og_http_write(struct og_http_request *request, const void *buf, size_t len);
+
+/* Becomes readable when the client of a stream has left or the server ends. Borrowed. */
+int og_http_gone_fd(const struct og_http_request *request);
+
+/* A connection taken over: it is the handler's until it returns, then closed. */
+struct og_http_raw {
+	int fd;		   /* borrowed; blocking */
+	const void *early; /* what the client had sent already, borrowed */
+	size_t early_len;
+	int gone_fd; /* readable when the server ends; borrowed */
+};
+
+/* Answers 101 with @protocol in Upgrade. -EPIPE: the client has left. */
+int og_http_upgrade(struct og_http_request *request, const char *protocol, const char *type,
+		    struct og_http_raw *ret_raw, struct og_err *err);
+
+/* True once an answer was given or begun. */
+bool og_http_answered(const struct og_http_request *request);
+int og_http_status(const struct og_http_request *request);
