@@ -1,0 +1,416 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/http_client.h"
+
+#include <curl/curl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+
+#define COUNT_OF(a) (sizeof(a) / sizeof((a)[0]))
+
+/* An error's body is for a person to read: what registries send is far smaller. */
+#define ERROR_BODY_MAX (64U << 10)
+
+/* Large enough to keep system calls rare, small enough to stay in a cache. */
+#define RECEIVE_BUFFER_BYTES (256L << 10)
+
+struct og_http_client {
+	CURL *curl; /* owned */
+	char error[CURL_ERROR_SIZE];
+};
+
+struct og_http_response {
+	int status;
+	struct og_text headers; /* "name: value" NUL "name: value" NUL ... */
+	struct og_text body;
+};
+
+/* One request under way. */
+struct exchange {
+	const struct og_http_request *request;
+	struct og_http_response *response;
+	int code; /* why a callback ended it */
+};
+
+int og_http_client_new(struct og_http_client **ret_client, struct og_err *err)
+{
+	og_cleanup(og_http_client_freep) struct og_http_client *client = NULL;
+
+	/* Thread-safe and counted since libcurl 7.84. */
+	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+		return og_fail(err, -ENOMEM, "start HTTP client");
+	client = calloc(1, sizeof(*client));
+	if (client == NULL) {
+		curl_global_cleanup();
+		return og_fail(err, -ENOMEM, "start HTTP client");
+	}
+	client->curl = curl_easy_init();
+	if (client->curl == NULL)
+		return og_fail(err, -ENOMEM, "start HTTP client");
+	*ret_client = og_take_ptr(client);
+	return 0;
+}
+
+struct og_http_client *og_http_client_free(struct og_http_client *client)
+{
+	if (client == NULL)
+		return NULL;
+	curl_easy_cleanup(client->curl);
+	curl_global_cleanup();
+	free(client);
+	return NULL;
+}
+
+static void curl_url_cleanupp(CURLU **url)
+{
+	curl_url_cleanup(*url);
+}
+
+static void curl_freep(char **text)
+{
+	curl_free(*text);
+}
+
+static void slist_freep(struct curl_slist **list)
+{
+	curl_slist_free_all(*list);
+}
+
+int og_http_origin(const char *url, struct og_http_origin *ret_origin)
+{
+	og_cleanup(curl_url_cleanupp) CURLU *parsed = curl_url();
+	og_cleanup(curl_freep) char *scheme = NULL, *host = NULL, *port = NULL, *user = NULL;
+	struct og_http_origin origin;
+	uint64_t number;
+
+	if (parsed == NULL || curl_url_set(parsed, CURLUPART_URL, url, 0) != CURLUE_OK ||
+	    curl_url_get(parsed, CURLUPART_SCHEME, &scheme, 0) != CURLUE_OK ||
+	    curl_url_get(parsed, CURLUPART_HOST, &host, 0) != CURLUE_OK ||
+	    curl_url_get(parsed, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) != CURLUE_OK)
+		return -EINVAL;
+	if (curl_url_get(parsed, CURLUPART_USER, &user, 0) == CURLUE_OK)
+		return -EINVAL;
+	if (!og_streq(scheme, "http") && !og_streq(scheme, "https"))
+		return -EINVAL;
+	if (strlen(host) >= sizeof(origin.host) || og_parse_u64(port, 1, 65535, &number) < 0)
+		return -EINVAL;
+	(void)snprintf(origin.scheme, sizeof(origin.scheme), "%s", scheme);
+	(void)snprintf(origin.host, sizeof(origin.host), "%s", host);
+	origin.port = (unsigned int)number;
+	*ret_origin = origin;
+	return 0;
+}
+
+static bool same_origin(const char *a, const char *b)
+{
+	struct og_http_origin oa, ob;
+
+	return og_http_origin(a, &oa) == 0 && og_http_origin(b, &ob) == 0 &&
+	       og_streq(oa.scheme, ob.scheme) && strcasecmp(oa.host, ob.host) == 0 &&
+	       oa.port == ob.port;
+}
+
+/* ---- what comes back ---- */
+
+struct og_http_response *og_http_response_free(struct og_http_response *response)
+{
+	if (response == NULL)
+		return NULL;
+	og_text_done(&response->headers);
+	og_text_done(&response->body);
+	free(response);
+	return NULL;
+}
+
+int og_http_status(const struct og_http_response *response)
+{
+	return response->status;
+}
+
+const char *og_http_body(const struct og_http_response *response, size_t *ret_len)
+{
+	if (ret_len != NULL)
+		*ret_len = response->body.len;
+	return response->body.buf != NULL ? response->body.buf : "";
+}
+
+const char *og_http_header(const struct og_http_response *response, const char *name, size_t index)
+{
+	size_t name_len = strlen(name), at = 0;
+
+	while (at < response->headers.len) {
+		const char *line = response->headers.buf + at;
+
+		at += strlen(line) + 1;
+		if (strncasecmp(line, name, name_len) != 0 || line[name_len] != ':')
+			continue;
+		if (index-- == 0)
+			return line + name_len + 1 + strspn(line + name_len + 1, " \t");
+	}
+	return NULL;
+}
+
+static size_t end_with(struct exchange *exchange, int code)
+{
+	exchange->code = code;
+	return CURL_WRITEFUNC_ERROR;
+}
+
+static size_t on_header(char *buf, size_t size, size_t count, void *data)
+{
+	struct exchange *exchange = data;
+	struct og_http_response *response = exchange->response;
+	size_t len = size * count;
+
+	/* A status line begins the headers of another answer (100 Continue and then the real one). */
+	if (len >= 5 && strncmp(buf, "HTTP/", 5) == 0) {
+		const char *space = memchr(buf, ' ', len);
+
+		og_text_clear(&response->headers);
+		response->status = space != NULL ? atoi(space + 1) : 0;
+		return size * count;
+	}
+	while (len > 0 && (buf[len - 1] == '\n' || buf[len - 1] == '\r'))
+		len--;
+	if (response->headers.len + len + 1 > OG_HTTP_HEADERS_MAX)
+		return end_with(exchange, -E2BIG);
+	if (len > 0 && memchr(buf, '\0', len) == NULL) {
+		og_text_add_bytes(&response->headers, buf, len);
+		og_text_add_bytes(&response->headers, "", 1);
+	}
+	return response->headers.failed ? end_with(exchange, -ENOMEM) : size * count;
+}
+
+static bool has_content(const struct og_http_response *response)
+{
+	return response->status == 200 || response->status == 206;
+}
+
+static size_t on_body(char *buf, size_t size, size_t count, void *data)
+{
+	struct exchange *exchange = data;
+	struct og_http_response *response = exchange->response;
+	const struct og_http_request *request = exchange->request;
+	size_t len = size * count;
+
+	if (has_content(response) && request->body != NULL) {
+		int r = request->body(request->data, response, buf, len);
+
+		return r < 0 ? end_with(exchange, r) : len;
+	}
+	if (!has_content(response)) {
+		size_t room = ERROR_BODY_MAX - response->body.len;
+
+		og_text_add_bytes(&response->body, buf, len < room ? len : room);
+	} else if (response->body.len + len > request->max_body_bytes) {
+		return end_with(exchange, -E2BIG);
+	} else {
+		og_text_add_bytes(&response->body, buf, len);
+	}
+	return response->body.failed ? end_with(exchange, -ENOMEM) : len;
+}
+
+static int on_tick(void *data, curl_off_t down_total, curl_off_t down, curl_off_t up_total,
+		   curl_off_t up)
+{
+	struct exchange *exchange = data;
+	int r = 0;
+
+	(void)down_total;
+	(void)down;
+	(void)up_total;
+	(void)up;
+	if (exchange->request->tick != NULL)
+		r = exchange->request->tick(exchange->request->data);
+	if (r < 0)
+		exchange->code = r;
+	return r < 0;
+}
+
+/* ---- asking ---- */
+
+static const struct {
+	CURLcode curl;
+	int code;
+	const char *text;
+} failures[] = {
+	{ CURLE_COULDNT_RESOLVE_HOST, -EHOSTUNREACH, "the host is not known" },
+	{ CURLE_COULDNT_RESOLVE_PROXY, -EHOSTUNREACH, "the proxy is not known" },
+	{ CURLE_COULDNT_CONNECT, -ECONNREFUSED, "cannot connect" },
+	{ CURLE_OPERATION_TIMEDOUT, -ETIMEDOUT, "no answer in time" },
+	{ CURLE_PEER_FAILED_VERIFICATION, -EKEYREJECTED, "its certificate is not trusted" },
+	{ CURLE_SSL_CONNECT_ERROR, -EPROTO, "TLS failed" },
+	{ CURLE_UNSUPPORTED_PROTOCOL, -EPROTO, "it does not speak HTTP" },
+	{ CURLE_WEIRD_SERVER_REPLY, -EPROTO, "it does not speak HTTP" },
+	{ CURLE_PARTIAL_FILE, -ECONNRESET, "the transfer broke off" },
+	{ CURLE_GOT_NOTHING, -ECONNRESET, "it hung up without an answer" },
+	{ CURLE_RECV_ERROR, -ECONNRESET, "the transfer broke off" },
+	{ CURLE_SEND_ERROR, -ECONNRESET, "the transfer broke off" },
+	{ CURLE_OUT_OF_MEMORY, -ENOMEM, "no memory" },
+};
+
+static int explain(struct og_http_client *client, const char *url, CURLcode code,
+		   struct og_err *err)
+{
+	struct og_http_origin origin = {};
+
+	(void)og_http_origin(url, &origin);
+	for (size_t i = 0; i < COUNT_OF(failures); i++)
+		if (failures[i].curl == code)
+			return og_fail(err, failures[i].code, "%s://%s:%u: %s (%s)", origin.scheme,
+				       origin.host, origin.port, failures[i].text,
+				       client->error[0] != '\0' ? client->error
+								: curl_easy_strerror(code));
+	return og_fail(err, -EIO, "%s://%s:%u: %s", origin.scheme, origin.host, origin.port,
+		       client->error[0] != '\0' ? client->error : curl_easy_strerror(code));
+}
+
+static int add_header(struct curl_slist **list, const char *header)
+{
+	struct curl_slist *longer = curl_slist_append(*list, header);
+
+	if (longer == NULL)
+		return -ENOMEM;
+	*list = longer;
+	return 0;
+}
+
+static int make_headers(const struct og_http_request *request, bool with_authorization,
+			struct curl_slist **list)
+{
+	int r = 0;
+
+	for (size_t i = 0; request->headers != NULL && request->headers[i] != NULL && r == 0; i++)
+		r = add_header(list, request->headers[i]);
+	if (r == 0 && with_authorization && request->authorization != NULL) {
+		og_auto_free char *line = og_strdupf("Authorization: %s", request->authorization);
+
+		r = line != NULL ? add_header(list, line) : -ENOMEM;
+	}
+	return r;
+}
+
+/* Whom to trust counts for the host that was asked first; others are the system's matter. */
+static void set_trust(CURL *curl, const struct og_http_request *request)
+{
+	if (request->ca_file != NULL)
+		curl_easy_setopt(curl, CURLOPT_CAINFO, request->ca_file);
+	if (request->unverified) {
+		curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, 0L);
+		curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, 0L);
+	}
+}
+
+static void set_common(CURL *curl, struct exchange *exchange)
+{
+	curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
+	curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 0L);
+	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+	curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, (long)OG_HTTP_CONNECT_MS);
+	curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
+	curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, (long)OG_HTTP_STALL_S);
+	curl_easy_setopt(curl, CURLOPT_BUFFERSIZE, RECEIVE_BUFFER_BYTES);
+	curl_easy_setopt(curl, CURLOPT_USERAGENT, "onggi/" OG_VERSION);
+	curl_easy_setopt(curl, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+	curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header);
+	curl_easy_setopt(curl, CURLOPT_HEADERDATA, exchange);
+	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body);
+	curl_easy_setopt(curl, CURLOPT_WRITEDATA, exchange);
+	curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
+	curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_tick);
+	curl_easy_setopt(curl, CURLOPT_XFERINFODATA, exchange);
+}
+
+static int ask_once(struct og_http_client *client, const struct og_http_request *request,
+		    const char *url, struct exchange *exchange, struct og_err *err)
+{
+	og_cleanup(slist_freep) struct curl_slist *headers = NULL;
+	bool at_home = same_origin(request->url, url);
+	CURLcode code;
+
+	if (!request->may(request->data, url))
+		return og_fail(err, -EPERM, "'%.200s': not allowed, because it is not https", url);
+	if (make_headers(request, at_home, &headers) < 0)
+		return og_fail(err, -ENOMEM, "no memory");
+	curl_easy_reset(client->curl);
+	client->error[0] = '\0';
+	set_common(client->curl, exchange);
+	if (at_home)
+		set_trust(client->curl, request);
+	if (at_home && request->form != NULL)
+		curl_easy_setopt(client->curl, CURLOPT_POSTFIELDS, request->form);
+	curl_easy_setopt(client->curl, CURLOPT_ERRORBUFFER, client->error);
+	curl_easy_setopt(client->curl, CURLOPT_URL, url);
+	curl_easy_setopt(client->curl, CURLOPT_HTTPHEADER, headers);
+
+	code = curl_easy_perform(client->curl);
+	if (exchange->code == -E2BIG)
+		return og_fail(err, -E2BIG, "'%.200s': the answer is over its limit", url);
+	if (exchange->code < 0)
+		return og_fail(err, exchange->code, "'%.200s': ended by us", url);
+	return code == CURLE_OK ? 0 : explain(client, url, code, err);
+}
+
+static bool is_redirect(const struct og_http_response *response)
+{
+	int s = response->status;
+
+	return (s == 301 || s == 302 || s == 303 || s == 307 || s == 308) &&
+	       og_http_header(response, "Location", 0) != NULL;
+}
+
+/* The absolute form of @location as seen from @base, the caller's to free. */
+static int resolve(const char *base, const char *location, char **ret_url)
+{
+	og_cleanup(curl_url_cleanupp) CURLU *parsed = curl_url();
+	og_cleanup(curl_freep) char *text = NULL;
+
+	if (parsed == NULL || curl_url_set(parsed, CURLUPART_URL, base, 0) != CURLUE_OK ||
+	    curl_url_set(parsed, CURLUPART_URL, location, 0) != CURLUE_OK ||
+	    curl_url_get(parsed, CURLUPART_URL, &text, 0) != CURLUE_OK ||
+	    strlen(text) > OG_HTTP_URL_MAX)
+		return -EPROTO;
+	*ret_url = strdup(text);
+	return *ret_url != NULL ? 0 : -ENOMEM;
+}
+
+int og_http_ask(struct og_http_client *client, const struct og_http_request *request,
+		struct og_http_response **ret_response, struct og_err *err)
+{
+	og_auto_free char *url = strdup(request->url);
+
+	for (int i = 0; i <= OG_HTTP_REDIRECTS_MAX; i++) {
+		og_cleanup(og_http_response_freep) struct og_http_response *response =
+			calloc(1, sizeof(*response));
+		struct exchange exchange = { .request = request, .response = response };
+		char *next = NULL;
+		int r;
+
+		if (url == NULL || response == NULL)
+			return og_fail(err, -ENOMEM, "no memory");
+		r = ask_once(client, request, url, &exchange, err);
+		if (r < 0)
+			return r;
+		if (!is_redirect(response)) {
+			*ret_response = og_take_ptr(response);
+			return 0;
+		}
+		r = resolve(url, og_http_header(response, "Location", 0), &next);
+		if (r < 0)
+			return og_fail(err, r, "'%.200s': it redirects to nowhere", url);
+		free(url);
+		url = next;
+	}
+	return og_fail(err, -ELOOP, "'%.200s': over %d redirects", request->url,
+		       OG_HTTP_REDIRECTS_MAX);
+}
+
+char *og_http_escape(struct og_http_client *client, const char *text)
+{
+	og_cleanup(curl_freep) char *escaped = curl_easy_escape(client->curl, text, 0);
+
+	return escaped != NULL ? strdup(escaped) : NULL;
+}
