@@ -13,7 +13,7 @@ def facts(in_lab, tmp_path_factory):
         test -c /dev/kvm && echo kvm
         stat -f -c %T /sys/fs/cgroup
         grep -o memory /sys/fs/cgroup/cgroup.subtree_control
-        stat -f -c %T /var/tmp
+        stat -f -c %T /var/lib/onggi
         modprobe nbd && grep -o '^nbd' /proc/modules
         echo written >/run/lab/out/file
         echo changed >/etc/hostname && cat /etc/hostname
