@@ -29,6 +29,8 @@ struct og_loop {
 	bool stopped;
 	struct og_source *sources;
 	struct og_source *removed;
+	og_round_fn *before_wait;
+	void *before_wait_data;
 };
 
 int og_loop_new(struct og_loop **ret_loop, struct og_err *err)
@@ -191,13 +193,24 @@ static void dispatch(struct og_source *source, uint32_t events)
 		source->on_signal(source, (int)info.ssi_signo, source->data);
 }
 
+void og_loop_before_wait(struct og_loop *loop, og_round_fn *fn, void *data)
+{
+	loop->before_wait = fn;
+	loop->before_wait_data = data;
+}
+
 int og_loop_run(struct og_loop *loop, struct og_err *err)
 {
 	loop->stopped = false;
 	while (!loop->stopped) {
 		struct epoll_event events[EVENTS_MAX];
-		int count = epoll_wait(loop->epoll_fd, events, EVENTS_MAX, -1);
+		int count;
 
+		if (loop->before_wait != NULL)
+			loop->before_wait(loop->before_wait_data);
+		if (loop->stopped)
+			break;
+		count = epoll_wait(loop->epoll_fd, events, EVENTS_MAX, -1);
 		if (count < 0 && errno != EINTR)
 			return og_fail(err, -errno, "wait for events");
 		for (int i = 0; i < count && !loop->stopped; i++) {

@@ -18,6 +18,7 @@ struct og_source; /* one thing that is waited for; owned by the loop */
 typedef void og_fd_fn(struct og_source *source, uint32_t events, void *data);
 typedef void og_timer_fn(struct og_source *source, void *data);
 typedef void og_signal_fn(struct og_source *source, int signal, void *data);
+typedef void og_round_fn(void *data);
 
 /* On success *@ret_loop is the caller's to free. */
 int og_loop_new(struct og_loop **ret_loop, struct og_err *err);
@@ -40,6 +41,9 @@ int og_loop_add_timer(struct og_loop *loop, uint64_t delay_ms, og_timer_fn *fn, 
 /* Blocks the signals of @set in this process and reports them here. */
 int og_loop_add_signals(struct og_loop *loop, const sigset_t *set, og_signal_fn *fn, void *data,
 			struct og_err *err);
+
+/* Calls @fn each time before the loop waits: to send at once what a whole round has queued. */
+void og_loop_before_wait(struct og_loop *loop, og_round_fn *fn, void *data);
 
 /* Accepts NULL. Always returns NULL. */
 struct og_source *og_source_remove(struct og_source *source);

@@ -42,7 +42,7 @@ enum og_guest_type {
 	OG_GUEST_SIGNAL = 9,  /* host: u32 signal, u32 1 = to all processes of the workload */
 	OG_GUEST_RESIZE = 10, /* host: u32 rows, u32 columns */
 	OG_GUEST_EXITED =
-		11, /* guest: u32 exit status or 0, u32 signal or 0; after its streams' ends */
+		11, /* guest: u32 exit status or 0, u32 signal or 0; its streams may go on */
 	OG_GUEST_STATS = 12,   /* host: empty; guest: struct og_guest_stats */
 	OG_GUEST_SHUTDOWN = 13 /* host: end all processes, write all data, power off */
 };
@@ -131,6 +131,7 @@ struct og_guest_start {
 	const char *const *sysctls;  /* pairs: "net.ipv4.ip_forward", "1" */
 	const char *const
 		*files; /* pairs: absolute path, text; laid over the image, not written into it */
+	uint32_t pids_limit; /* processes at a time; 0: no limit */
 };
 
 #define OG_GUEST_F_TERMINAL	(1U << 0) /* a terminal for all three streams; no stderr */

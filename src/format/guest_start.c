@@ -57,6 +57,7 @@ static const struct field fields[] = {
 	[18] = { KIND_LIST, AT(readonly), 0, 1 },
 	[19] = { KIND_LIST, AT(sysctls), 0, 2 },
 	[20] = { KIND_LIST, AT(files), 0, 2 },
+	[21] = { KIND_U32, AT(pids_limit), 0, UINT32_MAX },
 };
 
 #define FIELDS (sizeof(fields) / sizeof(fields[0]))
