@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* onggi-vmm: runs one virtual machine. See docs/man/onggi-vmm.1.scd. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/text.h"
+#include "vmm/jail.h"
+#include "vmm/vmm.h"
+
+enum {
+	EXIT_OFF = 0,
+	EXIT_ERROR = 1,
+	EXIT_USAGE = 2,
+	EXIT_REBOOT = 10
+};
+
+#define CONSOLE_NAME	   "org.onggi.guest"
+#define MEMORY_MIB_DEFAULT 512
+#define PREFIX_FD	   "/dev/fd/"
+
+struct args {
+	struct og_vmm_config config;
+	struct og_disk_part parts[OG_VMM_DISKS_MAX * OG_DISK_PARTS_MAX];
+	const char *id;
+	bool probe, help, version;
+};
+
+static int parse_fd(const char *text, int *ret_fd, struct og_err *err)
+{
+	uint64_t number;
+
+	if (og_parse_u64(text, 0, INT32_MAX, &number) < 0)
+		return og_fail(err, -EINVAL, "'%s' is no descriptor's number", text);
+	*ret_fd = (int)number;
+	return 0;
+}
+
+/* "/dev/fd/N" is taken as the descriptor itself: what it may do was decided by who opened it. */
+static int open_file(const char *path, int flags, int *ret_fd, struct og_err *err)
+{
+	int fd;
+
+	if (og_starts_with(path, PREFIX_FD)) {
+		int r = parse_fd(path + strlen(PREFIX_FD), &fd, err);
+
+		if (r < 0)
+			return r;
+		fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	} else {
+		fd = open(path, flags | O_CLOEXEC, 0600);
+	}
+	if (fd < 0)
+		return og_fail(err, -errno, "open '%s'", path);
+	*ret_fd = fd;
+	return 0;
+}
+
+static int set_kernel(struct args *args, const char *value, struct og_err *err)
+{
+	args->config.kernel_name = value;
+	return open_file(value, O_RDONLY, &args->config.kernel_fd, err);
+}
+
+static int set_initrd(struct args *args, const char *value, struct og_err *err)
+{
+	args->config.initrd_name = value;
+	return open_file(value, O_RDONLY, &args->config.initrd_fd, err);
+}
+
+static int set_cmdline(struct args *args, const char *value, struct og_err *err)
+{
+	(void)err;
+	args->config.cmdline = value;
+	return 0;
+}
+
+static int set_memory(struct args *args, const char *value, struct og_err *err)
+{
+	if (og_parse_u64(value, OG_VMM_MEMORY_MIB_MIN, OG_VMM_MEMORY_MIB_MAX,
+			 &args->config.memory_mib) < 0)
+		return og_fail(err, -EINVAL, "'%s' is no number of MiB from %d to %u", value,
+			       OG_VMM_MEMORY_MIB_MIN, OG_VMM_MEMORY_MIB_MAX);
+	return 0;
+}
+
+static int set_cpus(struct args *args, const char *value, struct og_err *err)
+{
+	uint64_t cpus;
+
+	if (og_parse_u64(value, 1, OG_VMM_CPUS_MAX, &cpus) < 0)
+		return og_fail(err, -EINVAL, "'%s' is no number from 1 to %d", value,
+			       OG_VMM_CPUS_MAX);
+	args->config.cpus = (unsigned)cpus;
+	return 0;
+}
+
+static int add_disk(struct args *args, const char *path, bool readonly, struct og_err *err)
+{
+	struct og_vmm_config *config = &args->config;
+	struct og_vmm_disk *disk;
+
+	if (config->n_disks == OG_VMM_DISKS_MAX)
+		return og_fail(err, -EINVAL, "more than %d disks", OG_VMM_DISKS_MAX);
+	disk = &config->disks[config->n_disks];
+	*disk = (struct og_vmm_disk){
+		.name = path,
+		.parts = args->parts + config->n_disks * OG_DISK_PARTS_MAX,
+		.n_parts = 1,
+		.readonly = readonly,
+	};
+	config->n_disks++;
+	return open_file(path, readonly ? O_RDONLY : O_RDWR, &disk->parts[0].fd, err);
+}
+
+static int set_disk(struct args *args, const char *value, struct og_err *err)
+{
+	return add_disk(args, value, false, err);
+}
+
+static int set_disk_readonly(struct args *args, const char *value, struct og_err *err)
+{
+	return add_disk(args, value, true, err);
+}
+
+static int set_part(struct args *args, const char *value, struct og_err *err)
+{
+	char offset[24] = {};
+	const char *colon = strchr(value, ':');
+	struct og_vmm_disk *disk;
+	struct og_disk_part *part;
+
+	if (args->config.n_disks == 0)
+		return og_fail(err, -EINVAL, "comes before any disk");
+	disk = &args->config.disks[args->config.n_disks - 1];
+	if (disk->n_parts == OG_DISK_PARTS_MAX)
+		return og_fail(err, -EINVAL, "more than %d parts", OG_DISK_PARTS_MAX);
+	part = &disk->parts[disk->n_parts++];
+
+	if (colon != NULL && (size_t)(colon - value) < sizeof(offset))
+		memcpy(offset, value, (size_t)(colon - value));
+	if (colon == NULL || og_parse_u64(offset, 0, INT64_MAX, &part->offset) < 0)
+		return og_fail(err, -EINVAL, "'%s' is not OFFSET:FILE, OFFSET in bytes", value);
+	return open_file(colon + 1, disk->readonly ? O_RDONLY : O_RDWR, &part->fd, err);
+}
+
+static int set_console(struct args *args, const char *value, struct og_err *err)
+{
+	int fd, type, r;
+	socklen_t len = sizeof(type);
+
+	if (!og_starts_with(value, "fd:"))
+		return og_fail(err, -EINVAL, "'%s' is not fd:N", value);
+	r = parse_fd(value + strlen("fd:"), &fd, err);
+	if (r < 0)
+		return r;
+	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) < 0)
+		return og_fail(err, -errno, "descriptor %d is no socket", fd);
+	if (type != SOCK_STREAM)
+		return og_fail(err, -EINVAL, "descriptor %d is no stream socket", fd);
+	args->config.console_fd = fd;
+	return 0;
+}
+
+static int set_serial(struct args *args, const char *value, struct og_err *err)
+{
+	args->config.serial = !og_streq(value, "none");
+	args->config.serial_in_fd = args->config.serial_out_fd = -EBADF;
+	if (!args->config.serial)
+		return 0;
+	if (og_streq(value, "stdio")) {
+		args->config.serial_in_fd = STDIN_FILENO;
+		args->config.serial_out_fd = STDOUT_FILENO;
+		return 0;
+	}
+	return open_file(value, O_WRONLY | O_CREAT | O_APPEND, &args->config.serial_out_fd, err);
+}
+
+/* Told apart from others of its kind in a list of processes; nothing depends on it. */
+static int set_id(struct args *args, const char *value, struct og_err *err)
+{
+	(void)err;
+	args->id = value;
+	return 0;
+}
+
+static int set_probe(struct args *args, const char *value, struct og_err *err)
+{
+	(void)value;
+	(void)err;
+	args->probe = true;
+	return 0;
+}
+
+static int set_help(struct args *args, const char *value, struct og_err *err)
+{
+	(void)value;
+	(void)err;
+	args->help = true;
+	return 0;
+}
+
+static int set_version(struct args *args, const char *value, struct og_err *err)
+{
+	(void)value;
+	(void)err;
+	args->version = true;
+	return 0;
+}
+
+static const struct option_row {
+	const char *name;
+	const char *value; /* NULL: takes none */
+	const char *help;
+	int (*set)(struct args *args, const char *value, struct og_err *err);
+} options[] = {
+	{ "--kernel", "FILE", "bzImage or ELF64 kernel", set_kernel },
+	{ "--initrd", "FILE", "initial file system", set_initrd },
+	{ "--cmdline", "TEXT", "kernel command line", set_cmdline },
+	{ "--memory", "MIB", "guest memory (512)", set_memory },
+	{ "--cpus", "N", "vCPUs, 1 to 8 (1)", set_cpus },
+	{ "--disk", "FILE", "a disk that the guest may write", set_disk },
+	{ "--disk-readonly", "FILE", "a disk that it may not", set_disk_readonly },
+	{ "--part", "OFFSET:FILE", "more of the last disk, at byte OFFSET", set_part },
+	{ "--console", "fd:N", "stream socket of the port " CONSOLE_NAME, set_console },
+	{ "--serial", "stdio|none|FILE", "serial port (none)", set_serial },
+	{ "--id", "NAME", "a name for people", set_id },
+	{ "--probe", NULL, "say whether KVM can run a kernel here", set_probe },
+	{ "--help", NULL, "this text", set_help },
+	{ "--version", NULL, "the version", set_version },
+};
+
+#define OPTIONS_COUNT (sizeof(options) / sizeof(options[0]))
+
+static const struct option_row *find_option(const char *arg, size_t len)
+{
+	for (size_t i = 0; i < OPTIONS_COUNT; i++)
+		if (strlen(options[i].name) == len && strncmp(options[i].name, arg, len) == 0)
+			return &options[i];
+	return NULL;
+}
+
+/* Takes the option at @argv, "--name value" or "--name=value"; returns how many words it was. */
+static int take_option(struct args *args, char **argv, struct og_err *err)
+{
+	const char *equals = strchr(argv[0], '=');
+	size_t len = equals != NULL ? (size_t)(equals - argv[0]) : strlen(argv[0]);
+	const struct option_row *row = find_option(argv[0], len);
+	const char *value = equals != NULL ? equals + 1 : argv[1];
+	int r;
+
+	if (row == NULL)
+		return og_fail(err, -EINVAL, "'%s' is no option (see --help)", argv[0]);
+	if (row->value == NULL && equals != NULL)
+		return og_fail(err, -EINVAL, "%s takes no value", row->name);
+	if (row->value != NULL && value == NULL)
+		return og_fail(err, -EINVAL, "%s needs a value: %s", row->name, row->value);
+
+	r = row->set(args, value, err);
+	if (r < 0)
+		return og_fail_in(err, r, "%s", row->name);
+	return row->value != NULL && equals == NULL ? 2 : 1;
+}
+
+static int parse(struct args *args, char **argv, struct og_err *err)
+{
+	args->config = (struct og_vmm_config){
+		.kernel_fd = -EBADF,
+		.initrd_fd = -EBADF,
+		.cmdline = "",
+		.memory_mib = MEMORY_MIB_DEFAULT,
+		.cpus = 1,
+		.console_fd = -EBADF,
+		.console_name = CONSOLE_NAME,
+		.serial_in_fd = -EBADF,
+		.serial_out_fd = -EBADF,
+	};
+	while (*argv != NULL) {
+		int words = take_option(args, argv, err);
+
+		if (words < 0)
+			return words;
+		argv += words;
+	}
+	if (!args->help && !args->version && !args->probe && args->config.kernel_fd < 0)
+		return og_fail(err, -EINVAL, "--kernel FILE is missing");
+	return 0;
+}
+
+static int show_help(void)
+{
+	puts("usage: onggi-vmm --kernel FILE [OPTION VALUE]...\n"
+	     "Runs one virtual machine on KVM until its guest powers off.\n");
+	for (size_t i = 0; i < OPTIONS_COUNT; i++)
+		printf("  %-16s %-16s %s\n", options[i].name,
+		       options[i].value != NULL ? options[i].value : "", options[i].help);
+	puts("\nFILE may be /dev/fd/N. Exit status: 0 powered off, 10 reboot asked for, 1 error,\n"
+	     "2 wrong usage; of --probe: 0 usable, 1 not.");
+	return EXIT_OFF;
+}
+
+static int complain(const struct og_err *err, int status)
+{
+	(void)fprintf(stderr, "onggi-vmm: %s\n", err->text);
+	return status;
+}
+
+static int run(const struct og_vmm_config *config, enum og_outcome *ret_outcome, struct og_err *err)
+{
+	og_cleanup(og_vmm_freep) struct og_vmm *vmm = NULL;
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+	bool confine = false; /* the sanitizers make system calls of their own */
+#else
+	bool confine = true;
+#endif
+	int r = og_jail_prepare(err);
+
+	if (r == 0)
+		r = og_vmm_new(config, &vmm, err);
+	return r < 0 ? r : og_vmm_run(vmm, confine, ret_outcome, err);
+}
+
+int main(int argc, char **argv)
+{
+	static struct args args;
+	enum og_outcome outcome = OG_FAILED;
+	struct og_err err = {};
+
+	(void)argc;
+	if (parse(&args, argv + 1, &err) < 0)
+		return complain(&err, EXIT_USAGE);
+	if (args.help)
+		return show_help();
+	if (args.version) {
+		puts("onggi-vmm " OG_VERSION);
+		return EXIT_OFF;
+	}
+	if (args.probe)
+		return og_vmm_usable(&err) < 0 ? complain(&err, EXIT_ERROR) : EXIT_OFF;
+	if (run(&args.config, &outcome, &err) < 0)
+		return complain(&err, EXIT_ERROR);
+	return outcome == OG_REBOOTED ? EXIT_REBOOT : EXIT_OFF;
+}

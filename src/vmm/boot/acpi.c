@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vmm/boot/acpi.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "vmm/boot/aml.h"
+#include "vmm/device/power.h"
+#include "vmm/device/serial.h"
+#include "vmm/device/virtio_mmio.h"
+#include "vmm/x86/layout.h"
+
+struct rsdp {
+	char signature[8];
+	uint8_t checksum; /* of the first 20 bytes */
+	char oem_id[6];
+	uint8_t revision;
+	uint32_t rsdt;
+	uint32_t length;
+	uint64_t xsdt;
+	uint8_t extended_checksum;
+	uint8_t reserved[3];
+} __attribute__((packed));
+
+#define RSDP_V1_BYTES 20
+
+/* Generic address structure (5.2.3.2). */
+struct address {
+	uint8_t space, bit_width, bit_offset, access_size;
+	uint64_t address;
+} __attribute__((packed));
+
+#define SPACE_PORTS 1
+#define ACCESS_BYTE 1
+
+/* Fixed ACPI description table (5.2.9); what is zero on reduced hardware has no name here. */
+struct fadt {
+	struct og_acpi_header header;
+	uint32_t facs, dsdt;
+	uint8_t zero1[109 - 44];
+	uint16_t boot_architecture;
+	uint8_t zero2;
+	uint32_t flags;
+	struct address reset_register;
+	uint8_t reset_value;
+	uint16_t arm_boot_architecture;
+	uint8_t minor_version;
+	uint64_t x_facs, x_dsdt;
+	uint8_t zero3[244 - 148];
+	struct address sleep_control, sleep_status;
+	char hypervisor[8];
+} __attribute__((packed));
+
+_Static_assert(sizeof(struct fadt) == 276, "FADT of ACPI 6");
+
+/* Nothing of a PC is there, so that nobody looks for it. */
+#define BOOT_NO_VGA   (1U << 2)
+#define BOOT_NO_CMOS  (1U << 5)
+#define FADT_RESET    (1U << 10)
+#define FADT_REDUCED  (1U << 20)
+#define FADT_WBINVD   (1U << 0)
+#define FADT_REVISION 6
+#define FADT_MINOR    4
+#define MADT_REVISION 5
+#define DSDT_REVISION 2 /* 64-bit integers */
+#define TABLE_ALIGN   16U
+#define TABLES_MAX    2 /* that the XSDT names */
+
+struct madt {
+	struct og_acpi_header header;
+	uint32_t lapic;
+	uint32_t flags;
+} __attribute__((packed));
+
+struct madt_lapic {
+	uint8_t type, length, uid, apic_id;
+	uint32_t flags;
+} __attribute__((packed));
+
+#define LAPIC_ENABLED 1
+
+struct madt_ioapic {
+	uint8_t type, length, id, reserved;
+	uint32_t address, gsi_base;
+} __attribute__((packed));
+
+#define MADT_IOAPIC 1
+
+struct xsdt {
+	struct og_acpi_header header;
+	uint64_t tables[TABLES_MAX];
+} __attribute__((packed));
+
+struct writer {
+	uint8_t *buf;
+	size_t len, room;
+	uint64_t gpa;
+	bool failed;
+};
+
+static uint8_t checksum(const void *bytes, size_t len)
+{
+	uint8_t sum = 0;
+
+	for (size_t i = 0; i < len; i++)
+		sum = (uint8_t)(sum + ((const uint8_t *)bytes)[i]);
+	return (uint8_t)-sum;
+}
+
+static void *append(struct writer *w, const void *bytes, size_t len)
+{
+	void *at = w->buf + w->len;
+
+	if (w->failed || len > w->room - w->len) {
+		w->failed = true;
+		return NULL;
+	}
+	memcpy(at, bytes, len);
+	w->len += len;
+	return at;
+}
+
+static struct og_acpi_header header(const char *signature, uint8_t revision)
+{
+	struct og_acpi_header h = {
+		.revision = revision,
+		.oem_id = { 'O', 'N', 'G', 'G', 'I', ' ' },
+		.oem_table_id = { 'M', 'I', 'C', 'R', 'O', 'V', 'M', ' ' },
+		.oem_revision = 1,
+		.creator_id = { 'O', 'N', 'G', 'G' },
+		.creator_revision = 1,
+	};
+
+	memcpy(h.signature, signature, sizeof(h.signature));
+	return h;
+}
+
+/* Begins a table at an aligned place; NULL when there is no room left. */
+static uint8_t *begin(struct writer *w)
+{
+	size_t pad = -w->len & (TABLE_ALIGN - 1);
+
+	if (w->failed || pad > w->room - w->len) {
+		w->failed = true;
+		return NULL;
+	}
+	w->len += pad;
+	return w->buf + w->len;
+}
+
+/* Gives the table at @start, to the writer's end, its length and checksum; returns its address. */
+static uint64_t finish(struct writer *w, uint8_t *start)
+{
+	struct og_acpi_header *h = (struct og_acpi_header *)(void *)start;
+
+	if (w->failed)
+		return 0;
+	h->length = (uint32_t)(w->buf + w->len - start);
+	h->checksum = 0;
+	h->checksum = checksum(start, h->length);
+	return w->gpa + (uint64_t)(start - w->buf);
+}
+
+static void describe_serial(struct og_aml *aml)
+{
+	og_aml_open_device(aml, "COM1");
+	og_aml_name(aml, "_HID");
+	og_aml_eisa_id(aml, "PNP0501");
+	og_aml_name(aml, "_UID");
+	og_aml_integer(aml, 0);
+	og_aml_name(aml, "_CRS");
+	og_aml_open_resources(aml);
+	og_aml_ports(aml, OG_SERIAL_PORT, OG_SERIAL_PORTS);
+	og_aml_interrupt(aml, OG_SERIAL_GSI);
+	og_aml_close_resources(aml);
+	og_aml_close(aml);
+}
+
+static void describe_virtio(struct og_aml *aml, unsigned index)
+{
+	char name[5] = { 'V', 'I', (char)('0' + index / 10), (char)('0' + index % 10) };
+
+	og_aml_open_device(aml, name);
+	og_aml_name(aml, "_HID");
+	og_aml_string(aml, "LNRO0005");
+	og_aml_name(aml, "_UID");
+	og_aml_integer(aml, index);
+	og_aml_name(aml, "_CCA");
+	og_aml_integer(aml, 1);
+	og_aml_name(aml, "_CRS");
+	og_aml_open_resources(aml);
+	og_aml_memory(aml, (uint32_t)(OG_VIRTIO_GPA + index * OG_VIRTIO_MMIO_BYTES),
+		      OG_VIRTIO_MMIO_BYTES);
+	og_aml_interrupt(aml, OG_VIRTIO_GSI + index);
+	og_aml_close_resources(aml);
+	og_aml_close(aml);
+}
+
+static void describe_off(struct og_aml *aml)
+{
+	og_aml_name(aml, "_S5_");
+	og_aml_open_package(aml, 4);
+	og_aml_integer(aml, OG_POWER_SLEEP_OFF);
+	for (unsigned i = 0; i < 3; i++)
+		og_aml_integer(aml, 0);
+	og_aml_close(aml);
+}
+
+static uint64_t write_dsdt(struct writer *w, const struct og_acpi *acpi)
+{
+	struct og_acpi_header h = header("DSDT", DSDT_REVISION);
+	uint8_t *start = begin(w);
+	struct og_aml aml;
+
+	if (append(w, &h, sizeof(h)) == NULL)
+		return 0;
+	og_aml_init(&aml, w->buf + w->len, w->room - w->len);
+	describe_off(&aml);
+	og_aml_open_scope(&aml, "\\_SB_");
+	if (acpi->serial)
+		describe_serial(&aml);
+	for (unsigned i = 0; i < acpi->virtio_devices; i++)
+		describe_virtio(&aml, i);
+	og_aml_close(&aml);
+
+	w->len += aml.len;
+	w->failed |= aml.failed;
+	return finish(w, start);
+}
+
+static struct address port(uint16_t number)
+{
+	return (struct address){
+		.space = SPACE_PORTS,
+		.bit_width = 8,
+		.access_size = ACCESS_BYTE,
+		.address = number,
+	};
+}
+
+static uint64_t write_fadt(struct writer *w, uint64_t dsdt)
+{
+	struct fadt fadt = {
+		.header = header("FACP", FADT_REVISION),
+		.dsdt = (uint32_t)dsdt,
+		.x_dsdt = dsdt,
+		.boot_architecture = BOOT_NO_VGA | BOOT_NO_CMOS,
+		.flags = FADT_REDUCED | FADT_RESET | FADT_WBINVD,
+		.reset_register = port(OG_POWER_PORT + OG_POWER_RESET),
+		.reset_value = OG_POWER_RESET_VALUE,
+		.minor_version = FADT_MINOR,
+		.sleep_control = port(OG_POWER_PORT + OG_POWER_SLEEP),
+		.sleep_status = port(OG_POWER_PORT + OG_POWER_SLEEP_STATUS),
+		.hypervisor = { 'O', 'N', 'G', 'G', 'I' },
+	};
+	uint8_t *start = begin(w);
+
+	(void)append(w, &fadt, sizeof(fadt));
+	return finish(w, start);
+}
+
+static uint64_t write_madt(struct writer *w, unsigned cpus)
+{
+	struct madt madt = { .header = header("APIC", MADT_REVISION), .lapic = OG_LAPIC_GPA };
+	struct madt_ioapic ioapic = {
+		.type = MADT_IOAPIC,
+		.length = sizeof(ioapic),
+		.id = (uint8_t)cpus,
+		.address = OG_IOAPIC_GPA,
+	};
+	uint8_t *start = begin(w);
+
+	(void)append(w, &madt, sizeof(madt));
+	for (unsigned i = 0; i < cpus; i++) {
+		struct madt_lapic lapic = {
+			.length = sizeof(lapic),
+			.uid = (uint8_t)i,
+			.apic_id = (uint8_t)i,
+			.flags = LAPIC_ENABLED,
+		};
+
+		(void)append(w, &lapic, sizeof(lapic));
+	}
+	(void)append(w, &ioapic, sizeof(ioapic));
+	return finish(w, start);
+}
+
+int og_acpi_write(const struct og_acpi *acpi, uint64_t gpa, void *buf, size_t room,
+		  struct og_err *err)
+{
+	struct writer w = { .buf = buf, .room = room, .gpa = gpa };
+	struct rsdp rsdp = {
+		.signature = { 'R', 'S', 'D', ' ', 'P', 'T', 'R', ' ' },
+		.oem_id = { 'O', 'N', 'G', 'G', 'I', ' ' },
+		.revision = 2,
+		.length = sizeof(rsdp),
+	};
+	struct xsdt xsdt = { .header = header("XSDT", 1) };
+	struct rsdp *root = append(&w, &rsdp, sizeof(rsdp));
+	uint8_t *start;
+
+	xsdt.tables[0] = write_fadt(&w, write_dsdt(&w, acpi));
+	xsdt.tables[1] = write_madt(&w, acpi->cpus);
+	start = begin(&w);
+	(void)append(&w, &xsdt, sizeof(xsdt));
+	rsdp.xsdt = finish(&w, start);
+	if (w.failed || root == NULL)
+		return og_fail(err, -ENOSPC, "write ACPI tables into %zu bytes", room);
+
+	rsdp.checksum = checksum(&rsdp, RSDP_V1_BYTES);
+	rsdp.extended_checksum = checksum(&rsdp, sizeof(rsdp));
+	memcpy(root, &rsdp, sizeof(rsdp));
+	return 0;
+}

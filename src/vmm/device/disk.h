@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a block device shows: files laid at offsets of one range of bytes, zeros between them.
+ * An image's merged metadata and its layers become one disk this way, without a copy.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "base/err.h"
+
+/* Sized for an image of 127 layers and its metadata: more than any registry takes. */
+#define OG_DISK_PARTS_MAX 128
+#define OG_SECTOR_BYTES	  512ULL
+
+struct og_disk_part {
+	int fd; /* a regular file or block device; borrowed */
+	uint64_t offset;
+	uint64_t bytes; /* filled in by og_disk_init() */
+};
+
+struct og_disk {
+	struct og_disk_part *parts; /* in the order of their offsets; borrowed */
+	unsigned n_parts;
+	bool readonly;
+	uint64_t bytes; /* to the end of the last part, in whole sectors */
+};
+
+/*
+ * Looks at the sizes of @parts, whose memory and descriptors stay the caller's and must outlive the
+ * disk. Errors: -EINVAL (no part, parts out of order or overlapping, an end beyond 2^62, a
+ * writable disk of several parts), or what fstat() says.
+ */
+int og_disk_init(struct og_disk *disk, struct og_disk_part *parts, unsigned n_parts, bool readonly,
+		 struct og_err *err);
+
+/*
+ * Moves all of @iov, which it may change, from or to @offset. The range must lie inside the disk.
+ * Returns 0 or a negative errno.
+ */
+int og_disk_read(const struct og_disk *disk, uint64_t offset, struct iovec *iov, size_t n);
+int og_disk_write(const struct og_disk *disk, uint64_t offset, struct iovec *iov, size_t n);
+
+/* Makes what was written durable. */
+int og_disk_flush(const struct og_disk *disk);

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vmm/jail.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/kvm.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define ANY (-1)
+
+/* A system call that stays allowed, where one argument has one value unless that is ANY. */
+struct rule {
+	int call;
+	int argument;
+	uint32_t value;
+};
+
+/* Served by both kinds of thread: locks, waking others, coming back from a signal, ending. */
+#define RULES_SHARED                                                                     \
+	{ SYS_write, ANY, 0 }, { SYS_futex, ANY, 0 }, { SYS_rt_sigreturn, ANY, 0 },      \
+		{ SYS_rt_sigprocmask, ANY, 0 }, { SYS_madvise, 2, MADV_DONTNEED_VALUE }, \
+		{ SYS_exit, ANY, 0 },                                                    \
+	{                                                                                \
+		SYS_exit_group, ANY, 0                                                   \
+	}
+
+/* Its value, without sys/mman.h's others: a thread that ends gives its stack back. */
+#define MADV_DONTNEED_VALUE 4
+
+static const struct rule vcpu_rules[] = {
+	{ SYS_ioctl, 1, KVM_RUN },
+	RULES_SHARED,
+};
+
+static const struct rule io_rules[] = {
+	{ SYS_epoll_wait, ANY, 0 },
+	{ SYS_read, ANY, 0 },
+	{ SYS_recvmsg, ANY, 0 },
+	{ SYS_sendmsg, ANY, 0 },
+	{ SYS_preadv, ANY, 0 },
+	{ SYS_pwritev, ANY, 0 },
+	{ SYS_fdatasync, ANY, 0 },
+	{ SYS_getrandom, ANY, 0 },
+	{ SYS_epoll_ctl, ANY, 0 },
+	RULES_SHARED,
+	/* To stop the vCPUs, and to tidy up. */
+	{ SYS_getpid, ANY, 0 },
+	{ SYS_tgkill, ANY, 0 },
+	{ SYS_close, ANY, 0 },
+	{ SYS_munmap, ANY, 0 },
+	{ SYS_brk, ANY, 0 },
+};
+
+/* A rule takes at most five instructions; the preamble and the end, five. */
+#define PROGRAM_MAX (5 * 24 + 5)
+
+struct program {
+	struct sock_filter code[PROGRAM_MAX];
+	unsigned short len;
+};
+
+static void emit(struct program *p, struct sock_filter instruction)
+{
+	assert(p->len < PROGRAM_MAX);
+	p->code[p->len++] = instruction;
+}
+
+static void emit_load(struct program *p, size_t offset)
+{
+	emit(p, (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)offset));
+}
+
+static void emit_return(struct program *p, uint32_t verdict)
+{
+	emit(p, (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, verdict));
+}
+
+/* Unless the loaded word is @value, skips the next @skip instructions. */
+static void emit_unless(struct program *p, uint32_t value, uint8_t skip)
+{
+	emit(p, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, 0, skip));
+}
+
+static void emit_rule(struct program *p, const struct rule *rule)
+{
+	if (rule->argument == ANY) {
+		emit_unless(p, (uint32_t)rule->call, 1);
+		emit_return(p, SECCOMP_RET_ALLOW);
+		return;
+	}
+	emit_unless(p, (uint32_t)rule->call, 4);
+	emit_load(p, offsetof(struct seccomp_data, args) + 8 * (size_t)rule->argument);
+	emit_unless(p, rule->value, 1);
+	emit_return(p, SECCOMP_RET_ALLOW);
+	emit_load(p, offsetof(struct seccomp_data, nr));
+}
+
+static int confine(const struct rule *rules, size_t n, struct og_err *err)
+{
+	struct program p = {};
+	struct sock_fprog fprog;
+
+	emit_load(&p, offsetof(struct seccomp_data, arch));
+	emit_unless(&p, AUDIT_ARCH_X86_64, 1);
+	emit(&p, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JA, 1, 0, 0));
+	emit_return(&p, SECCOMP_RET_KILL_PROCESS);
+	emit_load(&p, offsetof(struct seccomp_data, nr));
+	for (size_t i = 0; i < n; i++)
+		emit_rule(&p, &rules[i]);
+	emit_return(&p, SECCOMP_RET_KILL_PROCESS);
+
+	fprog = (struct sock_fprog){ .len = p.len, .filter = p.code };
+	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &fprog) < 0)
+		return og_fail(err, -errno, "confine thread by seccomp");
+	return 0;
+}
+
+int og_jail_vcpu(struct og_err *err)
+{
+	return confine(vcpu_rules, sizeof(vcpu_rules) / sizeof(vcpu_rules[0]), err);
+}
+
+int og_jail_io(struct og_err *err)
+{
+	return confine(io_rules, sizeof(io_rules) / sizeof(io_rules[0]), err);
+}
+
+int og_jail_prepare(struct og_err *err)
+{
+	struct rlimit none = { 0, 0 };
+
+	if (setrlimit(RLIMIT_CORE, &none) < 0)
+		return og_fail(err, -errno, "turn core dumps off");
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+		return og_fail(err, -errno, "turn tracing off");
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return og_fail(err, -errno, "give up new privileges");
+	return 0;
+}

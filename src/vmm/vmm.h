@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * onggi's hypervisor: one virtual machine on KVM, in one process.
+ *
+ * It is given open descriptors and numbers. It knows no image, JSON, HTTP or path, parses no text,
+ * and treats all that the guest and the kernel file say as hostile.
+ *
+ *	x86/	processors and the KVM machine
+ *	boot/	kernels, boot_params, ACPI
+ *	device/	one file a device; virtqueues; transports apart from devices
+ *
+ * Each vCPU has a thread. The thread that calls og_vmm_run() does all other work: it waits for what
+ * the guest notifies and for sockets and files, and moves the data.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "vmm/device/disk.h"
+#include "vmm/device/power.h"
+
+/* Room for the kernel, its own tables and something to run. */
+#define OG_VMM_MEMORY_MIB_MIN 16
+/* Sums with addresses stay far from any limit. */
+#define OG_VMM_MEMORY_MIB_MAX (1U << 24)
+
+#define OG_VMM_CPUS_MAX 8
+
+/* With console and entropy they fill the I/O APIC. */
+#define OG_VMM_DISKS_MAX 16
+
+/* Descriptors and texts stay the caller's and must outlive the machine. Negative: there is none. */
+struct og_vmm_config {
+	int kernel_fd; /* a regular file: bzImage or ELF64 */
+	int initrd_fd;
+	const char *kernel_name, *initrd_name; /* for messages */
+	const char *cmdline;
+	uint64_t memory_mib;
+	unsigned cpus;
+
+	struct og_vmm_disk {
+		const char *name; /* for messages */
+		struct og_disk_part *parts;
+		unsigned n_parts;
+		bool readonly;
+	} disks[OG_VMM_DISKS_MAX];
+
+	unsigned n_disks;
+
+	int console_fd; /* a stream socket */
+	const char *console_name;
+
+	bool serial; /* whether there is a serial port at all */
+	int serial_in_fd, serial_out_fd;
+};
+
+struct og_vmm;
+
+/*
+ * Builds the machine up to its first instruction. On success *@ret_vmm is the caller's to free.
+ *
+ * Errors: -ENOEXEC (the kernel is none), -ENOMEM, -E2BIG, -EINVAL (a number out of range, a bad
+ * disk), those of /dev/kvm; each text names its object.
+ */
+int og_vmm_new(const struct og_vmm_config *config, struct og_vmm **ret_vmm, struct og_err *err);
+
+/* Accepts NULL. Always returns NULL. */
+struct og_vmm *og_vmm_free(struct og_vmm *vmm);
+OG_DEFINE_CLEANUP(struct og_vmm, og_vmm_free)
+
+/*
+ * Runs the guest until it ends: *@ret_outcome is OG_POWERED_OFF or OG_REBOOTED. Once. With @confine
+ * the process is locked up first (jail.h) and can do little more than this afterwards.
+ */
+int og_vmm_run(struct og_vmm *vmm, bool confine, enum og_outcome *ret_outcome, struct og_err *err);
+
+/*
+ * Whether a stock kernel runs on this host's KVM: 0, or why not. A /dev/kvm without VMX or SVM
+ * behind it (kvm_pvm) only looks as if it did.
+ */
+int og_vmm_usable(struct og_err *err);

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vmm/x86/kvm.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/kvm.h>
+#include <sys/ioctl.h>
+
+#include "base/cleanup.h"
+#include "vmm/x86/layout.h"
+
+/* Whatever a kernel calls stable has this version. */
+#define API_VERSION 12
+
+static const struct {
+	int capability;
+	const char *what;
+} needed[] = {
+	{ KVM_CAP_IRQCHIP, "interrupt controllers" },
+	{ KVM_CAP_USER_MEMORY, "memory slots" },
+	{ KVM_CAP_IRQFD, "interrupts by event descriptors" },
+	{ KVM_CAP_IOEVENTFD, "notifications by event descriptors" },
+	{ KVM_CAP_IMMEDIATE_EXIT, "immediate exits (Linux 4.13)" },
+};
+
+static int open_kvm(struct og_err *err)
+{
+	int fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+	int r = -errno;
+
+	if (fd >= 0)
+		return fd;
+	if (r == -EACCES || r == -EPERM)
+		return og_fail(err, r, "open /dev/kvm (join the group that owns it)");
+	return og_fail(err, r, "open /dev/kvm (load kvm_intel or kvm_amd, or run without KVM)");
+}
+
+static int look(struct og_kvm *kvm, struct og_err *err)
+{
+	int r = ioctl(kvm->fd, KVM_GET_API_VERSION, 0);
+
+	if (r != API_VERSION)
+		return og_fail(err, -ENOTSUP, "/dev/kvm speaks version %d, not %d", r, API_VERSION);
+	for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++)
+		if (ioctl(kvm->fd, KVM_CHECK_EXTENSION, needed[i].capability) <= 0)
+			return og_fail(err, -ENOTSUP, "/dev/kvm lacks %s", needed[i].what);
+
+	r = ioctl(kvm->fd, KVM_GET_VCPU_MMAP_SIZE, 0);
+	if (r < 0)
+		return og_fail(err, -errno, "ask /dev/kvm for the size of a vCPU's page");
+	kvm->run_bytes = (size_t)r;
+	kvm->any_length = ioctl(kvm->fd, KVM_CHECK_EXTENSION, KVM_CAP_IOEVENTFD_ANY_LENGTH) > 0;
+	kvm->tsc_deadline = ioctl(kvm->fd, KVM_CHECK_EXTENSION, KVM_CAP_TSC_DEADLINE_TIMER) > 0;
+	return 0;
+}
+
+static int create(struct og_kvm *kvm, struct og_err *err)
+{
+	uint64_t identity = OG_IDENTITY_GPA;
+
+	do {
+		kvm->vm_fd = ioctl(kvm->fd, KVM_CREATE_VM, 0);
+	} while (kvm->vm_fd < 0 && errno == EINTR);
+	if (kvm->vm_fd < 0)
+		return og_fail(err, -errno, "create virtual machine");
+
+	/* Only Intel's first processors with VMX use these pages, but all must be told. */
+	if (ioctl(kvm->vm_fd, KVM_SET_IDENTITY_MAP_ADDR, &identity) < 0 ||
+	    ioctl(kvm->vm_fd, KVM_SET_TSS_ADDR, OG_IDENTITY_GPA + 0x1000) < 0)
+		return og_fail(err, -errno, "set aside KVM's own pages");
+	if (ioctl(kvm->vm_fd, KVM_CREATE_IRQCHIP, 0) < 0)
+		return og_fail(err, -errno, "create interrupt controllers");
+	return 0;
+}
+
+int og_kvm_init(struct og_kvm *kvm, struct og_err *err)
+{
+	int r;
+
+	*kvm = (struct og_kvm){ .fd = -EBADF, .vm_fd = -EBADF };
+	kvm->fd = open_kvm(err);
+	if (kvm->fd < 0)
+		return kvm->fd;
+
+	r = look(kvm, err);
+	if (r == 0)
+		r = create(kvm, err);
+	if (r < 0)
+		og_kvm_done(kvm);
+	return r;
+}
+
+void og_kvm_done(struct og_kvm *kvm)
+{
+	kvm->vm_fd = og_close(kvm->vm_fd);
+	kvm->fd = og_close(kvm->fd);
+}
+
+int og_kvm_add_memory(struct og_kvm *kvm, const struct og_mem *mem, struct og_err *err)
+{
+	for (unsigned i = 0; i < mem->n_regions; i++) {
+		struct kvm_userspace_memory_region slot = {
+			.slot = i,
+			.guest_phys_addr = mem->regions[i].gpa,
+			.memory_size = mem->regions[i].bytes,
+			.userspace_addr = (uintptr_t)mem->regions[i].host,
+		};
+
+		if (ioctl(kvm->vm_fd, KVM_SET_USER_MEMORY_REGION, &slot) < 0)
+			return og_fail(err, -errno, "give the guest memory at 0x%llx",
+				       (unsigned long long)slot.guest_phys_addr);
+	}
+	return 0;
+}
+
+int og_kvm_wire_interrupt(struct og_kvm *kvm, uint32_t gsi, int event_fd, struct og_err *err)
+{
+	struct kvm_irqfd irqfd = { .fd = (uint32_t)event_fd, .gsi = gsi };
+
+	if (ioctl(kvm->vm_fd, KVM_IRQFD, &irqfd) < 0)
+		return og_fail(err, -errno, "wire interrupt %u", gsi);
+	return 0;
+}
+
+int og_kvm_wire_notify(struct og_kvm *kvm, uint64_t gpa, int event_fd, struct og_err *err)
+{
+	struct kvm_ioeventfd ioeventfd = {
+		.addr = gpa,
+		.len = kvm->any_length ? 0 : 4,
+		.fd = event_fd,
+	};
+
+	if (ioctl(kvm->vm_fd, KVM_IOEVENTFD, &ioeventfd) < 0)
+		return og_fail(err, -errno, "wire notifications at 0x%llx",
+			       (unsigned long long)gpa);
+	return 0;
+}

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vmm/x86/vcpu.h"
+
+#include <errno.h>
+#include <linux/kvm.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+
+#include "base/cleanup.h"
+
+/* Exits are handled in few frames; what is not touched costs nothing. */
+#define STACK_BYTES (128U * 1024U)
+
+#define KICK_SIGNAL SIGUSR1
+
+static int create(struct og_vcpu *vcpu, struct og_kvm *kvm, struct og_err *err)
+{
+	vcpu->fd = ioctl(kvm->vm_fd, KVM_CREATE_VCPU, (unsigned long)vcpu->index);
+	if (vcpu->fd < 0)
+		return og_fail(err, -errno, "create vCPU %u", vcpu->index);
+
+	vcpu->run = mmap(NULL, kvm->run_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu->fd, 0);
+	if (vcpu->run == MAP_FAILED) {
+		vcpu->run = NULL;
+		return og_fail(err, -errno, "map vCPU %u", vcpu->index);
+	}
+	vcpu->run_bytes = kvm->run_bytes;
+	return 0;
+}
+
+int og_vcpu_init(struct og_vcpu *vcpu, struct og_kvm *kvm, unsigned index, unsigned cpus,
+		 struct og_cpuid *cpuid, const struct og_vcpu_world *world, struct og_err *err)
+{
+	int r;
+
+	*vcpu = (struct og_vcpu){ .fd = -EBADF, .index = index, .world = world };
+	r = create(vcpu, kvm, err);
+	if (r < 0) {
+		og_vcpu_done(vcpu);
+		return r;
+	}
+
+	og_cpuid_adapt(cpuid, index, cpus, kvm->tsc_deadline);
+	if (ioctl(vcpu->fd, KVM_SET_CPUID2, cpuid) < 0) {
+		r = og_fail(err, -errno, "set the features of vCPU %u", index);
+		og_vcpu_done(vcpu);
+		return r;
+	}
+	return og_vcpu_set_msrs(vcpu, err);
+}
+
+void og_vcpu_done(struct og_vcpu *vcpu)
+{
+	if (vcpu->run != NULL)
+		(void)munmap(vcpu->run, vcpu->run_bytes);
+	vcpu->run = NULL;
+	vcpu->fd = og_close(vcpu->fd);
+}
+
+static void handle_io(const struct og_vcpu *vcpu)
+{
+	struct kvm_run *run = vcpu->run;
+	uint8_t *data = (uint8_t *)run + run->io.data_offset;
+
+	for (uint32_t i = 0; i < run->io.count; i++, data += run->io.size)
+		og_bus_access(vcpu->world->ports, run->io.port, data, run->io.size,
+			      run->io.direction == KVM_EXIT_IO_OUT);
+}
+
+static int fail_exit(struct og_vcpu *vcpu)
+{
+	const struct kvm_run *run = vcpu->run;
+
+	if (run->exit_reason == KVM_EXIT_FAIL_ENTRY)
+		return og_fail(&vcpu->err, -EIO, "vCPU %u cannot enter the guest (reason 0x%llx)",
+			       vcpu->index,
+			       (unsigned long long)run->fail_entry.hardware_entry_failure_reason);
+	if (run->exit_reason == KVM_EXIT_INTERNAL_ERROR)
+		return og_fail(&vcpu->err, -EIO,
+			       "vCPU %u: KVM cannot go on (internal error %u); is this a KVM "
+			       "that can run a kernel? ask onggi-vmm --probe",
+			       vcpu->index, run->internal.suberror);
+	return og_fail(&vcpu->err, -EIO, "vCPU %u: exit %u is not known", vcpu->index,
+		       run->exit_reason);
+}
+
+/* Serves one exit. A negative result ends the machine as failed. */
+static int handle_exit(struct og_vcpu *vcpu)
+{
+	struct kvm_run *run = vcpu->run;
+
+	switch (run->exit_reason) {
+	case KVM_EXIT_IO:
+		handle_io(vcpu);
+		return 0;
+	case KVM_EXIT_MMIO:
+		og_bus_access(vcpu->world->mmio, run->mmio.phys_addr, run->mmio.data, run->mmio.len,
+			      run->mmio.is_write != 0);
+		return 0;
+	case KVM_EXIT_INTR:
+		return 0;
+	case KVM_EXIT_SHUTDOWN: /* a triple fault: what resets a PC */
+	case KVM_EXIT_SYSTEM_EVENT:
+		og_power_end(vcpu->world->power, OG_REBOOTED);
+		return 0;
+	default:
+		return fail_exit(vcpu);
+	}
+}
+
+static int run_guest(struct og_vcpu *vcpu)
+{
+	while (atomic_load_explicit(&vcpu->world->power->outcome, memory_order_relaxed) ==
+	       OG_RUNNING) {
+		int r;
+
+		if (ioctl(vcpu->fd, KVM_RUN, 0) < 0) {
+			if (errno == EINTR || errno == EAGAIN)
+				continue;
+			return og_fail(&vcpu->err, -errno, "run vCPU %u", vcpu->index);
+		}
+		r = handle_exit(vcpu);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static void *thread_main(void *arg)
+{
+	struct og_vcpu *vcpu = arg;
+	const struct og_vcpu_world *world = vcpu->world;
+	int r;
+
+	(void)pthread_barrier_wait(world->start);
+	r = world->confine != NULL ? world->confine(&vcpu->err) : 0;
+	if (r == 0)
+		r = run_guest(vcpu);
+	if (r < 0)
+		og_power_end(world->power, OG_FAILED);
+	return NULL;
+}
+
+static void on_kick(int signal)
+{
+	(void)signal; /* its arrival is the message: KVM_RUN returns */
+}
+
+int og_vcpu_prepare_kick(struct og_err *err)
+{
+	struct sigaction action = { .sa_handler = on_kick };
+
+	if (sigaction(KICK_SIGNAL, &action, NULL) < 0)
+		return og_fail(err, -errno, "set up the signal that stops vCPUs");
+	return 0;
+}
+
+int og_vcpu_start(struct og_vcpu *vcpu, struct og_err *err)
+{
+	pthread_attr_t attr;
+	int r;
+
+	(void)pthread_attr_init(&attr);
+	(void)pthread_attr_setstacksize(&attr, STACK_BYTES);
+	r = pthread_create(&vcpu->thread, &attr, thread_main, vcpu);
+	(void)pthread_attr_destroy(&attr);
+	if (r != 0)
+		return og_fail(err, -r, "start the thread of vCPU %u", vcpu->index);
+	vcpu->started = true;
+	return 0;
+}
+
+void og_vcpu_kick(struct og_vcpu *vcpu)
+{
+	if (!vcpu->started)
+		return;
+	__atomic_store_n(&vcpu->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
+	(void)pthread_kill(vcpu->thread, KICK_SIGNAL);
+}
+
+void og_vcpu_join(struct og_vcpu *vcpu)
+{
+	if (vcpu->started)
+		(void)pthread_join(vcpu->thread, NULL);
+	vcpu->started = false;
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A virtual processor and the thread that runs it. */
+#pragma once
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "vmm/device/bus.h"
+#include "vmm/device/power.h"
+#include "vmm/x86/cpuid.h"
+#include "vmm/x86/kvm.h"
+
+struct kvm_run;
+
+/* What the guest's exits reach. */
+struct og_vcpu_world {
+	const struct og_bus *ports;
+	const struct og_bus *mmio;
+	struct og_power *power;
+	/* Called on the vCPU's thread before it enters the guest for the first time. May be NULL. */
+	int (*confine)(struct og_err *err);
+	pthread_barrier_t *start; /* all wait here before they begin; borrowed */
+};
+
+struct og_vcpu {
+	int fd;		     /* owned */
+	struct kvm_run *run; /* shared with KVM; owned */
+	size_t run_bytes;
+	unsigned index;
+	const struct og_vcpu_world *world; /* borrowed */
+	pthread_t thread;
+	bool started;
+	struct og_err err; /* why it failed, read after og_vcpu_join() */
+};
+
+/* @cpuid is what KVM supports, and is changed. */
+int og_vcpu_init(struct og_vcpu *vcpu, struct og_kvm *kvm, unsigned index, unsigned cpus,
+		 struct og_cpuid *cpuid, const struct og_vcpu_world *world, struct og_err *err);
+void og_vcpu_done(struct og_vcpu *vcpu);
+
+/* What KVM and the host offer to a guest. */
+int og_cpuid_supported(struct og_kvm *kvm, struct og_cpuid *ret_cpuid, struct og_err *err);
+
+/* The model-specific registers that Linux expects firmware to have set. */
+int og_vcpu_set_msrs(struct og_vcpu *vcpu, struct og_err *err);
+
+/*
+ * Puts the first vCPU into 64-bit mode at @rip with @rsi, on page tables that map the first GiB
+ * one to one and that are written into @mem; the others wait for it to wake them.
+ */
+int og_vcpu_set_entry(struct og_vcpu *vcpu, const struct og_mem *mem, uint64_t rip, uint64_t rsi,
+		      struct og_err *err);
+
+/* The thread waits at the world's barrier. Once, before: og_vcpu_prepare_kick(). */
+int og_vcpu_start(struct og_vcpu *vcpu, struct og_err *err);
+int og_vcpu_prepare_kick(struct og_err *err);
+
+/* Makes the thread leave the guest and end; then waits for that. */
+void og_vcpu_kick(struct og_vcpu *vcpu);
+void og_vcpu_join(struct og_vcpu *vcpu);
