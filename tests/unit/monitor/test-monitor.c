@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
@@ -246,6 +247,39 @@ TEST(much_output_reaches_several_slow_clients_unharmed)
 	CHECK_EQ(access("state/log.2", F_OK), -1);
 }
 
+TEST(the_image_is_seen_under_a_writable_layer_and_no_mount_is_left)
+{
+	struct place place = make_place("cd bundle/rootfs; cat hello; echo new >new\n");
+	struct og_monitor_config config = make_config(&place);
+	og_auto_free char *upper = og_strdupf("%s/upper", place.state);
+	og_auto_free char *work = og_strdupf("%s/work", place.state);
+	og_auto_free char *out = NULL;
+	size_t len;
+	int fd;
+
+	if (getuid() != 0) {
+		fprintf(stderr, "needs root: overlay in the first user namespace\n");
+		exit(TEST_SKIP_STATUS);
+	}
+	CHECK_OK(mkdir("image", 0755));
+	write_text("image/hello", "from the image\n");
+	CHECK_OK(mkdir(upper, 0755));
+	CHECK_OK(mkdir(work, 0755));
+	config.upper = upper;
+	config.work = work;
+	config.lower_fd = open_tree(AT_FDCWD, "image", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	CHECK(config.lower_fd >= 0);
+	spawn(&place, &config);
+	fd = attach(&place, false);
+	CHECK_OK(og_monitor_start(place.dir_fd, TIMEOUT_MS, NULL));
+	out = read_stream(fd, OG_STDOUT, &len);
+	CHECK_EQ(strcmp(out, "from the image\n"), 0);
+	CHECK_EQ(wait_end(&place), 0);
+	CHECK_OK(access("state/upper/new", R_OK));
+	CHECK_EQ(access("image/new", F_OK), -1);
+	CHECK_EQ(access("dir/bundle/rootfs/hello", F_OK), -1);
+}
+
 TEST(a_signal_ends_the_workload_with_its_number)
 {
 	struct place place = make_place("echo up; exec sleep 1000\n");
@@ -341,6 +375,7 @@ TEST_MAIN(TEST_ENTRY(output_and_exit_status_arrive_and_are_kept),
 	  TEST_ENTRY(stdin_reaches_the_workload_and_ends),
 	  TEST_ENTRY(a_client_that_writes_and_leaves_is_heard),
 	  TEST_ENTRY(much_output_reaches_several_slow_clients_unharmed),
+	  TEST_ENTRY(the_image_is_seen_under_a_writable_layer_and_no_mount_is_left),
 	  TEST_ENTRY(a_signal_ends_the_workload_with_its_number),
 	  TEST_ENTRY(an_exec_has_streams_and_a_status_of_its_own),
 	  TEST_ENTRY(a_workload_that_cannot_be_made_is_reported_and_leaves_no_monitor),
