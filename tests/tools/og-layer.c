@@ -17,6 +17,7 @@
 #include "base/io.h"
 #include "base/text.h"
 #include "image/layer.h"
+#include "image/merge.h"
 
 #define BUF_BYTES (1U << 20)
 
@@ -90,12 +91,54 @@ static int make(char **args, struct og_err *err)
 	return 0;
 }
 
+static int merge(char **args, struct og_err *err)
+{
+	struct og_digest diff_ids[OG_MERGE_LAYERS_MAX + 1], chain_id;
+	og_auto_fd layers_fd = -EBADF, merged_fd = -EBADF;
+	size_t count = 0;
+	int r = open_dir(args[0], &layers_fd, err);
+
+	if (r == 0)
+		r = open_dir(args[1], &merged_fd, err);
+	for (char **id = args + 2; r == 0 && *id != NULL && count <= OG_MERGE_LAYERS_MAX; id++) {
+		if (og_digest_parse(*id, &diff_ids[count++]) < 0)
+			r = og_fail(err, -EINVAL, "'%s' is no digest", *id);
+	}
+	if (r == 0)
+		r = og_merge_layers(layers_fd, merged_fd, diff_ids, count, &chain_id, err);
+	if (r == 0)
+		printf("%s\n", og_digest_format(&chain_id).text);
+	return r;
+}
+
+static int devices(char **args, struct og_err *err)
+{
+	og_auto_free struct og_merged_layer *layers = NULL;
+	og_auto_fd fd = open(args[0], O_RDONLY | O_CLOEXEC);
+	uint64_t bytes;
+	size_t count;
+	int r;
+
+	if (fd < 0)
+		return og_fail(err, -errno, "open '%s'", args[0]);
+	r = og_merged_layers(fd, &layers, &count, &bytes, err);
+	if (r < 0)
+		return r;
+	printf("%" PRIu64 "\n", bytes);
+	for (size_t i = 0; i < count; i++)
+		printf("%s %" PRIu64 " %" PRIu64 "\n", og_digest_hex(&layers[i].diff_id).text,
+		       layers[i].offset, layers[i].bytes);
+	return 0;
+}
+
 static const struct {
 	const char *name;
 	int args; /* at least */
 	int (*run)(char **args, struct og_err *err);
 } commands[] = {
 	{ "make", 1, make },
+	{ "merge", 2, merge },
+	{ "devices", 1, devices },
 };
 
 int main(int argc, char **argv)
