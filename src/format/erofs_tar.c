@@ -21,6 +21,13 @@ struct og_erofs_tar {
 	uint64_t max_entries;
 	uint64_t entries;
 	struct og_erofs_inode *file; /* whose content is coming; NULL: it is left out */
+	uint64_t content_bytes;
+
+	og_erofs_placed_fn *placed; /* may be NULL */
+	void *placed_data;
+	uint64_t run_tar; /* where the file's content began */
+	uint64_t run_erofs;
+	uint64_t run_len;
 };
 
 /* A path without ".", "" and inner "..": any number of leading ".." and then names. */
@@ -444,14 +451,35 @@ static int on_content(void *data, uint64_t offset, const void *buf, size_t len, 
 {
 	struct og_erofs_tar *tar = data;
 
-	return tar->file != NULL ? og_erofs_file_data(tar->writer, offset, buf, len, err) : 0;
+	if (tar->file == NULL)
+		return 0;
+	if (tar->run_len == 0) {
+		tar->run_tar = og_tar_offset(tar->reader);
+		tar->run_erofs = og_erofs_writer_at(tar->writer);
+	}
+	tar->run_len += len;
+	return og_erofs_file_data(tar->writer, offset, buf, len, err);
+}
+
+static int tell_run(struct og_erofs_tar *tar, struct og_err *err)
+{
+	/* Content over several chunks of a sparse file does not lie in one piece. */
+	if (tar->placed == NULL || tar->run_len == 0 || tar->file->chunk_bits != 0)
+		return 0;
+	return tar->placed(tar->placed_data, tar->run_tar, tar->run_erofs, tar->run_len, err);
 }
 
 static int on_file_end(void *data, struct og_err *err)
 {
 	struct og_erofs_tar *tar = data;
+	int r;
 
-	return tar->file != NULL ? og_erofs_file_end(tar->writer, err) : 0;
+	if (tar->file == NULL)
+		return 0;
+	r = tell_run(tar, err);
+	tar->content_bytes += tar->run_len;
+	tar->run_len = 0;
+	return r < 0 ? r : og_erofs_file_end(tar->writer, err);
 }
 
 static const struct og_tar_ops ops = {
@@ -512,4 +540,15 @@ int og_erofs_tar_finish(struct og_erofs_tar *tar, const uint8_t uuid[16], uint64
 uint64_t og_erofs_tar_entries(const struct og_erofs_tar *tar)
 {
 	return tar->entries;
+}
+
+uint64_t og_erofs_tar_content_bytes(const struct og_erofs_tar *tar)
+{
+	return tar->content_bytes;
+}
+
+void og_erofs_tar_watch(struct og_erofs_tar *tar, og_erofs_placed_fn *fn, void *data)
+{
+	tar->placed = fn;
+	tar->placed_data = data;
 }

@@ -31,6 +31,10 @@ struct og_erofs_tar_limits {
 	uint64_t max_metadata_bytes;
 };
 
+/* @len bytes of content at @tar_offset of the archive are at @erofs_offset of the file. */
+typedef int og_erofs_placed_fn(void *data, uint64_t tar_offset, uint64_t erofs_offset, uint64_t len,
+			       struct og_err *err);
+
 struct og_erofs_tar;
 
 /* @seed: random, see og_erofs_tree_new(). On success *@ret_tar is the caller's to free. */
@@ -48,3 +52,9 @@ int og_erofs_tar_finish(struct og_erofs_tar *tar, const uint8_t uuid[16], uint64
 			struct og_err *err);
 
 uint64_t og_erofs_tar_entries(const struct og_erofs_tar *tar);
+
+/* The sum of the files' sizes, holes left out. */
+uint64_t og_erofs_tar_content_bytes(const struct og_erofs_tar *tar);
+
+/* Calls @fn for the content of files that are not sparse: in order, a run a file. */
+void og_erofs_tar_watch(struct og_erofs_tar *tar, og_erofs_placed_fn *fn, void *data);

@@ -74,9 +74,9 @@ struct og_erofs_writer *og_erofs_writer_free(struct og_erofs_writer *writer)
 	return NULL;
 }
 
-uint64_t og_erofs_writer_blocks(const struct og_erofs_writer *writer)
+uint64_t og_erofs_writer_at(const struct og_erofs_writer *writer)
 {
-	return (erofs_out_at(&writer->out) + EROFS_BLOCK_BYTES - 1) / EROFS_BLOCK_BYTES;
+	return erofs_out_at(&writer->out);
 }
 
 static uint32_t block_now(const struct og_erofs_writer *writer)

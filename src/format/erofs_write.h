@@ -47,8 +47,8 @@ int og_erofs_file_data(struct og_erofs_writer *writer, uint64_t offset, const vo
 		       struct og_err *err);
 int og_erofs_file_end(struct og_erofs_writer *writer, struct og_err *err);
 
-/* Blocks that content took so far, the super block's included. */
-uint64_t og_erofs_writer_blocks(const struct og_erofs_writer *writer);
+/* Where the next byte goes, if it lies next to the last one. */
+uint64_t og_erofs_writer_at(const struct og_erofs_writer *writer);
 
 /*
  * Completes the file: @tree's inodes and directories, a device table of @extras, the super block.

@@ -57,6 +57,7 @@ struct og_tar {
 	enum state state;
 	uint8_t block[OG_TAR_BLOCK_BYTES]; /* a block that arrived in pieces */
 	size_t fill;
+	uint64_t offset;  /* of the bytes being looked at */
 	uint64_t left;	  /* bytes of content still to come */
 	uint64_t padding; /* bytes behind the content */
 
@@ -637,8 +638,14 @@ int og_tar_feed(struct og_tar *tar, const void *buf, size_t len, struct og_err *
 			return r;
 		at += used;
 		len -= used;
+		tar->offset += used;
 	}
 	return 0;
+}
+
+uint64_t og_tar_offset(const struct og_tar *tar)
+{
+	return tar->offset;
 }
 
 int og_tar_finish(struct og_tar *tar, struct og_err *err)

@@ -83,5 +83,8 @@ OG_DEFINE_CLEANUP(struct og_tar, og_tar_free)
 /* Errors: -EBADMSG (no archive, or a hostile one), -ENOMEM, what the ops returned. */
 int og_tar_feed(struct og_tar *tar, const void *buf, size_t len, struct og_err *err);
 
+/* How many bytes were fed before those that an op is being given. */
+uint64_t og_tar_offset(const struct og_tar *tar);
+
 /* The end of the bytes. Errors: -EBADMSG (the archive is cut short). */
 int og_tar_finish(struct og_tar *tar, struct og_err *err);

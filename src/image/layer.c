@@ -149,6 +149,7 @@ int og_layer_finish(struct og_layer *layer, struct og_layer_info *ret_info, stru
 	if (r < 0)
 		return r;
 	info->entries = og_erofs_tar_entries(layer->tar);
+	info->content_bytes = og_erofs_tar_content_bytes(layer->tar);
 	info->erofs_bytes = blocks << 12;
 	layer->finished = true;
 	/* Its tree may be large, and layers wait for each other. */
@@ -156,6 +157,11 @@ int og_layer_finish(struct og_layer *layer, struct og_layer_info *ret_info, stru
 	if (ret_info != NULL)
 		*ret_info = *info;
 	return 0;
+}
+
+void og_layer_watch(struct og_layer *layer, og_layer_placed_fn *fn, void *data)
+{
+	og_erofs_tar_watch(layer->tar, fn, data);
 }
 
 /* "HEX.erofs" */

@@ -37,6 +37,7 @@ struct og_layer_info {
 	uint64_t compressed_bytes; /* pushed in */
 	uint64_t tar_bytes;	   /* uncompressed */
 	uint64_t entries;	   /* in the tar */
+	uint64_t content_bytes;	   /* of its files, holes left out */
 	uint64_t erofs_bytes;	   /* a multiple of 4096 */
 };
 
@@ -52,6 +53,16 @@ int og_layer_new(int layers_dir_fd, const struct og_layer_limits *limits,
  * limit), -ENOSPC and what write() says. After an error only og_layer_free() is left.
  */
 int og_layer_write(struct og_layer *layer, const void *buf, size_t len, struct og_err *err);
+
+/*
+ * Tells where the tar's content ends up: @len bytes at @tar_offset of the uncompressed tar are at
+ * @erofs_offset of the layer's file, unchanged. Called from og_layer_write() and og_layer_finish(),
+ * by rising @tar_offset, a file at a time; sparse files are not told. A later entry may take a
+ * file's name from the image; its bytes stay. A negative result ends the layer.
+ */
+typedef int og_layer_placed_fn(void *data, uint64_t tar_offset, uint64_t erofs_offset, uint64_t len,
+			       struct og_err *err);
+void og_layer_watch(struct og_layer *layer, og_layer_placed_fn *fn, void *data);
 
 /*
  * The end of the stream: checks that the archive is complete and completes the EROFS. *@ret_info
