@@ -71,6 +71,19 @@ static const char *string_end(const char *at, const char *end)
 	return at;
 }
 
+/* Bytes of the number at @at; *@ret_integer where it has neither fraction nor exponent. */
+static size_t number_span(const char *at, const char *end, bool *ret_integer)
+{
+	size_t span = 0;
+
+	*ret_integer = true;
+	for (; at + span < end && memchr("-+.eE0123456789", at[span], 15) != NULL; span++) {
+		if (memchr(".eE", at[span], 3) != NULL)
+			*ret_integer = false;
+	}
+	return span;
+}
+
 /*
  * Looks over text that json-c has accepted for what it takes silently. A colon outside of strings
  * is a member, so the text has as many as the tree unless keys were equal.
@@ -89,10 +102,12 @@ static int refuse_ambiguity(const char *buf, size_t len, struct json_object *roo
 		} else if (*at == ':') {
 			members++;
 		} else if (*at == '-' || (*at >= '0' && *at <= '9')) {
-			size_t span = strspn(at, "-+.eE0123456789");
+			bool integer;
+			size_t span = number_span(at, end, &integer);
 
-			if (strcspn(at, ".eE") >= span && !integer_fits(at, span))
-				return og_fail(err, -ERANGE, "integer %.24s", at);
+			if (integer && !integer_fits(at, span))
+				return og_fail(err, -ERANGE, "integer %.*s",
+					       span < 24 ? (int)span : 24, at);
 			at += span - 1;
 		}
 	}
