@@ -152,6 +152,29 @@ static int push_path(struct walk *walk, const char *text, struct og_err *err)
 	return 0;
 }
 
+static bool is_whiteout(const struct og_erofs_inode *inode)
+{
+	return S_ISCHR(inode->mode) && inode->device == 0;
+}
+
+static int make_opaque(struct og_erofs_tar *tar, struct og_erofs_inode *dir, struct og_err *err)
+{
+	dir->opaque = true;
+	return set_text_xattr(tar, dir, OG_EROFS_OPAQUE, err);
+}
+
+/* A directory after all, of which nothing from below is seen. */
+static int replace_whiteout(struct walk *walk, struct og_erofs_name *name, struct og_err *err)
+{
+	struct clean_path kept;
+	int r;
+
+	clean(&kept, name->text);
+	og_erofs_remove(walk->tar->tree, name);
+	r = make_implicit(walk->tar, walk->dir, kept.text, kept.len, &walk->dir, err);
+	return r < 0 ? r : make_opaque(walk->tar, walk->dir, err);
+}
+
 static int step(struct walk *walk, const char *part, size_t len, struct og_err *err)
 {
 	struct og_erofs_name *name;
@@ -162,6 +185,8 @@ static int step(struct walk *walk, const char *part, size_t len, struct og_err *
 		return 0;
 	}
 	name = og_erofs_lookup(walk->tar->tree, walk->dir, part, len);
+	if (name != NULL && is_whiteout(name->inode) && walk->create)
+		return replace_whiteout(walk, name, err);
 	if (name == NULL && walk->create)
 		return make_implicit(walk->tar, walk->dir, part, len, &walk->dir, err);
 	if (name == NULL)
@@ -269,17 +294,6 @@ static int describe(struct og_erofs_tar *tar, struct og_erofs_inode *inode,
 	if (inode->opaque)
 		r = set_text_xattr(tar, inode, OG_EROFS_OPAQUE, err);
 	return r < 0 ? r : set_xattrs(tar, inode, entry, err);
-}
-
-static int make_opaque(struct og_erofs_tar *tar, struct og_erofs_inode *dir, struct og_err *err)
-{
-	dir->opaque = true;
-	return set_text_xattr(tar, dir, OG_EROFS_OPAQUE, err);
-}
-
-static bool is_whiteout(const struct og_erofs_inode *inode)
-{
-	return S_ISCHR(inode->mode) && inode->device == 0;
 }
 
 static int add_whiteout(struct og_erofs_tar *tar, struct og_erofs_inode *dir, const char *name,

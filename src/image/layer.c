@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/random.h>
 #include <unistd.h>
 
@@ -35,11 +36,20 @@ struct og_layer {
 	bool finished;
 };
 
+static bool all_zero(const uint8_t *buf, size_t len)
+{
+	return len > 0 && buf[0] == 0 && memcmp(buf, buf + 1, len - 1) == 0;
+}
+
 static int write_out(void *data, uint64_t offset, const void *buf, size_t len, struct og_err *err)
 {
 	struct og_layer *layer = data;
-	int r = og_pwrite_all(layer->fd, buf, len, offset);
+	int r;
 
+	/* What is not written reads as zeros, and takes no room on the disk. */
+	if (all_zero(buf, len))
+		return 0;
+	r = og_pwrite_all(layer->fd, buf, len, offset);
 	if (r < 0)
 		return og_fail(err, r, "write layer: make room below the data root");
 	if (offset + len >= layer->behind + WRITE_BEHIND_BYTES) {
