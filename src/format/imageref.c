@@ -266,7 +266,8 @@ struct og_imageref_text og_imageref_familiar(const struct og_imageref *ref)
 	struct og_imageref_text name = og_imageref_name(ref);
 	const char *path = ref->path;
 
-	if (!og_streq(ref->domain, OG_IMAGEREF_HUB))
+	/* A repository of the hub that is called like a registry keeps its full name. */
+	if (!og_streq(ref->domain, OG_IMAGEREF_HUB) || domain_len(path) > 0)
 		return name;
 	if (og_starts_with(path, "library/") && strchr(path + 8, '/') == NULL)
 		path += 8;
