@@ -44,3 +44,12 @@ int og_fail_in(struct og_err *err, int code, const char *fmt, ...)
 	(void)snprintf(err->text + used, sizeof(err->text) - used, ": %s", inner);
 	return code;
 }
+
+int og_fail_as(struct og_err *err, int code, const char *text)
+{
+	if (err == NULL)
+		return code;
+	err->code = code;
+	(void)snprintf(err->text, sizeof(err->text), "%s", text);
+	return code;
+}

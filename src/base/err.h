@@ -34,3 +34,6 @@ int og_fail(struct og_err *err, int code, const char *fmt, ...)
  */
 int og_fail_in(struct og_err *err, int code, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+
+/* Records what another process said of its failure, as it said it, and returns @code. */
+int og_fail_as(struct og_err *err, int code, const char *text);

@@ -234,7 +234,7 @@ static int execute(const struct og_guest_start *start, char *const *env, struct 
 
 	if (strchr(argv[0], '/') != NULL) {
 		(void)execve(argv[0], argv, env);
-		return og_fail(err, -errno, "exec '%s': %s", argv[0], strerror(errno));
+		return og_fail(err, -errno, "exec '%s'", argv[0]);
 	}
 	for (const char *at = path != NULL ? path : DEFAULT_PATH; *argv[0] != '\0';) {
 		size_t len = strcspn(at, ":");

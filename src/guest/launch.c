@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
-#include "base/io.h"
+#include "base/fdpass.h"
 #include "base/path.h"
 #include "guest/become.h"
 #include "guest/world.h"
@@ -38,51 +38,25 @@ struct child {
 static void send_report(int report_fd, int code, const char *text, int fd)
 {
 	struct report report = { .code = code };
-	struct iovec part = { &report, sizeof(report) };
-
-	union {
-		struct cmsghdr header;
-		char space[CMSG_SPACE(sizeof(int))];
-	} control = { .header = { .cmsg_len = CMSG_LEN(sizeof(int)),
-				  .cmsg_level = SOL_SOCKET,
-				  .cmsg_type = SCM_RIGHTS } };
-	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
 
 	(void)snprintf(report.text, sizeof(report.text), "%s", text);
-	if (fd >= 0) {
-		memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
-		message.msg_control = &control;
-		message.msg_controllen = sizeof(control.space);
-	}
-	(void)sendmsg(report_fd, &message, MSG_NOSIGNAL);
+	(void)og_fdpass_send(report_fd, &report, sizeof(report), &fd, fd >= 0 ? 1 : 0, NULL);
 }
 
 int og_launch_report(int report_fd, int *ret_terminal_fd, struct og_err *err)
 {
 	struct report report;
-	struct iovec part = { &report, sizeof(report) };
+	og_auto_fd fd = -EBADF;
+	size_t fd_count;
+	ssize_t n = og_fdpass_receive(report_fd, &report, sizeof(report), &fd, 1, &fd_count, err);
 
-	union {
-		struct cmsghdr header;
-		char space[CMSG_SPACE(sizeof(int))];
-	} control = {};
-	struct msghdr message = { .msg_iov = &part,
-				  .msg_iovlen = 1,
-				  .msg_control = &control,
-				  .msg_controllen = sizeof(control.space) };
-	ssize_t n = recvmsg(report_fd, &message, MSG_CMSG_CLOEXEC);
-	struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-
-	if (n < 0)
-		return og_fail(err, -errno, "hear from a new process");
-	if (n == 0)
-		return 1;
+	if (n <= 0)
+		return n == 0 ? 1 : (int)n;
 	if (report.code < 0)
-		return og_fail(err, report.code, "%s", report.text);
-	if (header == NULL || header->cmsg_type != SCM_RIGHTS)
+		return og_fail_as(err, report.code, report.text);
+	if (fd_count == 0 || fcntl(fd, F_SETFL, O_RDWR | O_NONBLOCK) < 0)
 		return og_fail(err, -EPROTO, "a new process sent no terminal");
-	memcpy(ret_terminal_fd, CMSG_DATA(header), sizeof(int));
-	(void)fcntl(*ret_terminal_fd, F_SETFL, O_RDWR | O_NONBLOCK);
+	*ret_terminal_fd = og_take_fd(&fd);
 	return 0;
 }
 

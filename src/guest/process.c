@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A stream towards the host is watched while it has credit and is taken out of the loop while it
- * has none (a hang-up is reported even to those who watch for nothing). A stream from the host
- * keeps what its process has not read yet, never more than its window; what was read is credited.
- * A process is forgotten when it has ended and all its streams have.
+ * A process is forgotten when it has ended, and all its streams have. What it has not read of its
+ * stdin yet is never more than the window: what it read was credited.
  */
 #include "guest/process.h"
 
@@ -18,18 +16,15 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "base/flow.h"
 #include "base/io.h"
 #include "guest/launch.h"
 
+/* One that the process writes. */
 struct stream {
 	struct og_process *process;
 	enum og_guest_stream number;
-	int fd;			  /* owned; negative once it has ended */
-	struct og_source *source; /* NULL while it is not watched */
-	uint32_t credit;	  /* towards the host: may still be sent */
-	struct og_text pending;	  /* from the host: not written yet */
-	size_t pending_at;
-	bool ends; /* from the host: nothing comes after what is pending */
+	struct og_flow_in *flow; /* NULL once it has ended */
 };
 
 struct og_process {
@@ -42,7 +37,9 @@ struct og_process {
 	struct og_source *report_source;
 	bool refused; /* its program never ran: the host knows already */
 	bool terminal;
-	struct stream streams[OG_GUEST_STREAMS];
+	int terminal_fd; /* for its size; owned by the stream */
+	struct og_flow_out *input;
+	struct stream output[OG_GUEST_STREAMS]; /* [OG_GUEST_STDIN] is not used */
 };
 
 static struct og_process *find(struct og_processes *processes, uint32_t number)
@@ -54,17 +51,12 @@ static struct og_process *find(struct og_processes *processes, uint32_t number)
 	return process;
 }
 
-static void stream_unwatch(struct stream *stream)
+static void end_streams(struct og_process *process)
 {
-	stream->source = og_source_remove(stream->source);
-}
-
-static void stream_end(struct stream *stream)
-{
-	stream_unwatch(stream);
-	stream->fd = og_close(stream->fd);
-	og_text_done(&stream->pending);
-	stream->pending_at = 0;
+	process->input = og_flow_out_free(process->input);
+	for (int i = 0; i < OG_GUEST_STREAMS; i++)
+		process->output[i].flow = og_flow_in_free(process->output[i].flow);
+	process->terminal_fd = -1;
 }
 
 /* Once it has ended and nothing of it is left. */
@@ -72,158 +64,105 @@ static void forget_if_over(struct og_process *process)
 {
 	struct og_process **at = &process->all->first;
 
-	if (process->pid != 0 || process->report_fd >= 0)
+	if (process->pid != 0 || process->report_fd >= 0 ||
+	    process->output[OG_GUEST_STDOUT].flow != NULL ||
+	    process->output[OG_GUEST_STDERR].flow != NULL)
 		return;
-	for (int i = 0; i < OG_GUEST_STREAMS; i++) {
-		if (process->streams[i].fd >= 0)
-			return;
-	}
 	while (*at != process)
 		at = &(*at)->next;
 	*at = process->next;
 	process->all->count--;
+	end_streams(process);
 	free(process);
 }
 
-/* What the process wrote, as far as there is credit. */
-static void stream_readable(struct og_source *source, uint32_t events, void *data)
+static void end_output(struct stream *stream)
 {
-	struct stream *stream = data;
 	struct og_process *process = stream->process;
-	uint8_t buf[OG_GUEST_DATA_MAX];
-	size_t most = stream->credit < sizeof(buf) ? stream->credit : sizeof(buf);
-	ssize_t n = read(stream->fd, buf, most);
 
-	(void)source;
-	(void)events;
-	if (n > 0) {
-		og_guest_put(process->all->out, OG_GUEST_DATA, process->number, stream->number, buf,
-			     (size_t)n);
-		stream->credit -= (uint32_t)n;
-		if (stream->credit == 0)
-			stream_unwatch(stream);
-		return;
-	}
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
-	/* A terminal says EIO when the last process has let go of it. */
 	og_guest_put(process->all->out, OG_GUEST_CLOSE, process->number, stream->number, NULL, 0);
-	stream_end(stream);
+	stream->flow = og_flow_in_free(stream->flow);
+	if (process->terminal)
+		process->terminal_fd = -1;
 	forget_if_over(process);
 }
 
-/* Returns 0 when nothing is left to write, 1 when the process has to read first. */
-static int stream_write(struct stream *stream)
-{
-	uint32_t passed_on = 0;
-	int r = 0;
-
-	while (stream->pending_at < stream->pending.len) {
-		ssize_t n = write(stream->fd, stream->pending.buf + stream->pending_at,
-				  stream->pending.len - stream->pending_at);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && errno == EAGAIN) {
-			r = 1;
-			break;
-		}
-		if (n < 0) /* nobody reads: what comes is dropped, and credited */
-			n = (ssize_t)(stream->pending.len - stream->pending_at);
-		stream->pending_at += (size_t)n;
-		passed_on += (uint32_t)n;
-	}
-	if (r == 0) {
-		og_text_clear(&stream->pending);
-		stream->pending_at = 0;
-	}
-	if (passed_on > 0)
-		og_guest_put_numbers(stream->process->all->out, OG_GUEST_CREDIT,
-				     stream->process->number, stream->number, passed_on, 0);
-	return r;
-}
-
-static void stream_writable(struct og_source *source, uint32_t events, void *data)
+static void written(const void *bytes, size_t len, void *data)
 {
 	struct stream *stream = data;
-
-	(void)source;
-	(void)events;
-	if (stream_write(stream) != 0)
-		return;
-	stream_unwatch(stream);
-	if (stream->ends) {
-		struct og_process *process = stream->process;
-
-		stream_end(stream);
-		forget_if_over(process);
-	}
-}
-
-static void stream_watch(struct stream *stream)
-{
-	bool in = stream->number == OG_GUEST_STDIN;
-	bool wanted = in ? stream->pending_at < stream->pending.len || stream->ends
-			 : stream->credit > 0;
-
-	if (stream->fd < 0 || stream->source != NULL || !wanted)
-		return;
-	if (og_loop_add_fd(stream->process->all->loop, stream->fd, in ? EPOLLOUT : EPOLLIN,
-			   in ? stream_writable : stream_readable, stream, &stream->source,
-			   NULL) < 0)
-		stream_end(stream);
-}
-
-/* The host closed stdin; a terminal has no end but its hang-up. */
-static void stream_close(struct stream *stream)
-{
 	struct og_process *process = stream->process;
 
-	if (stream->number == OG_GUEST_STDIN) {
-		if (process->terminal)
-			return;
-		stream->ends = true;
-		stream_watch(stream);
+	if (len > 0)
+		og_guest_put(process->all->out, OG_GUEST_DATA, process->number, stream->number,
+			     bytes, len);
+	else
+		end_output(stream);
+}
+
+static void was_read(size_t len, bool ended, void *data)
+{
+	struct og_process *process = data;
+
+	if (len > 0)
+		og_guest_put_numbers(process->all->out, OG_GUEST_CREDIT, process->number,
+				     OG_GUEST_STDIN, (uint32_t)len, 0);
+	if (ended)
+		process->input = og_flow_out_free(process->input);
+}
+
+static int take_input(struct og_process *process, const struct og_guest_frame *frame,
+		      struct og_err *err)
+{
+	if (process->input == NULL)
+		return 0;
+	if (og_flow_out_waiting(process->input) + frame->len > OG_GUEST_WINDOW)
+		return og_fail(err, -EPROTO, "guest protocol: more input than credit");
+	og_flow_out_add(process->input, frame->payload, frame->len);
+	return 0;
+}
+
+static int take_credit(struct stream *stream, const struct og_guest_frame *frame,
+		       struct og_err *err)
+{
+	uint32_t more = og_guest_number(frame, 0);
+
+	if (stream->flow == NULL)
+		return 0;
+	if (more > OG_GUEST_WINDOW - og_flow_in_wanted(stream->flow))
+		return og_fail(err, -EPROTO, "guest protocol: credit beyond the window");
+	og_flow_in_credit(stream->flow, more);
+	return 0;
+}
+
+/* A terminal has no end but its hang-up, so that one is not closed from outside. */
+static void take_close(struct og_process *process, enum og_guest_stream number)
+{
+	if (process->terminal)
 		return;
-	}
+	if (number == OG_GUEST_STDIN && process->input != NULL)
+		og_flow_out_end(process->input);
 	/* Nobody reads any more: the process shall learn it from its next write. */
-	if (stream->fd >= 0 && !process->terminal) {
-		og_guest_put(process->all->out, OG_GUEST_CLOSE, process->number, stream->number,
-			     NULL, 0);
-		stream_end(stream);
-		forget_if_over(process);
-	}
+	if (number != OG_GUEST_STDIN && process->output[number].flow != NULL)
+		end_output(&process->output[number]);
 }
 
 int og_process_stream(struct og_processes *processes, const struct og_guest_frame *frame,
 		      struct og_err *err)
 {
 	struct og_process *process = find(processes, frame->process);
-	struct stream *stream = process != NULL ? &process->streams[frame->stream] : NULL;
-	bool in = frame->stream == OG_GUEST_STDIN;
+	bool input = frame->stream == OG_GUEST_STDIN;
 
-	if (stream == NULL || stream->fd < 0)
+	if (process == NULL)
 		return 0;
 	if (frame->type == OG_GUEST_CLOSE) {
-		stream_close(stream);
+		take_close(process, frame->stream);
 		return 0;
 	}
-	if (in != (frame->type == OG_GUEST_DATA))
+	if (input != (frame->type == OG_GUEST_DATA))
 		return og_fail(err, -EPROTO, "guest protocol: '%s' for stream %u",
 			       og_guest_type_name(frame->type), (unsigned int)frame->stream);
-	if (in) {
-		if (stream->pending.len - stream->pending_at + frame->len > OG_GUEST_WINDOW)
-			return og_fail(err, -EPROTO, "guest protocol: more input than credit");
-		og_text_add_bytes(&stream->pending, frame->payload, frame->len);
-	} else {
-		uint32_t more = og_guest_number(frame, 0);
-
-		if (more > OG_GUEST_WINDOW - stream->credit)
-			return og_fail(err, -EPROTO, "guest protocol: credit beyond the window");
-		stream->credit += more;
-	}
-	stream_watch(stream);
-	return 0;
+	return input ? take_input(process, frame, err)
+		     : take_credit(&process->output[frame->stream], frame, err);
 }
 
 static void refuse(struct og_processes *processes, uint32_t number, int code, const char *text)
@@ -231,13 +170,17 @@ static void refuse(struct og_processes *processes, uint32_t number, int code, co
 	og_guest_put_failure(processes->out, number, code, text);
 }
 
-static void stream_begin(struct og_process *process, enum og_guest_stream number, int fd)
+static void begin_input(struct og_process *process, int fd)
 {
-	struct stream *stream = &process->streams[number];
+	(void)og_flow_out_new(process->all->loop, fd, was_read, process, &process->input, NULL);
+}
 
-	stream->fd = fd;
-	stream->credit = OG_GUEST_WINDOW;
-	stream_watch(stream);
+static void begin_output(struct og_process *process, enum og_guest_stream number, int fd)
+{
+	struct stream *stream = &process->output[number];
+
+	(void)og_flow_in_new(process->all->loop, fd, OG_GUEST_WINDOW, written, stream,
+			     &stream->flow, NULL);
 }
 
 static void end_report(struct og_process *process)
@@ -254,8 +197,9 @@ static bool take_report(struct og_process *process)
 	int r = og_launch_report(process->report_fd, &terminal_fd, &err);
 
 	if (r == 0) {
-		stream_begin(process, OG_GUEST_STDIN, fcntl(terminal_fd, F_DUPFD_CLOEXEC, 3));
-		stream_begin(process, OG_GUEST_STDOUT, terminal_fd);
+		begin_input(process, fcntl(terminal_fd, F_DUPFD_CLOEXEC, 3));
+		begin_output(process, OG_GUEST_STDOUT, terminal_fd);
+		process->terminal_fd = terminal_fd;
 		return true;
 	}
 	end_report(process);
@@ -264,8 +208,7 @@ static bool take_report(struct og_process *process)
 		return false;
 	}
 	process->refused = true;
-	for (int i = 0; i < OG_GUEST_STREAMS; i++)
-		stream_end(&process->streams[i]);
+	end_streams(process);
 	refuse(process->all, process->number, r, err.text);
 	return false;
 }
@@ -289,12 +232,14 @@ static void adopt(struct og_processes *processes, struct og_process *process,
 	process->next = processes->first;
 	processes->first = process;
 	processes->count++;
-	for (int i = 0; i < OG_GUEST_STREAMS; i++) {
-		process->streams[i].process = process;
-		process->streams[i].number = (enum og_guest_stream)i;
-		process->streams[i].fd = -1;
+	process->terminal_fd = -1;
+	if (launched->fds[OG_GUEST_STDIN] >= 0)
+		begin_input(process, launched->fds[OG_GUEST_STDIN]);
+	for (int i = OG_GUEST_STDOUT; i < OG_GUEST_STREAMS; i++) {
+		process->output[i].process = process;
+		process->output[i].number = (enum og_guest_stream)i;
 		if (launched->fds[i] >= 0)
-			stream_begin(process, (enum og_guest_stream)i, launched->fds[i]);
+			begin_output(process, (enum og_guest_stream)i, launched->fds[i]);
 	}
 	if (process->number == OG_GUEST_MAIN) {
 		processes->main_was_started = true;
@@ -391,8 +336,8 @@ void og_process_resize(struct og_processes *processes, const struct og_guest_fra
 	struct winsize size = { .ws_row = (unsigned short)og_guest_number(frame, 0),
 				.ws_col = (unsigned short)og_guest_number(frame, 1) };
 
-	if (process != NULL && process->terminal && process->streams[OG_GUEST_STDOUT].fd >= 0)
-		(void)ioctl(process->streams[OG_GUEST_STDOUT].fd, TIOCSWINSZ, &size);
+	if (process != NULL && process->terminal_fd >= 0)
+		(void)ioctl(process->terminal_fd, TIOCSWINSZ, &size);
 }
 
 static void ended(struct og_process *process, int status)
@@ -407,7 +352,7 @@ static void ended(struct og_process *process, int status)
 	process->pid_fd = og_close(process->pid_fd);
 	if (process->number == OG_GUEST_MAIN)
 		process->all->main_pid_fd = og_close(process->all->main_pid_fd);
-	stream_end(&process->streams[OG_GUEST_STDIN]);
+	process->input = og_flow_out_free(process->input);
 	if (!process->refused)
 		og_guest_put_numbers(process->all->out, OG_GUEST_EXITED, process->number, 0, code,
 				     signal);
