@@ -81,9 +81,11 @@ int tar_map_read_block(struct tar_map_reader *reader, struct tar_map *map, const
 		int r;
 
 		if (isdigit(block[i])) {
-			if (reader->number > (INT64_MAX - 9) / 10)
+			uint64_t digit = (uint64_t)(block[i] - '0');
+
+			if (reader->number > (INT64_MAX - digit) / 10)
 				return og_fail(err, -EBADMSG, "number in sparse map is too large");
-			reader->number = 10 * reader->number + (uint64_t)(block[i] - '0');
+			reader->number = 10 * reader->number + digit;
 			reader->digits = true;
 			continue;
 		}
