@@ -7,6 +7,7 @@
 
 #include "base/io.h"
 #include "vmm/boot/kernel.h"
+#include "vmm/device/power.h"
 #include "vmm/x86/layout.h"
 
 #define PAGE_BYTES 4096ULL
@@ -125,6 +126,31 @@ static void describe_memory(struct boot_params *params, const struct og_mem *mem
 			 E820_RAM);
 }
 
+/*
+ * A kernel that finds neither EFI nor a way of its own to restart jumps here in real mode, as Linux
+ * does by default where ACPI says reduced hardware.
+ */
+static int write_reset_vector(const struct og_mem *mem, struct og_err *err)
+{
+	static const uint8_t code[] = {
+		0xba,
+		(OG_POWER_PORT + OG_POWER_RESET) & 0xff,
+		(OG_POWER_PORT + OG_POWER_RESET) >> 8, /* mov $port, %dx */
+		0xb0,
+		OG_POWER_RESET_VALUE, /* mov $value, %al */
+		0xee,		      /* out %al, %dx */
+		0xf4,		      /* hlt */
+		0xeb,
+		0xfd, /* jmp to the hlt */
+	};
+	void *at = og_mem_at(mem, OG_RESET_GPA, sizeof(code));
+
+	if (at == NULL)
+		return og_fail(err, -ENOMEM, "no memory for the reset vector");
+	memcpy(at, code, sizeof(code));
+	return 0;
+}
+
 int og_boot_load(const struct og_boot *boot, const struct og_mem *mem, struct og_entry *ret_entry,
 		 struct og_err *err)
 {
@@ -138,6 +164,9 @@ int og_boot_load(const struct og_boot *boot, const struct og_mem *mem, struct og
 	if (r < 0)
 		return og_fail_in(err, r, "kernel '%s'", boot->kernel_name);
 
+	r = write_reset_vector(mem, err);
+	if (r < 0)
+		return r;
 	*params = (struct boot_params){ .hdr = plan.setup, .acpi_rsdp_addr = boot->acpi_rsdp };
 	describe_memory(params, mem);
 	r = load_cmdline(boot->cmdline, mem, &plan, params, err);
