@@ -360,6 +360,7 @@ TEST(a_descriptor_that_changes_while_it_is_read_never_leads_outside)
 	pthread_t thread;
 
 	driver_init(&race.d, SIZE);
+	driver_desc(&race.d, 0, 0, DATA_GPA, 64, VRING_DESC_F_WRITE, 0);
 	CHECK_OK(pthread_create(&thread, NULL, swap_descriptors, &race));
 	for (unsigned i = 0; i < 200000; i++) {
 		struct og_virtq q = queue(&race.d);
