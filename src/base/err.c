@@ -24,6 +24,20 @@ int og_fail(struct og_err *err, int code, const char *fmt, ...)
 	return code;
 }
 
+int og_fail_plain(struct og_err *err, int code, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (err == NULL)
+		return code;
+
+	err->code = code;
+	va_start(ap, fmt);
+	(void)vsnprintf(err->text, sizeof(err->text), fmt, ap);
+	va_end(ap);
+	return code;
+}
+
 int og_fail_in(struct og_err *err, int code, const char *fmt, ...)
 {
 	char inner[OG_ERR_TEXT_MAX];

@@ -37,3 +37,10 @@ int og_fail_in(struct og_err *err, int code, const char *fmt, ...)
 
 /* Records what another process said of its failure, as it said it, and returns @code. */
 int og_fail_as(struct og_err *err, int code, const char *text);
+
+/*
+ * og_fail() without the errno's own description behind it, for a text that says everything: "No
+ * such image: x".
+ */
+int og_fail_plain(struct og_err *err, int code, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));

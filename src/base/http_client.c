@@ -259,10 +259,11 @@ static int explain(struct og_http_client *client, const char *url, CURLcode code
 	(void)og_http_origin(url, &origin);
 	for (size_t i = 0; i < COUNT_OF(failures); i++)
 		if (failures[i].curl == code)
-			return og_fail(err, failures[i].code, "%s://%s:%u: %s (%s)", origin.scheme,
-				       origin.host, origin.port, failures[i].text,
-				       client->error[0] != '\0' ? client->error
-								: curl_easy_strerror(code));
+			return og_fail_plain(err, failures[i].code, "%s://%s:%u: %s (%s)",
+					     origin.scheme, origin.host, origin.port,
+					     failures[i].text,
+					     client->error[0] != '\0' ? client->error
+								      : curl_easy_strerror(code));
 	return og_fail(err, -EIO, "%s://%s:%u: %s", origin.scheme, origin.host, origin.port,
 		       client->error[0] != '\0' ? client->error : curl_easy_strerror(code));
 }
@@ -283,7 +284,7 @@ static int make_headers(const struct og_http_request *request, bool with_authori
 	int r = 0;
 
 	for (size_t i = 0; request->headers != NULL && request->headers[i] != NULL && r == 0; i++)
-		r = add_header(list, request->headers[i]);
+		r = request->headers[i][0] != '\0' ? add_header(list, request->headers[i]) : 0;
 	if (r == 0 && with_authorization && request->authorization != NULL) {
 		og_auto_free char *line = og_strdupf("Authorization: %s", request->authorization);
 
@@ -332,7 +333,8 @@ static int ask_once(struct og_http_client *client, const struct og_http_request 
 	CURLcode code;
 
 	if (!request->may(request->data, url))
-		return og_fail(err, -EPERM, "'%.200s': not allowed, because it is not https", url);
+		return og_fail_plain(err, -EPERM, "'%.200s': not allowed, because it is not https",
+				     url);
 	if (make_headers(request, at_home, &headers) < 0)
 		return og_fail(err, -ENOMEM, "no memory");
 	curl_easy_reset(client->curl);
@@ -348,7 +350,7 @@ static int ask_once(struct og_http_client *client, const struct og_http_request 
 
 	code = curl_easy_perform(client->curl);
 	if (exchange->code == -E2BIG)
-		return og_fail(err, -E2BIG, "'%.200s': the answer is over its limit", url);
+		return og_fail_plain(err, -E2BIG, "'%.200s': the answer is over its limit", url);
 	if (exchange->code < 0)
 		return og_fail(err, exchange->code, "'%.200s': ended by us", url);
 	return code == CURLE_OK ? 0 : explain(client, url, code, err);
@@ -404,8 +406,8 @@ int og_http_ask(struct og_http_client *client, const struct og_http_request *req
 		free(url);
 		url = next;
 	}
-	return og_fail(err, -ELOOP, "'%.200s': over %d redirects", request->url,
-		       OG_HTTP_REDIRECTS_MAX);
+	return og_fail_plain(err, -ELOOP, "'%.200s': over %d redirects", request->url,
+			     OG_HTTP_REDIRECTS_MAX);
 }
 
 char *og_http_escape(struct og_http_client *client, const char *text)

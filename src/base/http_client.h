@@ -45,7 +45,7 @@ typedef int og_http_tick_fn(void *data);
 
 struct og_http_request {
 	const char *url;
-	const char *const *headers; /* "Name: value", NULL-terminated, or NULL */
+	const char *const *headers; /* "Name: value" or "" for none; NULL-terminated, or NULL */
 	const char *authorization;  /* its value, sent to the first URL's host alone; NULL: none */
 	const char *form;      /* POST this application/x-www-form-urlencoded text; NULL: GET */
 	const char *ca_file;   /* trust these certificates alone; NULL: the system's */

@@ -39,15 +39,16 @@ static int read_value(const char **at, char value[OG_CHALLENGE_FIELD_MAX + 1], s
 	if (quoted)
 		p++;
 	else if (bare == 0)
-		return og_fail(err, -EBADMSG, HEADER ": a value is missing");
+		return og_fail_plain(err, -EBADMSG, HEADER ": a value is missing");
 	while (quoted ? *p != '"' : bare-- > 0) {
 		if (quoted && *p == '\\')
 			p++;
 		if ((unsigned char)*p < ' ' || *p == 0x7f)
-			return og_fail(err, -EBADMSG, HEADER ": an open quote or bad character");
+			return og_fail_plain(err, -EBADMSG,
+					     HEADER ": an open quote or bad character");
 		if (len == OG_CHALLENGE_FIELD_MAX)
-			return og_fail(err, -E2BIG, HEADER ": a value is over %d characters",
-				       OG_CHALLENGE_FIELD_MAX);
+			return og_fail_plain(err, -E2BIG, HEADER ": a value is over %d characters",
+					     OG_CHALLENGE_FIELD_MAX);
 		value[len++] = *p++;
 	}
 	value[len] = '\0';
@@ -85,7 +86,7 @@ static int read_parameters(const char **at, struct og_challenge *into, struct og
 			return r;
 		*at = skip_blanks(*at);
 		if (**at != ',' && **at != '\0')
-			return og_fail(err, -EBADMSG, HEADER ": a comma is missing");
+			return og_fail_plain(err, -EBADMSG, HEADER ": a comma is missing");
 		for (size_t i = 0; i < COUNT_OF(fields); i++)
 			if (is_word(name, len, fields[i].name))
 				memcpy(fields[i].value, value, sizeof(value));
@@ -106,7 +107,7 @@ int og_challenge_parse(const char *value, struct og_challenge *challenge, struct
 
 		if (len == 0 ||
 		    (at[len] != ' ' && at[len] != '\t' && at[len] != ',' && at[len] != '\0'))
-			return og_fail(err, -EBADMSG, HEADER ": bad scheme");
+			return og_fail_plain(err, -EBADMSG, HEADER ": bad scheme");
 		at += len;
 		r = read_parameters(&at, &one, err);
 		if (r < 0)

@@ -30,10 +30,10 @@ static int check_member(const struct og_json *config, const char *key, enum og_j
 	if (value == NULL)
 		return 0;
 	if (og_json_kind(value) != kind)
-		return og_fail(err, -EBADMSG, "'%s' is of the wrong kind", key);
+		return og_fail_plain(err, -EBADMSG, "'%s' is of the wrong kind", key);
 	for (size_t i = 0; kind == OG_JSON_ARRAY && i < og_json_count(value); i++)
 		if (og_json_kind(og_json_at(value, i)) != OG_JSON_STRING)
-			return og_fail(err, -EBADMSG, "'%s' holds more than text", key);
+			return og_fail_plain(err, -EBADMSG, "'%s' holds more than text", key);
 	return 0;
 }
 
@@ -60,13 +60,14 @@ static int parse_diff_ids(struct og_imageconfig *config, struct og_err *err)
 	    og_json_opt_array(rootfs, "diff_ids", &diff_ids, err) < 0)
 		return -EBADMSG;
 	if (rootfs == NULL)
-		return og_fail(err, -EBADMSG, "it has no 'rootfs'");
+		return og_fail_plain(err, -EBADMSG, "it has no 'rootfs'");
 	if (!og_streq(type, "layers"))
-		return og_fail(err, -ENOTSUP, "its rootfs is of type '%.40s', not layers", type);
+		return og_fail_plain(err, -ENOTSUP, "its rootfs is of type '%.40s', not layers",
+				     type);
 	count = og_json_count(diff_ids);
 	if (count > OG_MANIFEST_LAYERS_MAX)
-		return og_fail(err, -E2BIG, "%zu layers, the limit is %d", count,
-			       OG_MANIFEST_LAYERS_MAX);
+		return og_fail_plain(err, -E2BIG, "%zu layers, the limit is %d", count,
+				     OG_MANIFEST_LAYERS_MAX);
 	config->diff_ids = calloc(count > 0 ? count : 1, sizeof(*config->diff_ids));
 	if (config->diff_ids == NULL)
 		return og_fail(err, -ENOMEM, "no memory");
@@ -74,7 +75,7 @@ static int parse_diff_ids(struct og_imageconfig *config, struct og_err *err)
 		const char *text = og_json_string(og_json_at(diff_ids, i), "");
 
 		if (og_digest_parse(text, &config->diff_ids[i]) < 0)
-			return og_fail(err, -EBADMSG, "bad diff_id '%.80s'", text);
+			return og_fail_plain(err, -EBADMSG, "bad diff_id '%.80s'", text);
 	}
 	config->layer_count = count;
 	return 0;
@@ -88,7 +89,7 @@ static int check_history(const struct og_json *root, struct og_err *err)
 		return -EBADMSG;
 	for (size_t i = 0; i < og_json_count(history); i++)
 		if (og_json_kind(og_json_at(history, i)) != OG_JSON_OBJECT)
-			return og_fail(err, -EBADMSG, "'history' holds more than objects");
+			return og_fail_plain(err, -EBADMSG, "'history' holds more than objects");
 	return 0;
 }
 
@@ -98,7 +99,7 @@ static int parse_root(struct og_imageconfig *config, struct og_err *err)
 	int r;
 
 	if (og_json_kind(config->root) != OG_JSON_OBJECT)
-		return og_fail(err, -EBADMSG, "it is no JSON object");
+		return og_fail_plain(err, -EBADMSG, "it is no JSON object");
 	config->os = config->architecture = config->variant = config->created = "";
 	if (og_json_opt_string(config->root, "os", &config->os, err) < 0 ||
 	    og_json_opt_string(config->root, "architecture", &config->architecture, err) < 0 ||
@@ -106,7 +107,8 @@ static int parse_root(struct og_imageconfig *config, struct og_err *err)
 	    og_json_opt_string(config->root, "created", &config->created, err) < 0)
 		return -EBADMSG;
 	if (config->os[0] != '\0' && !og_streq(config->os, "linux"))
-		return og_fail(err, -ENOTSUP, "the image is for '%.40s', not linux", config->os);
+		return og_fail_plain(err, -ENOTSUP, "the image is for '%.40s', not linux",
+				     config->os);
 	if (og_clock_parse(config->created, &moment) == 0)
 		config->created_s = moment.tv_sec;
 	r = parse_diff_ids(config, err);
@@ -122,8 +124,8 @@ int og_imageconfig_parse(const char *buf, size_t len, struct og_imageconfig **re
 	int r;
 
 	if (len > OG_IMAGECONFIG_BYTES_MAX)
-		return og_fail(err, -E2BIG, "image configuration: over %u bytes",
-			       OG_IMAGECONFIG_BYTES_MAX);
+		return og_fail_plain(err, -E2BIG, "image configuration: over %u bytes",
+				     OG_IMAGECONFIG_BYTES_MAX);
 	config = calloc(1, sizeof(*config));
 	if (config == NULL)
 		return og_fail(err, -ENOMEM, "image configuration: no memory");
@@ -292,7 +294,7 @@ static int change_pairs(struct og_json *config, const char *key, const char *res
 			at += strlen(at);
 		}
 		if (pair == NULL || pair[0] == '=')
-			return og_fail(err, -EINVAL, "wanted NAME=VALUE");
+			return og_fail_plain(err, -EINVAL, "wanted NAME=VALUE");
 		old_form = false;
 		if (og_streq(key, "Env"))
 			set_env(config, key, pair);
@@ -358,12 +360,13 @@ int og_imageconfig_change(struct og_json *config, const char *change, struct og_
 		    strncasecmp(changes[i].word, change, word_len) != 0)
 			continue;
 		if (*rest == '\0')
-			return og_fail(err, -EINVAL, "change '%.80s': nothing follows", change);
+			return og_fail_plain(err, -EINVAL, "change '%.80s': nothing follows",
+					     change);
 		r = changes[i].fn(config, changes[i].key, rest, err);
 		return r < 0 ? og_fail_in(err, r, "change '%.80s'", change) : 0;
 	}
-	return og_fail(err, -EINVAL,
-		       "change '%.80s': only CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, ONBUILD, "
-		       "STOPSIGNAL, USER, VOLUME and WORKDIR",
-		       change);
+	return og_fail_plain(err, -EINVAL,
+			     "change '%.80s': only CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, ONBUILD, "
+			     "STOPSIGNAL, USER, VOLUME and WORKDIR",
+			     change);
 }

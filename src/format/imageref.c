@@ -185,16 +185,17 @@ static int parse_name(const char *name, struct og_imageref *ref, struct og_err *
 	bool official = hub && strchr(path, '/') == NULL;
 
 	if (len > 0 && !is_domain(name, len))
-		return og_fail(err, -EINVAL, INVALID ": bad registry host");
+		return og_fail_plain(err, -EINVAL, INVALID ": bad registry host");
 	if (has_upper(path, strlen(path)))
-		return og_fail(err, -EINVAL, INVALID ": repository name (%s) must be lowercase",
-			       path);
+		return og_fail_plain(err, -EINVAL,
+				     INVALID ": repository name (%s) must be lowercase", path);
 	if (!is_path(path))
-		return og_fail(err, -EINVAL, INVALID);
+		return og_fail_plain(err, -EINVAL, INVALID);
 	if ((hub ? strlen(OG_IMAGEREF_HUB) : len) + strlen(path) + (official ? 9 : 1) >
 	    OG_IMAGEREF_NAME_MAX)
-		return og_fail(err, -EINVAL, "repository name must not be more than %d characters",
-			       OG_IMAGEREF_NAME_MAX);
+		return og_fail_plain(err, -EINVAL,
+				     "repository name must not be more than %d characters",
+				     OG_IMAGEREF_NAME_MAX);
 
 	(void)snprintf(ref->domain, sizeof(ref->domain), "%.*s",
 		       (int)(hub ? strlen(OG_IMAGEREF_HUB) : len), hub ? OG_IMAGEREF_HUB : name);
@@ -211,8 +212,9 @@ static int parse_suffixes(char *text, struct og_imageref *ref, struct og_err *er
 	if (at != NULL) {
 		*at = '\0';
 		if (og_digest_parse(at + 1, &ref->digest) < 0)
-			return og_fail(err, -EINVAL,
-				       INVALID ": a digest is sha256: and 64 lower-case digits");
+			return og_fail_plain(err, -EINVAL,
+					     INVALID
+					     ": a digest is sha256: and 64 lower-case digits");
 		ref->has_digest = true;
 	}
 	slash = strrchr(text, '/');
@@ -220,7 +222,7 @@ static int parse_suffixes(char *text, struct og_imageref *ref, struct og_err *er
 	if (colon != NULL) {
 		*colon = '\0';
 		if (!is_tag(colon + 1))
-			return og_fail(err, -EINVAL, INVALID ": bad tag");
+			return og_fail_plain(err, -EINVAL, INVALID ": bad tag");
 		(void)snprintf(ref->tag, sizeof(ref->tag), "%s", colon + 1);
 	} else if (!ref->has_digest) {
 		(void)snprintf(ref->tag, sizeof(ref->tag), "latest");
@@ -236,13 +238,14 @@ int og_imageref_parse(const char *text, struct og_imageref *ret_ref, struct og_e
 	int r;
 
 	if (strlen(text) >= sizeof(copy))
-		return og_fail(err, -EINVAL, INVALID ": longer than %zu characters",
-			       sizeof(copy) - 1);
+		return og_fail_plain(err, -EINVAL, INVALID ": longer than %zu characters",
+				     sizeof(copy) - 1);
 	if (strlen(text) == OG_DIGEST_HEX_CHARS && og_digest_parse_hex(text, &ignored) == 0)
-		return og_fail(err, -EINVAL,
-			       "invalid repository name (%s), cannot specify 64-byte hexadecimal "
-			       "strings",
-			       text);
+		return og_fail_plain(
+			err, -EINVAL,
+			"invalid repository name (%s), cannot specify 64-byte hexadecimal "
+			"strings",
+			text);
 	memcpy(copy, text, strlen(text) + 1);
 	r = parse_suffixes(copy, &ref, err);
 	if (r == 0)

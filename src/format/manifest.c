@@ -105,7 +105,7 @@ static int parse_annotations(const struct og_json *json, struct og_descriptor *d
 		return -EBADMSG;
 	while (og_json_next(annotations, &member))
 		if (og_json_kind(member.value) != OG_JSON_STRING)
-			return og_fail(err, -EBADMSG, "an annotation is no text");
+			return og_fail_plain(err, -EBADMSG, "an annotation is no text");
 	descriptor->annotations = annotations;
 	return 0;
 }
@@ -132,20 +132,20 @@ static int parse_descriptor(const struct og_json *json, struct og_descriptor *re
 	int r;
 
 	if (og_json_kind(json) != OG_JSON_OBJECT)
-		return og_fail(err, -EBADMSG, "a descriptor is no object");
+		return og_fail_plain(err, -EBADMSG, "a descriptor is no object");
 	if (og_json_opt_string(json, "mediaType", &descriptor.media_type, err) < 0 ||
 	    og_json_opt_string(json, "digest", &digest, err) < 0)
 		return -EBADMSG;
 	if (og_digest_parse(digest, &descriptor.digest) < 0)
-		return og_fail(err, -EBADMSG,
-			       "bad digest '%.80s': wanted sha256: and 64 "
-			       "lower-case hexadecimal digits",
-			       digest);
+		return og_fail_plain(err, -EBADMSG,
+				     "bad digest '%.80s': wanted sha256: and 64 "
+				     "lower-case hexadecimal digits",
+				     digest);
 	r = og_json_opt_int(json, "size", 0, (int64_t)OG_BLOB_BYTES_MAX, &size, err);
 	if (r < 0)
 		return r == -ERANGE ? -E2BIG : -EBADMSG;
 	if (size < 0)
-		return og_fail(err, -EBADMSG, "a descriptor has no size");
+		return og_fail_plain(err, -EBADMSG, "a descriptor has no size");
 	descriptor.size = (uint64_t)size;
 	descriptor.kind = og_media_kind(descriptor.media_type);
 
@@ -166,10 +166,10 @@ static int parse_items(const struct og_json *array, size_t max, struct og_manife
 	int r = 0;
 
 	if (og_json_kind(array) != OG_JSON_ARRAY)
-		return og_fail(err, -EBADMSG, "its list of %s is no array",
-			       manifest->is_index ? "manifests" : "layers");
+		return og_fail_plain(err, -EBADMSG, "its list of %s is no array",
+				     manifest->is_index ? "manifests" : "layers");
 	if (count > max)
-		return og_fail(err, -E2BIG, "%zu descriptors, the limit is %zu", count, max);
+		return og_fail_plain(err, -E2BIG, "%zu descriptors, the limit is %zu", count, max);
 	manifest->items = calloc(count > 0 ? count : 1, sizeof(*manifest->items));
 	if (manifest->items == NULL)
 		return og_fail(err, -ENOMEM, "no memory");
@@ -198,17 +198,17 @@ static int check_kind(const struct og_json *root, struct og_manifest *manifest,
 	bool index = has(root, "manifests");
 
 	if (kind == OG_MEDIA_SCHEMA1 || has(root, "fsLayers"))
-		return og_fail(err, -ENOTSUP,
-			       "schema 1 is no longer understood; push the image anew with a "
-			       "current tool");
+		return og_fail_plain(err, -ENOTSUP,
+				     "schema 1 is no longer understood; push the image anew with a "
+				     "current tool");
 	if (image && index)
-		return og_fail(err, -EBADMSG, "it is ambiguous: both an image and an index");
+		return og_fail_plain(err, -EBADMSG, "it is ambiguous: both an image and an index");
 	if (!image && !index)
-		return og_fail(err, -EBADMSG, "it is neither an image nor an index");
+		return og_fail_plain(err, -EBADMSG, "it is neither an image nor an index");
 	if (kind != (index ? OG_MEDIA_INDEX : OG_MEDIA_MANIFEST))
-		return og_fail(err, kind == OG_MEDIA_OTHER ? -ENOTSUP : -EBADMSG,
-			       "its media type '%.100s' is not one of an image %s",
-			       manifest->media_type, index ? "index" : "manifest");
+		return og_fail_plain(err, kind == OG_MEDIA_OTHER ? -ENOTSUP : -EBADMSG,
+				     "its media type '%.100s' is not one of an image %s",
+				     manifest->media_type, index ? "index" : "manifest");
 	manifest->is_index = index;
 	return 0;
 }
@@ -224,9 +224,9 @@ static int settle_media_type(const struct og_json *root, const char *came_as,
 	if (came_as != NULL && is_vague(came_as))
 		came_as = NULL;
 	if (says[0] != '\0' && came_as != NULL && !same_media_type(says, came_as))
-		return og_fail(err, -EBADMSG,
-			       "it says to be '%.100s' but came as '%.100s': ambiguous", says,
-			       came_as);
+		return og_fail_plain(err, -EBADMSG,
+				     "it says to be '%.100s' but came as '%.100s': ambiguous", says,
+				     came_as);
 	if (says[0] != '\0')
 		manifest->media_type = says;
 	else if (came_as != NULL)
@@ -240,17 +240,19 @@ static int settle_media_type(const struct og_json *root, const char *came_as,
 static int check_image(const struct og_manifest *manifest, struct og_err *err)
 {
 	if (manifest->config.kind != OG_MEDIA_CONFIG)
-		return og_fail(err, -ENOTSUP, "its configuration is '%.100s': no image for onggi",
-			       manifest->config.media_type);
+		return og_fail_plain(err, -ENOTSUP,
+				     "its configuration is '%.100s': no image for onggi",
+				     manifest->config.media_type);
 	if (manifest->config.size > OG_IMAGECONFIG_BYTES_MAX)
-		return og_fail(err, -E2BIG, "its configuration is over %u bytes",
-			       OG_IMAGECONFIG_BYTES_MAX);
+		return og_fail_plain(err, -E2BIG, "its configuration is over %u bytes",
+				     OG_IMAGECONFIG_BYTES_MAX);
 	for (size_t i = 0; i < manifest->count; i++) {
 		const struct og_descriptor *layer = &manifest->items[i];
 
 		if (layer->kind != OG_MEDIA_LAYER && layer->kind != OG_MEDIA_FOREIGN_LAYER)
-			return og_fail(err, -ENOTSUP, "layer %zu is '%.100s': no layer for onggi",
-				       i + 1, layer->media_type);
+			return og_fail_plain(err, -ENOTSUP,
+					     "layer %zu is '%.100s': no layer for onggi", i + 1,
+					     layer->media_type);
 	}
 	return 0;
 }
@@ -262,7 +264,7 @@ static int parse_root(struct og_manifest *manifest, const char *came_as, struct 
 	int r;
 
 	if (og_json_kind(root) != OG_JSON_OBJECT)
-		return og_fail(err, -EBADMSG, "it is no JSON object");
+		return og_fail_plain(err, -EBADMSG, "it is no JSON object");
 	if (og_json_opt_int(root, "schemaVersion", 0, INT32_MAX, &version, err) < 0)
 		return -EBADMSG;
 	r = settle_media_type(root, came_as, manifest, err);
@@ -271,7 +273,7 @@ static int parse_root(struct og_manifest *manifest, const char *came_as, struct 
 	if (r < 0)
 		return r;
 	if (version != 2)
-		return og_fail(err, -EBADMSG, "its schemaVersion is not 2");
+		return og_fail_plain(err, -EBADMSG, "its schemaVersion is not 2");
 	if (manifest->is_index)
 		return parse_items(og_json_get(root, "manifests"), OG_INDEX_MANIFESTS_MAX, manifest,
 				   err);
@@ -288,7 +290,7 @@ int og_manifest_parse(const char *buf, size_t len, const char *media_type,
 	int r;
 
 	if (len > OG_MANIFEST_BYTES_MAX)
-		return og_fail(err, -E2BIG, "manifest: over %u bytes", OG_MANIFEST_BYTES_MAX);
+		return og_fail_plain(err, -E2BIG, "manifest: over %u bytes", OG_MANIFEST_BYTES_MAX);
 	manifest = calloc(1, sizeof(*manifest));
 	if (manifest == NULL)
 		return og_fail(err, -ENOMEM, "manifest: no memory");
