@@ -80,7 +80,10 @@ def test_folder():
 
 @pytest.fixture(scope="session", autouse=True)
 def nothing_is_left_behind(test_folder):
-    """Fails the run where a mount, cgroup, process, loop device or namespace outlives the tests."""
+    """
+    Fails the run where a mount, cgroup, process, loop device or namespace outlives the tests.
+    A session's fixture that starts something has to ask for this one, to be ended before it looks.
+    """
     ground = leaks.Ground([test_folder], STRICT)
     yield ground
     if found := ground.settled_leftovers():
@@ -146,8 +149,9 @@ def free_port():
 
 
 @pytest.fixture(scope="session")
-def registry(test_folder):
+def registry(test_folder, nothing_is_left_behind):
     """An empty registry that speaks HTTP without authentication."""
+    del nothing_is_left_behind  # which must look after this has ended
     tool = need_tool("docker-registry")
     port = free_port()
     folder = test_folder / "registry"
