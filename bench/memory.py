@@ -46,11 +46,13 @@ def inside(prefix, kernel, initramfs):
 def main(prefix, quick=False):
     del quick
     common.need("qemu-system-x86_64", "gcc", "cpio")
-    kernels = pathlib.Path(common.output(common.TOP / "tools/get-kernels").strip().splitlines()[-1])
+    kernel = prefix / "lib/onggi/guest/vmlinuz"
+    if not kernel.exists():
+        raise common.Skip(f"no guest kernel in {prefix}: make install PREFIX={prefix}")
     with tempfile.TemporaryDirectory(prefix="onggi-bench-") as name:
         initramfs = boot.cpio_of_init(pathlib.Path(name))
         text = common.output(common.TOP / "tools/lab", "run", "--timeout", "300", "--", "/usr/bin/python3",
-                             pathlib.Path(__file__).resolve(), prefix, kernels / "cloud/vmlinuz", initramfs,
+                             pathlib.Path(__file__).resolve(), prefix, kernel, initramfs,
                              stdin=subprocess.DEVNULL)
     found = json.loads(text.splitlines()[-1])
     if not found:
