@@ -21,10 +21,23 @@ struct place {
 	char *dir;
 	char *root;
 	char *state;
+	char *log;
 	int dir_fd;
 	int state_fd;
 	struct og_monitor_ready ready;
 };
+
+static void place_done(struct place *place)
+{
+	free(place->dir);
+	free(place->root);
+	free(place->state);
+	free(place->log);
+	(void)close(place->dir_fd);
+	(void)close(place->state_fd);
+}
+
+#define auto_place og_cleanup(place_done) struct place
 
 /* A monitor mounts, so it wants to be root, if only in a user namespace. */
 static void be_root(void)
@@ -55,7 +68,8 @@ static struct place make_place(const char *workload)
 	og_auto_free char *here = getcwd(NULL, 0);
 	struct place place = { .dir = og_strdupf("%s/dir", here),
 			       .root = og_strdupf("%s/root", here),
-			       .state = og_strdupf("%s/state", here) };
+			       .state = og_strdupf("%s/state", here),
+			       .log = og_strdupf("%s/state/log", here) };
 
 	be_root();
 	CHECK_OK(mkdir("dir", 0700));
@@ -79,7 +93,7 @@ static struct og_monitor_config make_config(const struct place *place)
 		.isolation = "container",
 		.state_dir = place->state,
 		.lower_fd = -1,
-		.log_path = og_strdupf("%s/log", place->state),
+		.log_path = place->log,
 	};
 }
 
@@ -143,7 +157,7 @@ static int wait_end(const struct place *place)
 
 TEST(output_and_exit_status_arrive_and_are_kept)
 {
-	struct place place = make_place("echo out; echo err >&2; exit 7\n");
+	auto_place place = make_place("echo out; echo err >&2; exit 7\n");
 	struct og_monitor_config config = make_config(&place);
 	struct og_monitor_exit end = {};
 	og_auto_free char *out = NULL;
@@ -170,7 +184,7 @@ TEST(output_and_exit_status_arrive_and_are_kept)
 
 TEST(stdin_reaches_the_workload_and_ends)
 {
-	struct place place = make_place("tr a-z A-Z\n");
+	auto_place place = make_place("tr a-z A-Z\n");
 	struct og_monitor_config config = make_config(&place);
 	og_auto_free char *out = NULL;
 	size_t len;
@@ -189,7 +203,7 @@ TEST(stdin_reaches_the_workload_and_ends)
 
 TEST(a_client_that_writes_and_leaves_is_heard)
 {
-	struct place place = make_place("wc -c >&2\n");
+	auto_place place = make_place("wc -c >&2\n");
 	struct og_monitor_config config = make_config(&place);
 	static char much[1 << 20];
 	og_auto_free char *err = NULL;
@@ -211,7 +225,7 @@ TEST(a_client_that_writes_and_leaves_is_heard)
 
 TEST(much_output_reaches_several_slow_clients_unharmed)
 {
-	struct place place = make_place("seq 1 3000000\n");
+	auto_place place = make_place("seq 1 3000000\n");
 	struct og_monitor_config config = make_config(&place);
 	int fds[2];
 
@@ -249,7 +263,7 @@ TEST(much_output_reaches_several_slow_clients_unharmed)
 
 TEST(the_image_is_seen_under_a_writable_layer_and_no_mount_is_left)
 {
-	struct place place = make_place("cd bundle/rootfs; cat hello; echo new >new\n");
+	auto_place place = make_place("cd bundle/rootfs; cat hello; echo new >new\n");
 	struct og_monitor_config config = make_config(&place);
 	og_auto_free char *upper = og_strdupf("%s/upper", place.state);
 	og_auto_free char *work = og_strdupf("%s/work", place.state);
@@ -282,7 +296,7 @@ TEST(the_image_is_seen_under_a_writable_layer_and_no_mount_is_left)
 
 TEST(a_signal_ends_the_workload_with_its_number)
 {
-	struct place place = make_place("echo up; exec sleep 1000\n");
+	auto_place place = make_place("echo up; exec sleep 1000\n");
 	struct og_monitor_config config = make_config(&place);
 	uint8_t header[11];
 	struct og_err err = {};
@@ -299,7 +313,7 @@ TEST(a_signal_ends_the_workload_with_its_number)
 
 TEST(an_exec_has_streams_and_a_status_of_its_own)
 {
-	struct place place = make_place("exec sleep 1000\n");
+	auto_place place = make_place("exec sleep 1000\n");
 	struct og_monitor_config config = make_config(&place);
 	struct og_monitor_exec exec = {
 		.id = "e1",
@@ -344,7 +358,7 @@ TEST(an_exec_has_streams_and_a_status_of_its_own)
 
 TEST(a_workload_that_cannot_be_made_is_reported_and_leaves_no_monitor)
 {
-	struct place place = make_place(NULL);
+	auto_place place = make_place(NULL);
 	struct og_monitor_config config = make_config(&place);
 	struct og_err err = {};
 
@@ -357,7 +371,7 @@ TEST(a_workload_that_cannot_be_made_is_reported_and_leaves_no_monitor)
 
 TEST(a_monitor_that_is_killed_is_noticed)
 {
-	struct place place = make_place("exec sleep 1000\n");
+	auto_place place = make_place("exec sleep 1000\n");
 	struct og_monitor_config config = make_config(&place);
 	struct og_monitor_exit end = {};
 	struct og_err err = {};
