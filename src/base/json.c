@@ -221,6 +221,13 @@ int64_t og_json_int(const struct og_json *value, int64_t otherwise)
 	return og_json_kind(value) == OG_JSON_INT ? json_object_get_int64(raw(value)) : otherwise;
 }
 
+uint64_t og_json_uint(const struct og_json *value, uint64_t otherwise)
+{
+	if (og_json_kind(value) != OG_JSON_INT || json_object_get_int64(raw(value)) < 0)
+		return otherwise;
+	return json_object_get_uint64(raw(value));
+}
+
 bool og_json_bool(const struct og_json *value, bool otherwise)
 {
 	return og_json_kind(value) == OG_JSON_BOOL ? json_object_get_boolean(raw(value))

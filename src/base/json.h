@@ -62,6 +62,8 @@ bool og_json_next(const struct og_json *object, struct og_json_member *member);
 /* The value, or @otherwise when it is of another kind. Strings are borrowed. */
 const char *og_json_string(const struct og_json *value, const char *otherwise);
 int64_t og_json_int(const struct og_json *value, int64_t otherwise);
+/* Likewise for integers up to 2^64 - 1; a negative one counts as another kind. */
+uint64_t og_json_uint(const struct og_json *value, uint64_t otherwise);
 bool og_json_bool(const struct og_json *value, bool otherwise);
 double og_json_double(const struct og_json *value, double otherwise);
 

@@ -1,0 +1,503 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "format/oci_config.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/text.h"
+#include "format/oci_schema.h"
+
+#define ID_MAX	(UINT32_MAX - 1) /* 2^32 - 1 means "no change" to the kernel */
+#define DEV_MAX (1 << 20)	 /* of Linux: 12 bits of major, 20 of minor */
+#define END	{ .kind = OG_SCHEMA_END }
+
+#define ROW(type, member, json, what, ...)                                     \
+	{                                                                      \
+		.name = (json), .kind = OG_SCHEMA_##what,                      \
+		.offset = offsetof(struct type, member), __VA_ARGS__           \
+	}
+#define LIST(type, member, json, item, item_rows, ...)                         \
+	ROW(type, member, json, ARRAY, .rows = (item_rows),                    \
+	    .item_size = sizeof(struct item), __VA_ARGS__)
+#define ANY_INT .min = INT64_MIN, .max = INT64_MAX
+
+static const struct og_schema user_rows[] = {
+	ROW(og_oci_user, uid, "uid", UINT, .umax = ID_MAX, .required = true),
+	ROW(og_oci_user, gid, "gid", UINT, .umax = ID_MAX, .required = true),
+	ROW(og_oci_user, umask, "umask", OPT_UINT, .umax = 0777),
+	ROW(og_oci_user, additional_gids, "additionalGids", UINTS, .umax = ID_MAX),
+	END,
+};
+
+static const struct og_schema capability_rows[] = {
+	ROW(og_oci_capabilities, bounding, "bounding", STRINGS),
+	ROW(og_oci_capabilities, effective, "effective", STRINGS),
+	ROW(og_oci_capabilities, permitted, "permitted", STRINGS),
+	ROW(og_oci_capabilities, inheritable, "inheritable", STRINGS),
+	ROW(og_oci_capabilities, ambient, "ambient", STRINGS),
+	END,
+};
+
+static const struct og_schema rlimit_rows[] = {
+	ROW(og_oci_rlimit, type, "type", STRING, .required = true),
+	ROW(og_oci_rlimit, soft, "soft", UINT, .required = true),
+	ROW(og_oci_rlimit, hard, "hard", UINT, .required = true),
+	END,
+};
+
+static const struct og_schema console_rows[] = {
+	ROW(og_oci_process, console_size.height, "height", UINT, .umax = UINT16_MAX),
+	ROW(og_oci_process, console_size.width, "width", UINT, .umax = UINT16_MAX),
+	END,
+};
+
+static const struct og_schema process_rows[] = {
+	ROW(og_oci_process, terminal, "terminal", BOOL),
+	{ .name = "consoleSize", .kind = OG_SCHEMA_OBJECT, .rows = console_rows },
+	ROW(og_oci_process, cwd, "cwd", PATH, .required = true),
+	ROW(og_oci_process, args, "args", STRINGS, .required = true),
+	ROW(og_oci_process, env, "env", STRINGS),
+	ROW(og_oci_process, user, "user", OBJECT, .rows = user_rows),
+	ROW(og_oci_process, capabilities, "capabilities", OBJECT, .rows = capability_rows,
+	    .has_set = true),
+	LIST(og_oci_process, rlimits, "rlimits", og_oci_rlimit, rlimit_rows),
+	ROW(og_oci_process, no_new_privileges, "noNewPrivileges", BOOL),
+	ROW(og_oci_process, oom_score_adj, "oomScoreAdj", OPT_INT, .min = -1000, .max = 1000),
+	ROW(og_oci_process, apparmor_profile, "apparmorProfile", STRING),
+	ROW(og_oci_process, selinux_label, "selinuxLabel", STRING),
+	END,
+};
+
+static const struct og_schema id_map_rows[] = {
+	ROW(og_oci_id_map, container_id, "containerID", UINT, .umax = ID_MAX, .required = true),
+	ROW(og_oci_id_map, host_id, "hostID", UINT, .umax = ID_MAX, .required = true),
+	ROW(og_oci_id_map, size, "size", UINT, .umax = UINT32_MAX, .required = true),
+	END,
+};
+
+static const struct og_schema mount_rows[] = {
+	ROW(og_oci_mount, destination, "destination", PATH, .required = true),
+	ROW(og_oci_mount, type, "type", STRING),
+	ROW(og_oci_mount, source, "source", STRING),
+	ROW(og_oci_mount, options, "options", STRINGS),
+	LIST(og_oci_mount, uid_mappings, "uidMappings", og_oci_id_map, id_map_rows),
+	LIST(og_oci_mount, gid_mappings, "gidMappings", og_oci_id_map, id_map_rows),
+	END,
+};
+
+static const struct og_schema_name namespace_names[] = {
+	{ "pid", OG_OCI_NS_PID },
+	{ "network", OG_OCI_NS_NETWORK },
+	{ "mount", OG_OCI_NS_MOUNT },
+	{ "ipc", OG_OCI_NS_IPC },
+	{ "uts", OG_OCI_NS_UTS },
+	{ "user", OG_OCI_NS_USER },
+	{ "cgroup", OG_OCI_NS_CGROUP },
+	{ "time", OG_OCI_NS_TIME },
+	{ NULL, 0 },
+};
+
+static const struct og_schema namespace_rows[] = {
+	ROW(og_oci_namespace, type, "type", ENUM, .names = namespace_names, .required = true),
+	ROW(og_oci_namespace, path, "path", PATH),
+	END,
+};
+
+static const struct og_schema_name device_names[] = {
+	{ "c", 'c' }, { "u", 'c' }, { "b", 'b' }, { "p", 'p' }, { NULL, 0 },
+};
+
+static const struct og_schema device_rows[] = {
+	ROW(og_oci_device, type, "type", ENUM, .names = device_names, .required = true),
+	ROW(og_oci_device, path, "path", PATH, .required = true),
+	ROW(og_oci_device, major, "major", INT, .max = DEV_MAX),
+	ROW(og_oci_device, minor, "minor", INT, .max = DEV_MAX),
+	ROW(og_oci_device, file_mode, "fileMode", OPT_UINT, .umax = UINT32_MAX),
+	ROW(og_oci_device, uid, "uid", OPT_UINT, .umax = ID_MAX),
+	ROW(og_oci_device, gid, "gid", OPT_UINT, .umax = ID_MAX),
+	END,
+};
+
+static const struct og_schema_name rule_names[] = {
+	{ "a", 'a' }, { "c", 'c' }, { "b", 'b' }, { NULL, 0 },
+};
+
+static const struct og_schema device_rule_rows[] = {
+	ROW(og_oci_device_rule, allow, "allow", BOOL, .required = true),
+	ROW(og_oci_device_rule, type, "type", ENUM, .names = rule_names),
+	ROW(og_oci_device_rule, major, "major", OPT_INT, .min = -1, .max = DEV_MAX),
+	ROW(og_oci_device_rule, minor, "minor", OPT_INT, .min = -1, .max = DEV_MAX),
+	ROW(og_oci_device_rule, access, "access", STRING),
+	END,
+};
+
+static const struct og_schema memory_rows[] = {
+	ROW(og_oci_memory, limit, "limit", OPT_INT, .min = -1, .max = INT64_MAX),
+	ROW(og_oci_memory, reservation, "reservation", OPT_INT, .min = -1, .max = INT64_MAX),
+	ROW(og_oci_memory, swap, "swap", OPT_INT, .min = -1, .max = INT64_MAX),
+	ROW(og_oci_memory, kernel, "kernel", OPT_INT, .min = -1, .max = INT64_MAX),
+	ROW(og_oci_memory, kernel_tcp, "kernelTCP", OPT_INT, .min = -1, .max = INT64_MAX),
+	ROW(og_oci_memory, swappiness, "swappiness", OPT_UINT, .umax = 100),
+	ROW(og_oci_memory, disable_oom_killer, "disableOOMKiller", OPT_BOOL),
+	ROW(og_oci_memory, check_before_update, "checkBeforeUpdate", BOOL),
+	END,
+};
+
+static const struct og_schema cpu_rows[] = {
+	ROW(og_oci_cpu, shares, "shares", OPT_UINT),
+	ROW(og_oci_cpu, quota, "quota", OPT_INT, .min = -1, .max = INT64_MAX),
+	ROW(og_oci_cpu, burst, "burst", OPT_UINT),
+	ROW(og_oci_cpu, period, "period", OPT_UINT),
+	ROW(og_oci_cpu, realtime_runtime, "realtimeRuntime", OPT_INT, ANY_INT),
+	ROW(og_oci_cpu, realtime_period, "realtimePeriod", OPT_UINT),
+	ROW(og_oci_cpu, cpus, "cpus", STRING),
+	ROW(og_oci_cpu, mems, "mems", STRING),
+	ROW(og_oci_cpu, idle, "idle", OPT_INT, .max = 1),
+	END,
+};
+
+static const struct og_schema pids_rows[] = {
+	{ .name = "limit",
+	  .kind = OG_SCHEMA_OPT_INT,
+	  .offset = offsetof(struct og_oci_resources, pids.limit) -
+		    offsetof(struct og_oci_resources, pids),
+	  .required = true,
+	  ANY_INT },
+	END,
+};
+
+static const struct og_schema weight_rows[] = {
+	ROW(og_oci_weight_device, major, "major", INT, .max = DEV_MAX, .required = true),
+	ROW(og_oci_weight_device, minor, "minor", INT, .max = DEV_MAX, .required = true),
+	ROW(og_oci_weight_device, weight, "weight", OPT_UINT, .umax = 1000),
+	ROW(og_oci_weight_device, leaf_weight, "leafWeight", OPT_UINT, .umax = 1000),
+	END,
+};
+
+static const struct og_schema throttle_rows[] = {
+	ROW(og_oci_throttle_device, major, "major", INT, .max = DEV_MAX, .required = true),
+	ROW(og_oci_throttle_device, minor, "minor", INT, .max = DEV_MAX, .required = true),
+	ROW(og_oci_throttle_device, rate, "rate", UINT, .required = true),
+	END,
+};
+
+#define THROTTLE(member, json) \
+	LIST(og_oci_block_io, member, json, og_oci_throttle_device, throttle_rows)
+
+static const struct og_schema block_io_rows[] = {
+	ROW(og_oci_block_io, weight, "weight", OPT_UINT, .umax = 1000),
+	ROW(og_oci_block_io, leaf_weight, "leafWeight", OPT_UINT, .umax = 1000),
+	LIST(og_oci_block_io, weight_device, "weightDevice", og_oci_weight_device, weight_rows),
+	THROTTLE(read_bps, "throttleReadBpsDevice"),
+	THROTTLE(write_bps, "throttleWriteBpsDevice"),
+	THROTTLE(read_iops, "throttleReadIOPSDevice"),
+	THROTTLE(write_iops, "throttleWriteIOPSDevice"),
+	END,
+};
+
+static const struct og_schema hugepage_rows[] = {
+	ROW(og_oci_hugepage_limit, page_size, "pageSize", STRING, .required = true),
+	ROW(og_oci_hugepage_limit, limit, "limit", UINT, .required = true),
+	END,
+};
+
+static const struct og_schema priority_rows[] = {
+	ROW(og_oci_net_priority, name, "name", STRING, .required = true),
+	ROW(og_oci_net_priority, priority, "priority", UINT, .umax = UINT32_MAX, .required = true),
+	END,
+};
+
+#define NETWORK(member) \
+	(offsetof(struct og_oci_resources, member) - offsetof(struct og_oci_resources, network))
+
+static const struct og_schema network_rows[] = {
+	{ .name = "classID",
+	  .kind = OG_SCHEMA_OPT_UINT,
+	  .offset = NETWORK(network.class_id),
+	  .umax = UINT32_MAX },
+	{ .name = "priorities",
+	  .kind = OG_SCHEMA_ARRAY,
+	  .offset = NETWORK(network.priorities),
+	  .rows = priority_rows,
+	  .item_size = sizeof(struct og_oci_net_priority) },
+	END,
+};
+
+static const struct og_schema rdma_rows[] = {
+	ROW(og_oci_rdma, hca_handles, "hcaHandles", OPT_UINT, .umax = UINT32_MAX),
+	ROW(og_oci_rdma, hca_objects, "hcaObjects", OPT_UINT, .umax = UINT32_MAX),
+	END,
+};
+
+static const struct og_schema resource_rows[] = {
+	LIST(og_oci_resources, devices, "devices", og_oci_device_rule, device_rule_rows),
+	ROW(og_oci_resources, memory, "memory", OBJECT, .rows = memory_rows),
+	ROW(og_oci_resources, cpu, "cpu", OBJECT, .rows = cpu_rows),
+	ROW(og_oci_resources, pids, "pids", OBJECT, .rows = pids_rows),
+	ROW(og_oci_resources, block_io, "blockIO", OBJECT, .rows = block_io_rows),
+	LIST(og_oci_resources, hugepage_limits, "hugepageLimits", og_oci_hugepage_limit,
+	     hugepage_rows),
+	ROW(og_oci_resources, network, "network", OBJECT, .rows = network_rows),
+	ROW(og_oci_resources, rdma, "rdma", MAP, .rows = rdma_rows,
+	    .item_size = sizeof(struct og_oci_rdma)),
+	ROW(og_oci_resources, unified, "unified", PAIRS),
+	END,
+};
+
+static const struct og_schema seccomp_arg_rows[] = {
+	ROW(og_oci_seccomp_arg, index, "index", UINT, .umax = 5, .required = true),
+	ROW(og_oci_seccomp_arg, value, "value", UINT, .required = true),
+	ROW(og_oci_seccomp_arg, value_two, "valueTwo", UINT),
+	ROW(og_oci_seccomp_arg, op, "op", STRING, .required = true),
+	END,
+};
+
+static const struct og_schema seccomp_rule_rows[] = {
+	ROW(og_oci_seccomp_rule, names, "names", STRINGS, .required = true),
+	ROW(og_oci_seccomp_rule, action, "action", STRING, .required = true),
+	ROW(og_oci_seccomp_rule, errno_ret, "errnoRet", OPT_UINT, .umax = UINT16_MAX),
+	LIST(og_oci_seccomp_rule, args, "args", og_oci_seccomp_arg, seccomp_arg_rows),
+	END,
+};
+
+static const struct og_schema seccomp_rows[] = {
+	ROW(og_oci_seccomp, default_action, "defaultAction", STRING, .required = true),
+	ROW(og_oci_seccomp, default_errno_ret, "defaultErrnoRet", OPT_UINT, .umax = UINT16_MAX),
+	ROW(og_oci_seccomp, architectures, "architectures", STRINGS),
+	ROW(og_oci_seccomp, flags, "flags", STRINGS),
+	ROW(og_oci_seccomp, listener_path, "listenerPath", STRING),
+	ROW(og_oci_seccomp, listener_metadata, "listenerMetadata", STRING),
+	LIST(og_oci_seccomp, syscalls, "syscalls", og_oci_seccomp_rule, seccomp_rule_rows),
+	END,
+};
+
+static const struct og_schema time_offset_rows[] = {
+	ROW(og_oci_time_offset, secs, "secs", INT, ANY_INT),
+	ROW(og_oci_time_offset, nanosecs, "nanosecs", UINT, .umax = 999999999),
+	END,
+};
+
+static const struct og_schema linux_rows[] = {
+	LIST(og_oci_linux, namespaces, "namespaces", og_oci_namespace, namespace_rows),
+	LIST(og_oci_linux, uid_mappings, "uidMappings", og_oci_id_map, id_map_rows),
+	LIST(og_oci_linux, gid_mappings, "gidMappings", og_oci_id_map, id_map_rows),
+	ROW(og_oci_linux, time_offsets, "timeOffsets", MAP, .rows = time_offset_rows,
+	    .item_size = sizeof(struct og_oci_time_offset)),
+	LIST(og_oci_linux, devices, "devices", og_oci_device, device_rows),
+	ROW(og_oci_linux, cgroups_path, "cgroupsPath", STRING),
+	ROW(og_oci_linux, resources, "resources", OBJECT, .rows = resource_rows, .has_set = true),
+	ROW(og_oci_linux, seccomp, "seccomp", OBJECT, .rows = seccomp_rows, .has_set = true),
+	ROW(og_oci_linux, rootfs_propagation, "rootfsPropagation", STRING),
+	ROW(og_oci_linux, mount_label, "mountLabel", STRING),
+	ROW(og_oci_linux, masked_paths, "maskedPaths", STRINGS),
+	ROW(og_oci_linux, readonly_paths, "readonlyPaths", STRINGS),
+	ROW(og_oci_linux, sysctl, "sysctl", PAIRS),
+	END,
+};
+
+static const struct og_schema hook_rows[] = {
+	ROW(og_oci_hook, path, "path", PATH, .required = true),
+	ROW(og_oci_hook, args, "args", STRINGS),
+	ROW(og_oci_hook, env, "env", STRINGS),
+	ROW(og_oci_hook, timeout_s, "timeout", OPT_INT, .min = 1, .max = 86400),
+	END,
+};
+
+#define HOOKS(member, json) LIST(og_oci_hooks, member, json, og_oci_hook, hook_rows)
+
+static const struct og_schema hooks_rows[] = {
+	HOOKS(prestart, "prestart"),
+	HOOKS(create_runtime, "createRuntime"),
+	HOOKS(create_container, "createContainer"),
+	HOOKS(start_container, "startContainer"),
+	HOOKS(poststart, "poststart"),
+	HOOKS(poststop, "poststop"),
+	END,
+};
+
+static const struct og_schema root_rows[] = {
+	ROW(og_oci_config, root.path, "path", STRING, .required = true),
+	ROW(og_oci_config, root.readonly, "readonly", BOOL),
+	END,
+};
+
+static const struct og_schema config_rows[] = {
+	ROW(og_oci_config, oci_version, "ociVersion", STRING, .required = true),
+	{ .name = "root", .kind = OG_SCHEMA_OBJECT, .rows = root_rows },
+	ROW(og_oci_config, process, "process", OBJECT, .rows = process_rows, .has_set = true),
+	ROW(og_oci_config, hostname, "hostname", STRING),
+	ROW(og_oci_config, domainname, "domainname", STRING),
+	LIST(og_oci_config, mounts, "mounts", og_oci_mount, mount_rows),
+	ROW(og_oci_config, hooks, "hooks", OBJECT, .rows = hooks_rows),
+	ROW(og_oci_config, annotations, "annotations", PAIRS),
+	ROW(og_oci_config, linux_, "linux", OBJECT, .rows = linux_rows),
+	END,
+};
+
+struct config_memory {
+	struct og_json *root;
+	struct og_schema_memory blocks;
+};
+
+static const char *const no_strings[] = { NULL };
+
+static void no_list(struct og_oci_strings *strings)
+{
+	if (strings->items == NULL)
+		strings->items = (const char **)(uintptr_t)no_strings;
+}
+
+static int check_process(struct og_oci_process *process, struct og_err *err)
+{
+	no_list(&process->env);
+	if (process->args.count == 0)
+		return og_fail(err, -EINVAL, "process.args is empty: name the program to run");
+	process->console_size.set = process->console_size.height != 0 ||
+				    process->console_size.width != 0;
+	return 0;
+}
+
+static int check_namespaces(const struct og_oci_linux *lin, struct og_err *err)
+{
+	bool seen[OG_OCI_NS_COUNT] = {};
+
+	for (size_t i = 0; i < lin->namespaces.count; i++) {
+		int type = lin->namespaces.items[i].type;
+
+		if (seen[type])
+			return og_fail(err, -EINVAL, "linux.namespaces[%zu] is there twice", i);
+		seen[type] = true;
+	}
+	return 0;
+}
+
+static int check_rules(const struct og_oci_resources *resources, struct og_err *err)
+{
+	for (size_t i = 0; i < resources->devices.count; i++) {
+		struct og_oci_device_rule *rule = &resources->devices.items[i];
+
+		if (rule->type == 0)
+			rule->type = 'a';
+		if (rule->access != NULL && strspn(rule->access, "rwm") != strlen(rule->access))
+			return og_fail(err, -EINVAL,
+				       "linux.resources.devices[%zu].access is '%.20s', not of r, w, m",
+				       i, rule->access);
+	}
+	return 0;
+}
+
+static int check_config(struct og_oci_config *config, struct og_err *err)
+{
+	int r;
+
+	config->root.set = config->root.path != NULL;
+	if (!og_starts_with(config->oci_version, "1."))
+		return og_fail(err, -EINVAL, "ociVersion is '%.20s': only 1.x is understood",
+			       config->oci_version);
+	if (config->process.set) {
+		r = check_process(&config->process, err);
+		if (r < 0)
+			return r;
+	}
+	r = check_namespaces(&config->linux_, err);
+	return r < 0 ? r : check_rules(&config->linux_.resources, err);
+}
+
+static int parse(const char *buf, size_t len, struct og_oci_config **ret_config,
+		 struct config_memory **ret_memory, struct og_err *err)
+{
+	og_cleanup(og_oci_config_freep) struct og_oci_config *config = NULL;
+	int r;
+
+	if (len > OG_OCI_CONFIG_MAX_BYTES)
+		return og_fail(err, -EFBIG, "the document is longer than %u bytes",
+			       OG_OCI_CONFIG_MAX_BYTES);
+	config = calloc(1, sizeof(*config));
+	if (config == NULL)
+		return og_fail(err, -ENOMEM, "read the configuration");
+	config->memory = calloc(1, sizeof(struct config_memory));
+	if (config->memory == NULL)
+		return og_fail(err, -ENOMEM, "read the configuration");
+	*ret_memory = config->memory;
+	r = og_json_parse(buf, len, &(*ret_memory)->root, err);
+	if (r < 0)
+		return r;
+	*ret_config = og_take_ptr(config);
+	return 0;
+}
+
+int og_oci_config_parse(const char *buf, size_t len, struct og_oci_config **ret_config,
+			struct og_err *err)
+{
+	og_cleanup(og_oci_config_freep) struct og_oci_config *config = NULL;
+	struct config_memory *memory = NULL;
+	int r;
+
+	r = parse(buf, len, &config, &memory, err);
+	if (r == 0)
+		r = og_schema_read(config_rows, memory->root, "", config, &memory->blocks, err);
+	if (r == 0)
+		r = check_config(config, err);
+	if (r < 0)
+		return r;
+	*ret_config = og_take_ptr(config);
+	return 0;
+}
+
+int og_oci_process_parse(const char *buf, size_t len, struct og_oci_config **ret_config,
+			 struct og_err *err)
+{
+	og_cleanup(og_oci_config_freep) struct og_oci_config *config = NULL;
+	struct config_memory *memory = NULL;
+	int r;
+
+	r = parse(buf, len, &config, &memory, err);
+	if (r < 0)
+		return r;
+	config->process.set = true;
+	r = og_schema_read(process_rows, memory->root, "process", &config->process,
+			   &memory->blocks, err);
+	if (r == 0)
+		r = check_process(&config->process, err);
+	if (r < 0)
+		return r;
+	*ret_config = og_take_ptr(config);
+	return 0;
+}
+
+struct og_oci_config *og_oci_config_free(struct og_oci_config *config)
+{
+	struct config_memory *memory;
+
+	if (config == NULL)
+		return NULL;
+	memory = config->memory;
+	if (memory != NULL) {
+		og_schema_memory_done(&memory->blocks);
+		og_json_free(memory->root);
+		free(memory);
+	}
+	free(config);
+	return NULL;
+}
+
+const char *og_oci_annotation(const struct og_oci_config *config, const char *key)
+{
+	for (size_t i = 0; i < config->annotations.count; i++) {
+		if (og_streq(config->annotations.items[i].key, key))
+			return config->annotations.items[i].value;
+	}
+	return NULL;
+}
+
+const struct og_oci_namespace *og_oci_namespace(const struct og_oci_config *config,
+						enum og_oci_namespace_type type)
+{
+	for (size_t i = 0; i < config->linux_.namespaces.count; i++) {
+		if (config->linux_.namespaces.items[i].type == (int)type)
+			return &config->linux_.namespaces.items[i];
+	}
+	return NULL;
+}
