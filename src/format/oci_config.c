@@ -11,16 +11,19 @@
 
 #define ID_MAX	(UINT32_MAX - 1) /* 2^32 - 1 means "no change" to the kernel */
 #define DEV_MAX (1 << 20)	 /* of Linux: 12 bits of major, 20 of minor */
-#define END	{ .kind = OG_SCHEMA_END }
-
-#define ROW(type, member, json, what, ...)                                     \
-	{                                                                      \
-		.name = (json), .kind = OG_SCHEMA_##what,                      \
-		.offset = offsetof(struct type, member), __VA_ARGS__           \
+#define END                           \
+	{                             \
+		.kind = OG_SCHEMA_END \
 	}
-#define LIST(type, member, json, item, item_rows, ...)                         \
-	ROW(type, member, json, ARRAY, .rows = (item_rows),                    \
-	    .item_size = sizeof(struct item), __VA_ARGS__)
+
+#define ROW(type, member, json, what, ...)                                                         \
+	{                                                                                          \
+		.name = (json), .kind = OG_SCHEMA_##what, .offset = offsetof(struct type, member), \
+		__VA_ARGS__                                                                        \
+	}
+#define LIST(type, member, json, item, item_rows, ...)                                        \
+	ROW(type, member, json, ARRAY, .rows = (item_rows), .item_size = sizeof(struct item), \
+	    __VA_ARGS__)
 #define ANY_INT .min = INT64_MIN, .max = INT64_MAX
 
 static const struct og_schema user_rows[] = {
@@ -121,7 +124,10 @@ static const struct og_schema device_rows[] = {
 };
 
 static const struct og_schema_name rule_names[] = {
-	{ "a", 'a' }, { "c", 'c' }, { "b", 'b' }, { NULL, 0 },
+	{ "a", 'a' },
+	{ "c", 'c' },
+	{ "b", 'b' },
+	{ NULL, 0 },
 };
 
 static const struct og_schema device_rule_rows[] = {
@@ -381,9 +387,10 @@ static int check_rules(const struct og_oci_resources *resources, struct og_err *
 		if (rule->type == 0)
 			rule->type = 'a';
 		if (rule->access != NULL && strspn(rule->access, "rwm") != strlen(rule->access))
-			return og_fail(err, -EINVAL,
-				       "linux.resources.devices[%zu].access is '%.20s', not of r, w, m",
-				       i, rule->access);
+			return og_fail(
+				err, -EINVAL,
+				"linux.resources.devices[%zu].access is '%.20s', not of r, w, m", i,
+				rule->access);
 	}
 	return 0;
 }
@@ -457,8 +464,8 @@ int og_oci_process_parse(const char *buf, size_t len, struct og_oci_config **ret
 	if (r < 0)
 		return r;
 	config->process.set = true;
-	r = og_schema_read(process_rows, memory->root, "process", &config->process,
-			   &memory->blocks, err);
+	r = og_schema_read(process_rows, memory->root, "process", &config->process, &memory->blocks,
+			   err);
 	if (r == 0)
 		r = check_process(&config->process, err);
 	if (r < 0)

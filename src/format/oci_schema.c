@@ -114,8 +114,8 @@ static int out_of_range(struct reader *reader, const struct place *place, const 
 	return fail(reader, place, -ERANGE, what);
 }
 
-static int read_int(struct reader *reader, const struct og_schema *row,
-		    const struct og_json *value, const struct place *place, int64_t *ret_value)
+static int read_int(struct reader *reader, const struct og_schema *row, const struct og_json *value,
+		    const struct place *place, int64_t *ret_value)
 {
 	int64_t number = og_json_int(value, 0);
 	char min[24];
@@ -163,8 +163,8 @@ static int read_enum(struct reader *reader, const struct og_schema *row,
 	return fail(reader, place, -EINVAL, what);
 }
 
-static int check_items(struct reader *reader, const struct og_json *value,
-		       enum og_json_kind kind, const struct place *place)
+static int check_items(struct reader *reader, const struct og_json *value, enum og_json_kind kind,
+		       const struct place *place)
 {
 	if (og_json_kind(value) != kind)
 		return fail(reader, place, -EINVAL,

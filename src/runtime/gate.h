@@ -9,6 +9,8 @@
 
 #include "base/err.h"
 
+#define OG_GATE_NAME "start.sock"
+
 /* Makes the socket in @dir_fd (ROOT/ID). Returns the listening descriptor, or a negative errno. */
 int og_gate_open(int dir_fd, struct og_err *err);
 

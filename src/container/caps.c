@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "container/caps.h"
+
+#include <errno.h>
+#include <linux/capability.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <strings.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/text.h"
+
+static const char *const names[] = {
+	"CHOWN",
+	"DAC_OVERRIDE",
+	"DAC_READ_SEARCH",
+	"FOWNER",
+	"FSETID",
+	"KILL",
+	"SETGID",
+	"SETUID",
+	"SETPCAP",
+	"LINUX_IMMUTABLE",
+	"NET_BIND_SERVICE",
+	"NET_BROADCAST",
+	"NET_ADMIN",
+	"NET_RAW",
+	"IPC_LOCK",
+	"IPC_OWNER",
+	"SYS_MODULE",
+	"SYS_RAWIO",
+	"SYS_CHROOT",
+	"SYS_PTRACE",
+	"SYS_PACCT",
+	"SYS_ADMIN",
+	"SYS_BOOT",
+	"SYS_NICE",
+	"SYS_RESOURCE",
+	"SYS_TIME",
+	"SYS_TTY_CONFIG",
+	"MKNOD",
+	"LEASE",
+	"AUDIT_WRITE",
+	"AUDIT_CONTROL",
+	"SETFCAP",
+	"MAC_OVERRIDE",
+	"MAC_ADMIN",
+	"SYSLOG",
+	"WAKE_ALARM",
+	"BLOCK_SUSPEND",
+	"AUDIT_READ",
+	"PERFMON",
+	"BPF",
+	"CHECKPOINT_RESTORE",
+};
+
+#define NAMES (sizeof(names) / sizeof(names[0]))
+
+int og_cap_number(const char *name)
+{
+	if (!og_starts_with(name, "CAP_"))
+		return -EINVAL;
+	for (size_t i = 0; i < NAMES; i++) {
+		if (og_streq(names[i], name + 4))
+			return (int)i;
+	}
+	return -EINVAL;
+}
+
+struct cap_data {
+	struct __user_cap_data_struct half[2];
+};
+
+static int cap_get(struct cap_data *ret_data)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+
+	return syscall(SYS_capget, &header, ret_data->half) < 0 ? -errno : 0;
+}
+
+static uint64_t set_of(const struct og_oci_strings *list, uint64_t ours)
+{
+	uint64_t set = 0;
+
+	for (size_t i = 0; i < list->count; i++) {
+		int number = og_cap_number(list->items[i]);
+
+		if (number >= 0)
+			set |= UINT64_C(1) << number;
+	}
+	return set & ours;
+}
+
+int og_caps_read(const struct og_oci_capabilities *capabilities, struct og_caps *ret_caps,
+		 struct og_err *err)
+{
+	struct cap_data data = {};
+	uint64_t ours;
+	int r = cap_get(&data);
+
+	if (r < 0)
+		return og_fail(err, r, "read our own capabilities");
+	ours = data.half[0].permitted | (uint64_t)data.half[1].permitted << 32;
+	*ret_caps = (struct og_caps){
+		.bounding = set_of(&capabilities->bounding, ours),
+		.permitted = set_of(&capabilities->permitted, ours),
+		.inheritable = set_of(&capabilities->inheritable, ours),
+	};
+	ret_caps->effective = set_of(&capabilities->effective, ours) & ret_caps->permitted;
+	/* The kernel gives ambient ones only where both others have them. */
+	ret_caps->ambient = set_of(&capabilities->ambient, ours) & ret_caps->permitted &
+			    ret_caps->inheritable;
+	return 0;
+}
+
+int og_caps_bound(uint64_t bounding, struct og_err *err)
+{
+	for (unsigned int cap = 0; cap < 64; cap++) {
+		if ((bounding >> cap & 1) != 0)
+			continue;
+		if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
+			return errno == EINVAL ? 0
+					       : og_fail(err, -errno, "drop capability %u", cap);
+	}
+	return 0;
+}
+
+int og_caps_apply(const struct og_caps *caps, uint64_t extra, struct og_err *err)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	uint64_t effective = caps->effective | extra;
+	uint64_t permitted = caps->permitted | extra;
+	struct cap_data data = { .half = {
+					 { (uint32_t)effective, (uint32_t)permitted,
+					   (uint32_t)caps->inheritable },
+					 { (uint32_t)(effective >> 32), (uint32_t)(permitted >> 32),
+					   (uint32_t)(caps->inheritable >> 32) },
+				 } };
+
+	if (syscall(SYS_capset, &header, data.half) < 0)
+		return og_fail(err, -errno, "set process.capabilities");
+	for (unsigned int cap = 0; cap < NAMES; cap++) {
+		if ((caps->ambient >> cap & 1) == 0)
+			continue;
+		if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, cap, 0, 0) < 0)
+			return og_fail(err, -errno, "process.capabilities.ambient: CAP_%s",
+				       names[cap]);
+	}
+	return 0;
+}

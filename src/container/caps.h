@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Capabilities (capabilities(7)) by their names, and giving them up. */
+#pragma once
+
+#include <stdint.h>
+
+#include "base/err.h"
+#include "format/oci_config.h"
+
+struct og_caps {
+	uint64_t bounding, effective, permitted, inheritable, ambient; /* bit N: capability N */
+};
+
+/* The number of "CAP_CHOWN", or -EINVAL. */
+int og_cap_number(const char *name);
+
+/*
+ * What @capabilities asks for. Names that we do not know, and capabilities that this process has
+ * not, are left out as the specification wants; no capabilities at all when none were given.
+ */
+int og_caps_read(const struct og_oci_capabilities *capabilities, struct og_caps *ret_caps,
+		 struct og_err *err);
+
+/* Gives up what is not in @bounding. Needs CAP_SETPCAP. */
+int og_caps_bound(uint64_t bounding, struct og_err *err);
+
+/* Sets the other four sets; @extra stays permitted and effective until execve(). */
+int og_caps_apply(const struct og_caps *caps, uint64_t extra, struct og_err *err);

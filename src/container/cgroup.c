@@ -1,0 +1,571 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "container/cgroup.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/io.h"
+#include "base/path.h"
+#include "base/text.h"
+
+#define PROC_FILE_MAX  (8U << 20) /* mountinfo of a host with many thousand mounts */
+#define PROCS_MAX      (4U << 20) /* cgroup.procs: half a million processes */
+#define DESTROY_MAX_MS 10000	  /* a killed process may still be writing out a core */
+
+static void tree_done(struct og_cgroup_tree *tree)
+{
+	free(tree->mount_point);
+	free(tree->controllers);
+	free(tree->own);
+	free(tree->dir);
+}
+
+struct og_cgroup *og_cgroup_free(struct og_cgroup *cgroup)
+{
+	if (cgroup == NULL)
+		return NULL;
+	for (size_t i = 0; i < cgroup->count; i++)
+		tree_done(&cgroup->trees[i]);
+	free(cgroup);
+	return NULL;
+}
+
+/* Whether the comma-separated @list has @word. */
+static bool has_word(const char *list, const char *word)
+{
+	size_t len = strlen(word);
+
+	if (len == 0) /* version 2 */
+		return list[0] == '\0';
+	for (const char *at = list; (at = strstr(at, word)) != NULL; at += len) {
+		if ((at == list || at[-1] == ',') && (at[len] == '\0' || at[len] == ','))
+			return true;
+	}
+	return false;
+}
+
+const struct og_cgroup_tree *og_cgroup_tree(const struct og_cgroup *cgroup, const char *controller)
+{
+	for (size_t i = 0; i < cgroup->count; i++) {
+		if (has_word(cgroup->trees[i].controllers, controller))
+			return &cgroup->trees[i];
+	}
+	return NULL;
+}
+
+/*
+ * Our own group in the tree of @controllers, from the lines "4:memory:/a" and "0::/b" of
+ * /proc/self/cgroup. New memory, NULL where there is none.
+ */
+static char *own_group(const char *groups, const char *controllers)
+{
+	const char *line = groups;
+
+	while (line != NULL && *line != '\0') {
+		const char *names = strchr(line, ':');
+		const char *path = names != NULL ? strchr(names + 1, ':') : NULL;
+		const char *end = strchrnul(line, '\n');
+
+		if (path != NULL && path < end &&
+		    (size_t)(path - names - 1) == strlen(controllers) &&
+		    strncmp(names + 1, controllers, strlen(controllers)) == 0)
+			return strndup(path + 1, (size_t)(end - path - 1));
+		line = *end == '\0' ? NULL : end + 1;
+	}
+	return NULL;
+}
+
+/* Options of a version 1 mount that are no controllers. */
+static bool is_controller(const char *word)
+{
+	static const char *const others[] = {
+		"rw",	    "ro",   "xattr",	      "clone_children",
+		"noprefix", "none", "cpuset_v2_mode", "favordynmods"
+	};
+
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		if (og_streq(others[i], word))
+			return false;
+	}
+	return !og_starts_with(word, "release_agent=");
+}
+
+static char *controllers_of(char *superblock_options)
+{
+	og_auto_text text = {};
+	char *rest = superblock_options;
+
+	for (char *word; (word = strsep(&rest, ",")) != NULL;) {
+		if (is_controller(word))
+			og_text_addf(&text, "%s%s", text.len > 0 ? "," : "", word);
+	}
+	return og_text_take(&text);
+}
+
+/* Splits "36 31 0:33 ROOT POINT OPTIONS ... - TYPE SOURCE SUPER" in place. */
+struct mount_line {
+	char *root, *point, *type, *super;
+};
+
+static bool read_line(char *line, struct mount_line *ret_line)
+{
+	char *rest = line;
+	char *fields[5];
+	char *tail = strstr(line, " - ");
+
+	if (tail == NULL)
+		return false;
+	for (size_t i = 0; i < 5; i++)
+		fields[i] = strsep(&rest, " ");
+	rest = tail + 3;
+	ret_line->root = fields[3];
+	ret_line->point = fields[4];
+	ret_line->type = strsep(&rest, " ");
+	(void)strsep(&rest, " ");
+	ret_line->super = rest;
+	return rest != NULL && fields[4] != NULL;
+}
+
+/* @path as it is below a mount that shows the part @root of its tree. */
+static char *below_root(const char *path, const char *root)
+{
+	size_t len = og_streq(root, "/") ? 0 : strlen(root);
+
+	if (strncmp(path, root, len) != 0)
+		return strdup("/");
+	return strdup(path[len] == '\0' ? "/" : path + len);
+}
+
+static int add_tree(struct og_cgroup *cgroup, const struct mount_line *line, const char *groups)
+{
+	struct og_cgroup_tree *tree = &cgroup->trees[cgroup->count];
+	bool v2 = og_streq(line->type, "cgroup2");
+	og_auto_free char *controllers = v2 ? strdup("") : controllers_of(line->super);
+	og_auto_free char *own = NULL;
+
+	if (controllers == NULL)
+		return -ENOMEM;
+	for (size_t i = 0; i < cgroup->count; i++) {
+		if (og_streq(cgroup->trees[i].controllers, controllers))
+			return 0; /* the same tree is mounted elsewhere, too */
+	}
+	own = own_group(groups, controllers);
+	if (own == NULL)
+		return 0;
+	if (cgroup->count == OG_CGROUP_TREES_MAX)
+		return -E2BIG;
+	*tree = (struct og_cgroup_tree){
+		.v2 = v2,
+		.mount_point = strdup(line->point),
+		.own = below_root(own, line->root),
+		.controllers = og_take_ptr(controllers),
+	};
+	cgroup->count++;
+	return tree->mount_point == NULL || tree->own == NULL ? -ENOMEM : 0;
+}
+
+static int find_trees(struct og_cgroup *cgroup, struct og_err *err)
+{
+	og_auto_free char *mounts = NULL;
+	og_auto_free char *groups = NULL;
+	char *rest;
+	int r;
+
+	r = og_read_file(AT_FDCWD, "/proc/self/mountinfo", PROC_FILE_MAX, &mounts, NULL, err);
+	if (r == 0)
+		r = og_read_file(AT_FDCWD, "/proc/self/cgroup", PROC_FILE_MAX, &groups, NULL, err);
+	if (r < 0)
+		return r;
+	rest = mounts;
+	for (char *text; (text = strsep(&rest, "\n")) != NULL;) {
+		struct mount_line line;
+
+		if (strstr(text, " - cgroup") == NULL || !read_line(text, &line))
+			continue;
+		r = add_tree(cgroup, &line, groups);
+		if (r < 0)
+			return og_fail(err, r, "find control groups");
+	}
+	return 0;
+}
+
+static bool leaves(const char *path)
+{
+	og_auto_free char *copy = strdup(path);
+	char *rest = copy;
+
+	for (char *part; copy != NULL && (part = strsep(&rest, "/")) != NULL;) {
+		if (og_streq(part, "..") || og_streq(part, "."))
+			return true;
+	}
+	return copy == NULL;
+}
+
+static char *folder(const struct og_cgroup_tree *tree, const char *cgroups_path, const char *id)
+{
+	if (cgroups_path == NULL || cgroups_path[0] == '\0')
+		return og_strdupf("%s/onggi-%s", tree->mount_point, id);
+	if (cgroups_path[0] == '/')
+		return og_strdupf("%s%s", tree->mount_point, cgroups_path);
+	return og_strdupf("%s%s/%s", tree->mount_point, og_streq(tree->own, "/") ? "" : tree->own,
+			  cgroups_path);
+}
+
+int og_cgroup_find(const char *cgroups_path, const char *id, struct og_cgroup **ret_cgroup,
+		   struct og_err *err)
+{
+	og_cleanup(og_cgroup_freep) struct og_cgroup *cgroup = calloc(1, sizeof(*cgroup));
+	int r;
+
+	if (cgroup == NULL)
+		return og_fail(err, -ENOMEM, "find control groups");
+	if (cgroups_path != NULL && (leaves(cgroups_path) || og_streq(cgroups_path, "/")))
+		return og_fail(err, -EINVAL,
+			       "linux.cgroupsPath '%s' is no plain path of a group of its own",
+			       cgroups_path);
+	r = find_trees(cgroup, err);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < cgroup->count; i++) {
+		cgroup->trees[i].dir = folder(&cgroup->trees[i], cgroups_path, id);
+		if (cgroup->trees[i].dir == NULL)
+			return og_fail(err, -ENOMEM, "find control groups");
+	}
+	*ret_cgroup = og_take_ptr(cgroup);
+	return 0;
+}
+
+struct og_json *og_cgroup_save(const struct og_cgroup *cgroup)
+{
+	struct og_json *saved = og_json_new_array();
+
+	for (size_t i = 0; i < cgroup->count; i++) {
+		struct og_json *tree = og_json_new_object();
+
+		og_json_set_string(tree, "controllers", cgroup->trees[i].controllers);
+		og_json_set_string(tree, "dir", cgroup->trees[i].dir);
+		og_json_push(saved, tree);
+	}
+	return saved;
+}
+
+int og_cgroup_load(const struct og_json *saved, struct og_cgroup **ret_cgroup, struct og_err *err)
+{
+	og_cleanup(og_cgroup_freep) struct og_cgroup *cgroup = calloc(1, sizeof(*cgroup));
+
+	if (cgroup == NULL)
+		return og_fail(err, -ENOMEM, "load control groups");
+	for (size_t i = 0; i < og_json_count(saved) && i < OG_CGROUP_TREES_MAX; i++) {
+		const struct og_json *from = og_json_at(saved, i);
+		struct og_cgroup_tree *tree = &cgroup->trees[cgroup->count++];
+
+		tree->controllers = strdup(og_json_string(og_json_get(from, "controllers"), ""));
+		tree->dir = strdup(og_json_string(og_json_get(from, "dir"), ""));
+		if (tree->controllers == NULL || tree->dir == NULL)
+			return og_fail(err, -ENOMEM, "load control groups");
+		if (tree->dir[0] != '/')
+			return og_fail(err, -EBADMSG, "the state names no control group folder");
+		tree->v2 = tree->controllers[0] == '\0';
+	}
+	*ret_cgroup = og_take_ptr(cgroup);
+	return 0;
+}
+
+/* A new cpuset has no processors and takes no process until it has some. */
+static int inherit_cpuset(int dir_fd, struct og_err *err)
+{
+	static const char *const files[] = { "cpuset.cpus", "cpuset.mems" };
+
+	for (size_t i = 0; i < 2; i++) {
+		og_auto_free char *above = NULL;
+		og_auto_free char *here = NULL;
+		og_auto_free char *path = og_strdupf("../%s", files[i]);
+		int r = path == NULL ? -ENOMEM : 0;
+
+		if (r == 0)
+			r = og_read_file(dir_fd, files[i], PROC_FILE_MAX, &here, NULL, err);
+		if (r == 0 && here[strspn(here, "\n")] != '\0')
+			continue;
+		if (r == 0)
+			r = og_read_file(dir_fd, path, PROC_FILE_MAX, &above, NULL, err);
+		if (r == 0)
+			r = og_write_file(dir_fd, files[i], above, err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* Hands every controller there is on to the groups below. Where one cannot be, its limit's file
+ * is missing later, and that is the error. */
+static void enable_controllers(int dir_fd)
+{
+	og_auto_free char *names = NULL;
+	char *rest;
+
+	if (og_read_file(dir_fd, "cgroup.controllers", PROC_FILE_MAX, &names, NULL, NULL) < 0)
+		return;
+	names[strcspn(names, "\n")] = '\0';
+	rest = names;
+	for (char *name; (name = strsep(&rest, " ")) != NULL && *name != '\0';) {
+		og_auto_free char *word = og_strdupf("+%s", name);
+
+		if (word != NULL)
+			(void)og_write_file(dir_fd, "cgroup.subtree_control", word, NULL);
+	}
+}
+
+struct making {
+	const struct og_cgroup_tree *tree;
+	bool enable; /* controllers of version 2 */
+	struct og_err *err;
+};
+
+/* One step down: makes @name in *@dir_fd and goes there. */
+static int make_step(const struct making *making, int *dir_fd, const char *name)
+{
+	bool made;
+	int fd;
+
+	if (making->enable)
+		enable_controllers(*dir_fd);
+	made = mkdirat(*dir_fd, name, 0755) == 0;
+	if (!made && errno != EEXIST)
+		return -errno;
+	fd = openat(*dir_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return -errno;
+	og_close(*dir_fd);
+	*dir_fd = fd;
+	return made && og_streq(making->tree->controllers, "cpuset")
+		       ? inherit_cpuset(fd, making->err)
+		       : made;
+}
+
+static int refuse_used(int dir_fd, const char *dir, struct og_err *err)
+{
+	og_auto_free char *procs = NULL;
+	int r = og_read_file(dir_fd, "cgroup.procs", PROCS_MAX, &procs, NULL, err);
+
+	if (r < 0)
+		return r;
+	return procs[0] != '\0'
+		       ? og_fail(err, -EBUSY, "control group '%s' holds processes of others", dir)
+		       : 0;
+}
+
+static int make_tree(const struct making *making)
+{
+	const struct og_cgroup_tree *tree = making->tree;
+	og_auto_fd dir_fd = open(tree->mount_point, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	og_auto_free char *path = strdup(tree->dir + strlen(tree->mount_point));
+	char *rest = path;
+	int r = dir_fd < 0 ? -errno : path == NULL ? -ENOMEM : 0;
+
+	for (char *name; r >= 0 && (name = strsep(&rest, "/")) != NULL;) {
+		if (*name != '\0')
+			r = make_step(making, &dir_fd, name);
+	}
+	if (r < 0)
+		return og_fail(making->err, r, "make control group '%s'", tree->dir);
+	return r > 0 ? 0 : refuse_used(dir_fd, tree->dir, making->err);
+}
+
+int og_cgroup_make(const struct og_cgroup *cgroup, const struct og_oci_resources *resources,
+		   struct og_err *err)
+{
+	bool v2_limits = resources->hugepage_limits.count > 0 || resources->unified.count > 0;
+	bool all_v2 = cgroup->count == 1 && cgroup->trees[0].v2;
+
+	for (size_t i = 0; i < cgroup->count; i++) {
+		const struct og_cgroup_tree *tree = &cgroup->trees[i];
+		struct making making = {
+			.tree = tree,
+			.enable = tree->v2 && (all_v2 || v2_limits),
+			.err = err,
+		};
+		int r = make_tree(&making);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+int og_cgroup_v2_fd(const struct og_cgroup *cgroup)
+{
+	const struct og_cgroup_tree *tree = og_cgroup_tree(cgroup, "");
+	int fd = tree == NULL ? -1 : open(tree->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return fd >= 0 ? fd : -ENOENT;
+}
+
+int og_cgroup_join(const struct og_cgroup *cgroup, pid_t pid, bool skip_v2, struct og_err *err)
+{
+	char text[24];
+
+	(void)snprintf(text, sizeof(text), "%d", (int)pid);
+	for (size_t i = 0; i < cgroup->count; i++) {
+		const struct og_cgroup_tree *tree = &cgroup->trees[i];
+		char path[4096];
+		int r;
+
+		if (tree->v2 && skip_v2)
+			continue;
+		if (snprintf(path, sizeof(path), "%s/cgroup.procs", tree->dir) >= (int)sizeof(path))
+			return og_fail(err, -ENAMETOOLONG, "join '%s'", tree->dir);
+		r = og_write_file(AT_FDCWD, path, text, err);
+		if (r < 0)
+			return og_fail_in(err, r, "join control group '%s'", tree->dir);
+	}
+	return 0;
+}
+
+/* Walks a folder and those below it, deepest first. */
+typedef int visit_fn(int dir_fd, void *data);
+
+static int walk(int parent_fd, const char *name, visit_fn *visit, void *data, bool remove)
+{
+	int dir_fd = openat(parent_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	DIR *dir = dir_fd >= 0 ? fdopendir(dir_fd) : NULL;
+	int r = 0;
+
+	if (dir == NULL) {
+		r = errno == ENOENT ? 0 : -errno;
+		og_close(dir_fd);
+		return r;
+	}
+	for (struct dirent *entry; r >= 0 && (entry = readdir(dir)) != NULL;) {
+		if (entry->d_type == DT_DIR && !og_streq(entry->d_name, ".") &&
+		    !og_streq(entry->d_name, ".."))
+			r = walk(dir_fd, entry->d_name, visit, data, remove);
+	}
+	if (r >= 0 && visit != NULL)
+		r = visit(dir_fd, data);
+	(void)closedir(dir);
+	if (r >= 0 && remove && unlinkat(parent_fd, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
+		r = -errno;
+	return r;
+}
+
+struct signalling {
+	int signal;
+	int count;
+};
+
+static int signal_folder(int dir_fd, void *data)
+{
+	struct signalling *signalling = data;
+	og_auto_free char *procs = NULL;
+	char *rest;
+	int r = og_read_file(dir_fd, "cgroup.procs", PROCS_MAX, &procs, NULL, NULL);
+
+	if (r < 0)
+		return r == -ENODEV || r == -ENOENT ? 0 : r;
+	rest = procs;
+	for (char *line; (line = strsep(&rest, "\n")) != NULL;) {
+		int64_t pid;
+
+		if (og_parse_i64(line, 1, INT32_MAX, &pid) == 0 &&
+		    kill((pid_t)pid, signalling->signal) == 0)
+			signalling->count++;
+	}
+	return 0;
+}
+
+/* Every process is in every tree: one of them is enough to find them all. */
+static const struct og_cgroup_tree *counting_tree(const struct og_cgroup *cgroup)
+{
+	const struct og_cgroup_tree *tree = og_cgroup_tree(cgroup, "");
+
+	if (tree == NULL)
+		tree = og_cgroup_tree(cgroup, "pids");
+	if (tree == NULL && cgroup->count > 0)
+		tree = &cgroup->trees[0];
+	return tree;
+}
+
+int og_cgroup_signal(const struct og_cgroup *cgroup, int signal, struct og_err *err)
+{
+	const struct og_cgroup_tree *tree = counting_tree(cgroup);
+	struct signalling signalling = { .signal = signal };
+	int r = tree == NULL ? 0 : walk(AT_FDCWD, tree->dir, signal_folder, &signalling, false);
+
+	return r < 0 ? og_fail(err, r, "signal the processes in '%s'", tree->dir)
+		     : signalling.count;
+}
+
+static void kill_all(const struct og_cgroup *cgroup)
+{
+	const struct og_cgroup_tree *freezer = og_cgroup_tree(cgroup, "freezer");
+
+	for (size_t i = 0; i < cgroup->count; i++) {
+		struct signalling signalling = { .signal = SIGKILL };
+		const struct og_cgroup_tree *tree = &cgroup->trees[i];
+		og_auto_fd dir_fd = open(tree->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+		if (dir_fd < 0)
+			continue;
+		if (!tree->v2 || og_write_file(dir_fd, "cgroup.kill", "1", NULL) < 0)
+			(void)walk(AT_FDCWD, tree->dir, signal_folder, &signalling, false);
+		if (tree == freezer) /* the frozen do not die */
+			(void)og_write_file(dir_fd, "freezer.state", "THAWED", NULL);
+	}
+}
+
+static int remove_all(const struct og_cgroup *cgroup, struct og_err *err)
+{
+	for (size_t i = 0; i < cgroup->count; i++) {
+		const char *dir = cgroup->trees[i].dir;
+		int r;
+
+		if (rmdir(dir) == 0 || errno == ENOENT)
+			continue;
+		r = walk(AT_FDCWD, dir, NULL, NULL, true);
+		if (r < 0)
+			return og_fail(err, r, "remove control group '%s'", dir);
+	}
+	return 0;
+}
+
+int og_cgroup_destroy(const struct og_cgroup *cgroup, struct og_err *err)
+{
+	uint64_t end = og_clock_ms() + DESTROY_MAX_MS;
+	struct timespec pause = { .tv_nsec = 500000 };
+	int r;
+
+	/* The kernel does not tell when a version 1 folder may go: look again, ever more seldom. */
+	for (;;) {
+		r = remove_all(cgroup, err);
+		if (r != -EBUSY || og_clock_ms() > end)
+			return r;
+		kill_all(cgroup);
+		(void)nanosleep(&pause, NULL);
+		if (pause.tv_nsec < 50000000)
+			pause.tv_nsec *= 2;
+	}
+}
+
+bool og_cgroup_frozen(const struct og_cgroup *cgroup)
+{
+	const struct og_cgroup_tree *tree = og_cgroup_tree(cgroup, "freezer");
+	bool v2 = tree == NULL;
+	og_auto_free char *text = NULL;
+	og_auto_free char *path = NULL;
+
+	if (v2)
+		tree = og_cgroup_tree(cgroup, "");
+	if (tree == NULL)
+		return false;
+	path = og_strdupf("%s/%s", tree->dir, v2 ? "cgroup.freeze" : "freezer.state");
+	if (path == NULL || og_read_file(AT_FDCWD, path, PROC_FILE_MAX, &text, NULL, NULL) < 0)
+		return false;
+	return og_starts_with(text, v2 ? "1" : "FR");
+}

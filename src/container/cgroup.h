@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Control groups (cgroups(7)): the trees that this host has, version 1 one controller or some at
+ * a time, version 2, or both at once (hybrid), are found by looking at where they are mounted.
+ * A workload has one folder in each tree.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/json.h"
+#include "format/oci_config.h"
+
+#define OG_CGROUP_TREES_MAX 32 /* Linux has 14 controllers; each may be a tree */
+
+struct og_cgroup_tree {
+	char *mount_point;
+	char *controllers; /* "cpu,cpuacct" or "name=systemd"; "" for version 2 */
+	char *own;	   /* our own group's path in it, as the mount shows it */
+	char *dir;	   /* the workload's folder, absolute */
+	bool v2;
+};
+
+struct og_cgroup {
+	struct og_cgroup_tree trees[OG_CGROUP_TREES_MAX];
+	size_t count;
+};
+
+/*
+ * Finds the trees and the folders for @cgroups_path: absolute below the trees' tops, relative
+ * below our own group, NULL "/onggi-ID". Nothing is made. *@ret_cgroup is the caller's to free.
+ * Errors: -EINVAL (".." in it), -ENOENT (no tree is mounted).
+ */
+int og_cgroup_find(const char *cgroups_path, const char *id, struct og_cgroup **ret_cgroup,
+		   struct og_err *err);
+struct og_cgroup *og_cgroup_free(struct og_cgroup *cgroup);
+OG_DEFINE_CLEANUP(struct og_cgroup, og_cgroup_free)
+
+/* To and from the state: what is needed to find the folders again, however mounts changed. */
+struct og_json *og_cgroup_save(const struct og_cgroup *cgroup);
+int og_cgroup_load(const struct og_json *saved, struct og_cgroup **ret_cgroup, struct og_err *err);
+
+/* Makes the folders. Errors: -EBUSY (another's processes are in one of them). */
+int og_cgroup_make(const struct og_cgroup *cgroup, const struct og_oci_resources *resources,
+		   struct og_err *err);
+
+/* Sets the limits. The text of an error names the file, and what there is instead. */
+int og_cgroup_limit(const struct og_cgroup *cgroup, const struct og_oci_resources *resources,
+		    struct og_err *err);
+
+/* A descriptor of the version 2 folder for CLONE_INTO_CGROUP, -ENOENT where there is no such. */
+int og_cgroup_v2_fd(const struct og_cgroup *cgroup);
+
+/* Moves @pid. With @skip_v2 it is there already. */
+int og_cgroup_join(const struct og_cgroup *cgroup, pid_t pid, bool skip_v2, struct og_err *err);
+
+/* Sends @signal to every process in it, once. Returns how many there were, or an error. */
+int og_cgroup_signal(const struct og_cgroup *cgroup, int signal, struct og_err *err);
+
+/* Kills everything in it and removes its folders with those below. May be repeated. */
+int og_cgroup_destroy(const struct og_cgroup *cgroup, struct og_err *err);
+
+/* Whether its processes are frozen. */
+bool og_cgroup_frozen(const struct og_cgroup *cgroup);
+
+/* The tree that has @controller ("memory"), or NULL. */
+const struct og_cgroup_tree *og_cgroup_tree(const struct og_cgroup *cgroup, const char *controller);

@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/spawn.h"
+#include "base/text.h"
+#include "container/console.h"
+#include "container/hide.h"
+#include "container/operations.h"
+#include "runtime/gate.h"
+#include "runtime/hooks.h"
+#include "runtime/state.h"
+
+static void launch_done(struct og_launch *launch)
+{
+	og_namespaces_done(&launch->namespaces);
+	og_mount_plan_free(launch->plan);
+	og_seccomp_free(launch->seccomp);
+	og_close(launch->sync.parent_fd);
+	og_close(launch->sync.child_fd);
+	og_close(launch->gate_fd);
+	og_close(launch->console_fd);
+}
+
+static int check_config(const struct og_oci_config *config, struct og_err *err)
+{
+	if (!config->root.set)
+		return og_fail(err, -EINVAL, "root is missing");
+	if (!config->process.set)
+		return og_fail(err, -EINVAL, "process is missing");
+	if (config->process.apparmor_profile != NULL && config->process.apparmor_profile[0] != '\0')
+		return og_fail(err, -ENOTSUP, "process.apparmorProfile is not supported yet");
+	if (config->process.selinux_label != NULL && config->process.selinux_label[0] != '\0')
+		return og_fail(err, -ENOTSUP, "process.selinuxLabel is not supported yet");
+	return 0;
+}
+
+/* From here on `delete --force` finds what there will be. */
+static int make_cgroup(struct og_launch *launch, struct og_err *err)
+{
+	struct og_workload *workload = launch->workload;
+	const struct og_oci_linux *lin = &workload->config->linux_;
+	int r = og_cgroup_find(lin->cgroups_path, workload->id, &launch->cgroup, err);
+
+	if (r < 0)
+		return r;
+	og_json_set(workload->extra, "cgroups", og_cgroup_save(launch->cgroup));
+	r = og_workload_save(workload, err);
+	if (r == 0)
+		r = og_cgroup_make(launch->cgroup, &lin->resources, err);
+	if (r == 0)
+		r = og_cgroup_limit(launch->cgroup, &lin->resources, err);
+	return r;
+}
+
+/* A console socket of the caller's, or a pair whose other end gives the master to our caller. */
+static int open_console(struct og_launch *launch, int *ret_receive_fd, struct og_err *err)
+{
+	const struct og_create_options *options = launch->options;
+	int pair[2];
+
+	if (!launch->workload->config->process.terminal)
+		return options->console_socket == NULL
+			       ? 0
+			       : og_fail(err, -EINVAL,
+					 "a console socket is of no use: process.terminal is false");
+	if (options->console_socket != NULL) {
+		launch->console_fd = og_console_connect(options->console_socket, err);
+		return launch->console_fd < 0 ? launch->console_fd : 0;
+	}
+	if (options->console_fd == NULL)
+		return og_fail(err, -EINVAL, "process.terminal needs --console-socket");
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+		return og_fail(err, -errno, "make socket pair");
+	launch->console_fd = pair[0];
+	*ret_receive_fd = pair[1];
+	return 0;
+}
+
+static int prepare(struct og_launch *launch, int *ret_receive_fd, struct og_err *err)
+{
+	struct og_workload *workload = launch->workload;
+	struct og_mount_request request = { .config = workload->config,
+					    .bundle = workload->bundle };
+	const struct og_oci_seccomp *seccomp = &workload->config->linux_.seccomp;
+	int r = og_namespaces_open(workload->config, &launch->namespaces, err);
+
+	if (r == 0)
+		r = open_console(launch, ret_receive_fd, err);
+	if (r == 0 && seccomp->set)
+		r = og_seccomp_new(seccomp, &launch->seccomp, err);
+	if (r == 0)
+		r = make_cgroup(launch, err);
+	if (r < 0)
+		return r;
+	request.cgroup = launch->cgroup;
+	request.user_namespace = launch->namespaces.new_user;
+	r = og_mount_plan_new(&request, &launch->plan, err);
+	if (r == 0)
+		r = og_sync_open(&launch->sync, err);
+	if (r < 0)
+		return r;
+	launch->gate_fd = og_gate_open(workload->dir_fd, err);
+	if (launch->gate_fd < 0)
+		return launch->gate_fd;
+	return og_namespaces_before(&launch->namespaces, workload->config, err);
+}
+
+static int run_runtime_hooks(const struct og_launch *launch, struct og_err *err)
+{
+	const struct og_oci_hooks *hooks = &launch->workload->config->hooks;
+	og_cleanup(og_json_freep) struct og_json *state = NULL;
+	og_auto_free char *text = NULL;
+	int r;
+
+	if (hooks->prestart.count == 0 && hooks->create_runtime.count == 0)
+		return 0;
+	r = og_sync_expect(launch->sync.parent_fd, OG_SYNC_HOOKS, err);
+	if (r < 0)
+		return r;
+	state = og_workload_state_json(launch->workload, OG_STATUS_CREATING);
+	text = og_json_write(state);
+	if (text == NULL)
+		return og_fail(err, -ENOMEM, "run hooks");
+	r = og_hooks_run("prestart", &hooks->prestart, text, err);
+	if (r == 0)
+		r = og_hooks_run("createRuntime", &hooks->create_runtime, text, err);
+	return r < 0 ? r : og_sync_send(launch->sync.parent_fd, OG_SYNC_GO, err);
+}
+
+int og_oom_score_set(pid_t pid, const struct og_oci_process *process, struct og_err *err)
+{
+	char path[48];
+	char text[16];
+	int r;
+
+	if (!process->oom_score_adj.set)
+		return 0;
+	(void)snprintf(path, sizeof(path), "/proc/%d/oom_score_adj", (int)pid);
+	(void)snprintf(text, sizeof(text), "%d", (int)process->oom_score_adj.value);
+	r = og_write_file(AT_FDCWD, path, text, NULL);
+	return r < 0 ? og_fail(err, r,
+			       "process.oomScoreAdj %s (below our own it needs CAP_SYS_RESOURCE)",
+			       text)
+		     : 0;
+}
+
+/* The runtime's side of what launch.h draws. */
+static int attend(struct og_launch *launch, bool in_v2, struct og_err *err)
+{
+	struct og_workload *workload = launch->workload;
+	int sync_fd = launch->sync.parent_fd;
+	int r = 0;
+
+	if (launch->namespaces.new_user) {
+		r = og_sync_expect(sync_fd, OG_SYNC_MAP, err);
+		if (r == 0)
+			r = og_namespaces_map(workload->pid, &workload->config->linux_, err);
+		if (r == 0)
+			r = og_sync_send(sync_fd, OG_SYNC_GO, err);
+	}
+	if (r == 0)
+		r = og_workload_save(workload, err);
+	if (r == 0)
+		r = og_cgroup_join(launch->cgroup, workload->pid, in_v2, err);
+	if (r == 0)
+		r = og_oom_score_set(workload->pid, &workload->config->process, err);
+	if (r == 0)
+		r = run_runtime_hooks(launch, err);
+	if (r == 0)
+		r = og_sync_send(sync_fd, OG_SYNC_CGROUP, err);
+	return r < 0 ? r : og_sync_expect(sync_fd, OG_SYNC_READY, err);
+}
+
+/* What the first process says about its own end is better than that it is gone. */
+static int better_reason(const struct og_launch *launch, int code, struct og_err *err)
+{
+	struct og_err said = {};
+
+	if (code != -EPIPE || err == NULL)
+		return code;
+	if (og_sync_expect(launch->sync.parent_fd, OG_SYNC_READY, &said) == 0 ||
+	    said.code == -EPIPE)
+		return code;
+	*err = said;
+	return said.code;
+}
+
+static int launch_and_attend(struct og_launch *launch, struct og_err *err)
+{
+	struct og_workload *workload = launch->workload;
+	og_auto_fd cgroup_fd = og_cgroup_v2_fd(launch->cgroup);
+	pid_t pid = og_clone(launch->namespaces.clone_flags, cgroup_fd);
+	int r;
+
+	if (pid < 0 && cgroup_fd >= 0) { /* a kernel before 5.7, or a group that is no domain */
+		cgroup_fd = og_close(cgroup_fd);
+		pid = og_clone(launch->namespaces.clone_flags, -1);
+	}
+	if (pid == 0)
+		_exit(og_first_process(launch));
+	if (pid < 0)
+		return og_fail(err, pid, "make the workload's first process and its namespaces");
+	launch->sync.child_fd = og_close(launch->sync.child_fd);
+	launch->gate_fd = og_close(launch->gate_fd);
+	launch->console_fd = og_close(launch->console_fd);
+	workload->pid = pid;
+	workload->pid_start = og_pid_start(pid);
+	r = attend(launch, cgroup_fd >= 0, err);
+	if (r < 0) {
+		r = better_reason(launch, r, err);
+		(void)kill(pid, SIGKILL);
+		(void)og_wait_status(pid);
+		workload->pid = 0;
+	}
+	return r;
+}
+
+int og_container_create(struct og_workload *workload, const struct og_create_options *options,
+			struct og_err *err)
+{
+	og_cleanup(launch_done) struct og_launch launch = {
+		.workload = workload,
+		.options = options,
+		.sync = { -EBADF, -EBADF },
+		.gate_fd = -EBADF,
+		.console_fd = -EBADF,
+	};
+	og_auto_fd receive_fd = -EBADF;
+	int r;
+
+	for (size_t i = 0; i < OG_OCI_NS_COUNT; i++)
+		launch.namespaces.join_fds[i] = -EBADF;
+	r = og_hide(err);
+	if (r == 0)
+		r = check_config(workload->config, err);
+	if (r == 0)
+		r = prepare(&launch, &receive_fd, err);
+	if (r == 0)
+		r = launch_and_attend(&launch, err);
+	if (r == 0 && receive_fd >= 0) {
+		r = og_console_receive(receive_fd, err);
+		if (r >= 0) {
+			*options->console_fd = r;
+			r = 0;
+		}
+	}
+	if (r < 0 && launch.cgroup != NULL)
+		(void)og_cgroup_destroy(launch.cgroup, NULL);
+	og_cgroup_free(launch.cgroup);
+	return r;
+}

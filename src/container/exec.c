@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One more process in a running workload. The runtime joins the PID namespace, which is for its
+ * children alone, and clones one; that child joins the rest at once through a pidfd of the first
+ * process. It was never visible inside while it was anything but unreadable (not dumpable, and
+ * its memory belongs to the host's user namespace), and every descriptor of ours closes on exec.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/spawn.h"
+#include "base/text.h"
+#include "container/console.h"
+#include "container/hide.h"
+#include "container/operations.h"
+#include "runtime/state.h"
+
+struct joining {
+	struct og_workload *workload;
+	const struct og_exec_options *options;
+	int pid_fd; /* of the first process */
+	int flags;  /* namespaces that it has and we have not */
+	bool user;  /* a user namespace among them */
+	struct og_seccomp *seccomp;
+	struct og_cgroup *cgroup;
+	struct og_sync_pair sync;
+	int console_fd;
+};
+
+static void joining_done(struct joining *joining)
+{
+	og_close(joining->pid_fd);
+	og_close(joining->sync.parent_fd);
+	og_close(joining->sync.child_fd);
+	og_close(joining->console_fd);
+	og_seccomp_free(joining->seccomp);
+	og_cgroup_free(joining->cgroup);
+}
+
+struct kind {
+	const char *file; /* in /proc/PID/ns */
+	int flag;
+};
+
+static const struct kind kinds[] = {
+	{ "user", CLONE_NEWUSER }, { "mnt", CLONE_NEWNS },  { "net", CLONE_NEWNET },
+	{ "ipc", CLONE_NEWIPC },   { "uts", CLONE_NEWUTS }, { "cgroup", CLONE_NEWCGROUP },
+	{ "time", CLONE_NEWTIME }, { "pid", CLONE_NEWPID },
+};
+
+/* Joining what one is in already fails for user namespaces, so only what differs is joined. */
+static int find_namespaces(struct joining *joining, struct og_err *err)
+{
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		char path[48];
+		struct stat theirs;
+		struct stat ours;
+
+		(void)snprintf(path, sizeof(path), "/proc/%d/ns/%s", (int)joining->workload->pid,
+			       kinds[i].file);
+		if (stat(path, &theirs) < 0) {
+			if (errno == ENOENT &&
+			    faccessat(AT_FDCWD, "/proc/self/ns/pid", F_OK, 0) == 0 &&
+			    kill(joining->workload->pid, 0) == 0)
+				continue; /* a kernel without that kind */
+			return og_fail(err, -ESRCH, "the workload's first process is gone");
+		}
+		(void)snprintf(path, sizeof(path), "/proc/self/ns/%s", kinds[i].file);
+		if (stat(path, &ours) == 0 && ours.st_ino == theirs.st_ino)
+			continue;
+		joining->flags |= kinds[i].flag;
+	}
+	joining->user = (joining->flags & CLONE_NEWUSER) != 0;
+	return 0;
+}
+
+static int set_up(struct joining *joining, const struct og_process_setup *setup,
+		  struct og_program *program, struct og_err *err)
+{
+	og_auto_fd root_fd = -EBADF;
+	og_auto_fd slave_fd = -EBADF;
+	int flags = joining->flags & ~CLONE_NEWPID;
+	int r;
+
+	/* In its groups first: a cgroup namespace shows from where it was entered. */
+	r = og_sync_expect(joining->sync.child_fd, OG_SYNC_CGROUP, err);
+	if (r < 0)
+		return r;
+	if (flags != 0 && setns(joining->pid_fd, flags) < 0)
+		return og_fail(err, -errno, "join the workload's namespaces");
+	if (joining->user)
+		r = og_namespaces_become_root(err);
+	if (r == 0 && setsid() < 0)
+		r = og_fail(err, -errno, "begin a session");
+	if (r < 0)
+		return r;
+	if (setup->process->terminal) {
+		root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+		r = og_console_make(root_fd, joining->console_fd, setup->process, &slave_fd, err);
+		if (r == 0)
+			r = og_console_take(slave_fd, err);
+	}
+	return r < 0 ? r : og_process_become(setup, program, err);
+}
+
+static int joined_process(struct joining *joining)
+{
+	struct og_process_setup setup = {
+		.process = joining->options->process,
+		.seccomp = joining->seccomp,
+		.preserve_fds = joining->options->preserve_fds,
+		.user_namespace = joining->user,
+	};
+	struct og_program program = {};
+	struct og_err err = {};
+	int r;
+
+	og_close(joining->sync.parent_fd);
+	og_close(joining->workload->dir_fd);
+	og_reset_signals();
+	r = set_up(joining, &setup, &program, &err);
+	if (r == 0)
+		r = og_process_exec(&setup, &program, &err);
+	og_sync_fail(joining->sync.child_fd, &err);
+	return 1;
+}
+
+static int open_console(struct joining *joining, int *ret_receive_fd, struct og_err *err)
+{
+	const struct og_exec_options *options = joining->options;
+	int pair[2];
+
+	if (!options->process->terminal)
+		return 0;
+	if (options->console_socket != NULL) {
+		joining->console_fd = og_console_connect(options->console_socket, err);
+		return joining->console_fd < 0 ? joining->console_fd : 0;
+	}
+	if (options->console_fd == NULL)
+		return og_fail(err, -EINVAL, "a terminal needs --console-socket");
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+		return og_fail(err, -errno, "make socket pair");
+	joining->console_fd = pair[0];
+	*ret_receive_fd = pair[1];
+	return 0;
+}
+
+static int prepare(struct joining *joining, int *ret_receive_fd, struct og_err *err)
+{
+	struct og_workload *workload = joining->workload;
+	const struct og_oci_seccomp *seccomp = &workload->config->linux_.seccomp;
+	int r;
+
+	joining->pid_fd = (int)syscall(SYS_pidfd_open, workload->pid, 0);
+	if (joining->pid_fd < 0)
+		return og_fail(err, -errno, "open the workload's first process");
+	r = find_namespaces(joining, err);
+	/* Only now is it sure that the descriptor is of that process and of no later one. */
+	if (r == 0 && og_pid_start(workload->pid) != workload->pid_start)
+		r = og_fail(err, -ESRCH, "the workload's first process is gone");
+	if (r == 0)
+		r = open_console(joining, ret_receive_fd, err);
+	if (r == 0 && seccomp->set)
+		r = og_seccomp_new(seccomp, &joining->seccomp, err);
+	if (r == 0)
+		r = og_cgroup_load(og_json_get(workload->extra, "cgroups"), &joining->cgroup, err);
+	if (r == 0)
+		r = og_sync_open(&joining->sync, err);
+	if (r == 0 && (joining->flags & CLONE_NEWPID) != 0 &&
+	    setns(joining->pid_fd, CLONE_NEWPID) < 0)
+		r = og_fail(err, -errno, "join the workload's pid namespace");
+	return r;
+}
+
+static int attend(struct joining *joining, pid_t pid, bool in_v2, struct og_err *err)
+{
+	int r = og_cgroup_join(joining->cgroup, pid, in_v2, err);
+
+	if (r == 0)
+		r = og_oom_score_set(pid, joining->options->process, err);
+	if (r == 0)
+		r = og_sync_send(joining->sync.parent_fd, OG_SYNC_CGROUP, err);
+	return r < 0 ? r : og_sync_closed(joining->sync.parent_fd, err);
+}
+
+static int launch(struct joining *joining, pid_t *ret_pid, struct og_err *err)
+{
+	og_auto_fd cgroup_fd = og_cgroup_v2_fd(joining->cgroup);
+	pid_t pid = og_clone(0, cgroup_fd);
+	int r;
+
+	if (pid < 0 && cgroup_fd >= 0) {
+		cgroup_fd = og_close(cgroup_fd);
+		pid = og_clone(0, -1);
+	}
+	if (pid == 0)
+		_exit(joined_process(joining));
+	if (pid < 0)
+		return og_fail(err, pid, "make a process");
+	joining->sync.child_fd = og_close(joining->sync.child_fd);
+	joining->console_fd = og_close(joining->console_fd);
+	r = attend(joining, pid, cgroup_fd >= 0, err);
+	if (r < 0) {
+		(void)kill(pid, SIGKILL);
+		(void)og_wait_status(pid);
+		return r;
+	}
+	*ret_pid = pid;
+	return 0;
+}
+
+int og_container_exec(struct og_workload *workload, const struct og_exec_options *options,
+		      pid_t *ret_pid, struct og_err *err)
+{
+	og_cleanup(joining_done) struct joining joining = {
+		.workload = workload,
+		.options = options,
+		.pid_fd = -EBADF,
+		.sync = { -EBADF, -EBADF },
+		.console_fd = -EBADF,
+	};
+	og_auto_fd receive_fd = -EBADF;
+	int r = og_hide(err);
+
+	if (r == 0)
+		r = prepare(&joining, &receive_fd, err);
+	if (r == 0)
+		r = launch(&joining, ret_pid, err);
+	if (r == 0 && receive_fd >= 0) {
+		r = og_console_receive(receive_fd, err);
+		if (r >= 0) {
+			*options->console_fd = r;
+			r = 0;
+		}
+	}
+	return r;
+}

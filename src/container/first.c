@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/keyctl.h>
+#include <linux/sched.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "container/console.h"
+#include "container/launch.h"
+#include "runtime/gate.h"
+#include "runtime/hooks.h"
+#include "runtime/state.h"
+
+pid_t og_clone(uint64_t flags, int cgroup_fd)
+{
+	struct clone_args args = {
+		.flags = flags,
+		.exit_signal = SIGCHLD,
+	};
+	long pid;
+
+	if (cgroup_fd >= 0) {
+		args.flags |= CLONE_INTO_CGROUP;
+		args.cgroup = (unsigned int)cgroup_fd;
+	}
+	pid = syscall(SYS_clone3, &args, sizeof(args));
+	return pid < 0 ? -errno : (pid_t)pid;
+}
+
+void og_reset_signals(void)
+{
+	static const int signals[] = { SIGHUP, SIGINT, SIGQUIT, SIGPIPE, SIGTERM, SIGCHLD };
+	sigset_t none;
+
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+		(void)signal(signals[i], SIG_DFL);
+	(void)sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static int run_hooks(struct og_launch *launch, const char *kind,
+		     const struct og_oci_hook_list *hooks, enum og_status status,
+		     struct og_err *err)
+{
+	og_cleanup(og_json_freep) struct og_json *state = NULL;
+	og_auto_free char *text = NULL;
+
+	if (hooks->count == 0)
+		return 0;
+	state = og_workload_state_json(launch->workload, status);
+	text = og_json_write(state);
+	return text == NULL ? og_fail(err, -ENOMEM, "run hooks")
+			    : og_hooks_run(kind, hooks, text, err);
+}
+
+/* Keys that a process of the host's session has must not be found from inside. */
+static int leave_keyring(const struct og_launch *launch, struct og_err *err)
+{
+	if (launch->options->no_new_keyring)
+		return 0;
+	if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) < 0 && errno != ENOSYS)
+		return og_fail(err, -errno, "make a session keyring");
+	return 0;
+}
+
+static int enter_namespaces(struct og_launch *launch, struct og_err *err)
+{
+	int r = og_namespaces_join(&launch->namespaces, err);
+
+	if (r == 0 && launch->namespaces.new_user) {
+		r = og_sync_send(launch->sync.child_fd, OG_SYNC_MAP, err);
+		if (r == 0)
+			r = og_sync_expect(launch->sync.child_fd, OG_SYNC_GO, err);
+		if (r == 0)
+			r = og_namespaces_become_root(err);
+	}
+	return r;
+}
+
+static int make_terminal(struct og_launch *launch, int root_fd, int *ret_slave_fd,
+			 struct og_err *err)
+{
+	const struct og_oci_process *process = &launch->workload->config->process;
+	int r;
+
+	if (!process->terminal)
+		return 0;
+	r = og_console_make(root_fd, launch->console_fd, process, ret_slave_fd, err);
+	return r < 0 ? r : og_mount_console(root_fd, *ret_slave_fd, err);
+}
+
+static int hooks_and_root(struct og_launch *launch, int root_fd, struct og_err *err)
+{
+	const struct og_oci_hooks *hooks = &launch->workload->config->hooks;
+	int r = 0;
+
+	if (hooks->prestart.count > 0 || hooks->create_runtime.count > 0) {
+		r = og_sync_send(launch->sync.child_fd, OG_SYNC_HOOKS, err);
+		if (r == 0)
+			r = og_sync_expect(launch->sync.child_fd, OG_SYNC_GO, err);
+	}
+	if (r == 0)
+		r = run_hooks(launch, "createContainer", &hooks->create_container,
+			      OG_STATUS_CREATING, err);
+	return r < 0 ? r : og_mount_enter(launch->plan, root_fd, launch->options->no_pivot, err);
+}
+
+static int enter_cgroup(struct og_launch *launch, struct og_err *err)
+{
+	int r = og_sync_expect(launch->sync.child_fd, OG_SYNC_CGROUP, err);
+
+	if (r == 0 && launch->namespaces.new_cgroup && unshare(CLONE_NEWCGROUP) < 0)
+		r = og_fail(err, -errno, "make a cgroup namespace");
+	return r;
+}
+
+static int take_terminal(const struct og_launch *launch, int slave_fd, struct og_err *err)
+{
+	if (setsid() < 0)
+		return og_fail(err, -errno, "begin a session");
+	return launch->workload->config->process.terminal ? og_console_take(slave_fd, err) : 0;
+}
+
+static int set_up(struct og_launch *launch, const struct og_process_setup *setup,
+		  struct og_program *program, struct og_err *err)
+{
+	og_auto_fd root_fd = -EBADF;
+	og_auto_fd slave_fd = -EBADF;
+	int r = enter_namespaces(launch, err);
+
+	(void)umask(0); /* devices get the modes that they are given */
+	if (r == 0)
+		r = og_namespaces_settings(launch->workload->config, err);
+	if (r == 0)
+		r = og_mount_all(launch->plan, &root_fd, err);
+	if (r == 0)
+		r = make_terminal(launch, root_fd, &slave_fd, err);
+	if (r == 0)
+		r = hooks_and_root(launch, root_fd, err);
+	if (r == 0)
+		r = leave_keyring(launch, err);
+	if (r == 0)
+		r = enter_cgroup(launch, err);
+	if (r == 0)
+		r = take_terminal(launch, slave_fd, err);
+	return r < 0 ? r : og_process_become(setup, program, err);
+}
+
+/* Waits for `start`, and becomes the program. Returns only a failure. */
+static int start(struct og_launch *launch, const struct og_process_setup *setup,
+		 const struct og_program *program)
+{
+	const struct og_oci_hooks *hooks = &launch->workload->config->hooks;
+	int connection_fd = og_gate_wait(launch->gate_fd);
+	struct og_err err = {};
+	int r;
+
+	if (connection_fd < 0)
+		return connection_fd;
+	r = run_hooks(launch, "startContainer", &hooks->start_container, OG_STATUS_CREATED, &err);
+	if (r == 0)
+		r = og_process_exec(setup, program, &err);
+	og_gate_fail(connection_fd, r, err.text);
+	return r;
+}
+
+int og_first_process(struct og_launch *launch)
+{
+	struct og_process_setup setup = {
+		.process = &launch->workload->config->process,
+		.seccomp = launch->seccomp,
+		.preserve_fds = launch->options->preserve_fds,
+		.make_cwd = true,
+		.user_namespace = launch->namespaces.new_user,
+	};
+	struct og_program program = {};
+	struct og_err err = {};
+	int r;
+
+	og_close(launch->sync.parent_fd);
+	og_close(launch->workload->dir_fd); /* with it goes the lock */
+	og_reset_signals();
+	r = set_up(launch, &setup, &program, &err);
+	if (r < 0) {
+		og_sync_fail(launch->sync.child_fd, &err);
+		return 1;
+	}
+	if (og_sync_send(launch->sync.child_fd, OG_SYNC_READY, NULL) < 0)
+		return 1;
+	og_close(launch->sync.child_fd);
+	(void)start(launch, &setup, &program);
+	return 1;
+}

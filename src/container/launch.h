@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * How a workload's first process comes to be.
+ *
+ *	runtime                                 first process
+ *	saves the state, makes cgroups,
+ *	opens what comes from the host,
+ *	compiles the filter
+ *	clone3 -------------------------------> joins namespaces
+ *	maps the user namespace  <-- map -----
+ *	                         --- go ------> becomes its root
+ *	saves the pid, joins the cgroups        mounts everything
+ *	prestart, createRuntime  <-- hooks ---
+ *	                         --- go ------> createContainer hooks, enters the root
+ *	                         --- cgroup --> cgroup namespace; user, limits, capabilities
+ *	returns                  <-- ready ---  waits at the gate for `start`
+ *	                                        startContainer hooks, filter, execve
+ *
+ * The messages in the middle are sent only where they are needed. Until it gets "cgroup", the
+ * first process gives up when the runtime dies; after it, the state knows its pid.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "container/cgroup.h"
+#include "container/mounts.h"
+#include "container/namespaces.h"
+#include "container/process.h"
+#include "container/sync.h"
+#include "runtime/isolation.h"
+
+struct og_launch {
+	struct og_workload *workload;
+	const struct og_create_options *options;
+	struct og_namespaces namespaces;
+	struct og_cgroup *cgroup;
+	struct og_mount_plan *plan;
+	struct og_seccomp *seccomp;
+	struct og_sync_pair sync;
+	int gate_fd;
+	int console_fd; /* where the terminal's master is sent; -EBADF: no terminal */
+};
+
+/* The first process: returns only as its exit status. */
+int og_first_process(struct og_launch *launch);
+
+/* clone3(), into @cgroup_fd unless it is negative. Returns as fork() does, or a negative errno. */
+pid_t og_clone(uint64_t flags, int cgroup_fd);
+
+/* Signals that a caller may have set to be ignored count as they should again. */
+void og_reset_signals(void);

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "container/mount_ops.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/syscall.h>
+
+#include "base/path.h"
+
+/* As in base/path.c: a race with a rename is never lost for ever. */
+#define RACE_TRIES_MAX 128
+
+/* A word that a file system is given: "size=64k" or "newinstance". */
+#define WORD_MAX 4096 /* overlayfs' lower folders are the longest */
+
+int og_mount_set(int fd, uint64_t set, uint64_t clear, uint64_t propagation, bool recursive)
+{
+	struct mount_attr attr = {
+		.attr_set = set,
+		.attr_clr = clear,
+		.propagation = propagation,
+	};
+
+	return mount_setattr(fd, "", AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0), &attr,
+			     sizeof(attr)) < 0
+		       ? -errno
+		       : 0;
+}
+
+int og_mount_clone(int fd, bool recursive)
+{
+	unsigned int flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH;
+	int tree_fd = open_tree(fd, "", recursive ? flags | AT_RECURSIVE : flags);
+
+	return tree_fd < 0 ? -errno : tree_fd;
+}
+
+/* What the file system itself has to say: "e " and a sentence. */
+static int fail_with_log(int fs_fd, int code, const char *what, struct og_err *err)
+{
+	char text[256];
+	ssize_t n = read(fs_fd, text, sizeof(text) - 1);
+
+	if (n <= 2)
+		return og_fail(err, code, "%s", what);
+	text[n] = '\0';
+	text[strcspn(text, "\n")] = '\0';
+	return og_fail(err, code, "%s (%s)", what, text + 2);
+}
+
+static int give_word(int fs_fd, const char *word, struct og_err *err)
+{
+	const char *equals = strchr(word, '=');
+	char key[WORD_MAX];
+	int r;
+
+	if (equals == NULL) {
+		r = fsconfig(fs_fd, FSCONFIG_SET_FLAG, word, NULL, 0);
+	} else {
+		size_t len = (size_t)(equals - word);
+
+		if (len >= sizeof(key))
+			return og_fail(err, -EINVAL, "option '%.40s' is too long", word);
+		memcpy(key, word, len);
+		key[len] = '\0';
+		r = fsconfig(fs_fd, FSCONFIG_SET_STRING, key, equals + 1, 0);
+	}
+	if (r < 0) {
+		int code = -errno;
+
+		(void)fail_with_log(fs_fd, code, word, err);
+		return og_fail_in(err, code, "option");
+	}
+	return 0;
+}
+
+static uint64_t attributes_of_new(const struct og_mount_options *options)
+{
+	return options->attr_set | options->tree_attr_set;
+}
+
+int og_mount_new(const char *type, const char *source, const struct og_mount_options *options,
+		 struct og_err *err)
+{
+	og_auto_fd fs_fd = fsopen(type, FSOPEN_CLOEXEC);
+	int mount_fd;
+
+	if (fs_fd < 0)
+		return og_fail(err, -errno,
+			       errno == ENODEV ? "this kernel has no file system '%s'"
+					       : "open file system '%s'",
+			       type);
+	if (source != NULL && fsconfig(fs_fd, FSCONFIG_SET_STRING, "source", source, 0) < 0)
+		return fail_with_log(fs_fd, -errno, "source", err);
+	for (size_t i = 0; i < options->words->count; i++) {
+		int r = 0;
+
+		if ((options->own_words >> i & 1) == 0)
+			r = give_word(fs_fd, options->words->items[i], err);
+		if (r < 0)
+			return r;
+	}
+	if (fsconfig(fs_fd, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+		return fail_with_log(fs_fd, -errno, "create the file system", err);
+	mount_fd = fsmount(fs_fd, FSMOUNT_CLOEXEC, (unsigned int)attributes_of_new(options));
+	return mount_fd < 0 ? fail_with_log(fs_fd, -errno, "mount the file system", err) : mount_fd;
+}
+
+int og_mount_attributes(int mount_fd, const struct og_mount_options *options, struct og_err *err)
+{
+	uint64_t propagation = options->propagation;
+	bool recursive = options->propagation_recursive;
+	int r = 0;
+
+	if ((options->attr_set | options->attr_clear) != 0)
+		r = og_mount_set(mount_fd, options->attr_set, options->attr_clear, 0, false);
+	if (r == 0 && (options->tree_attr_set | options->tree_attr_clear) != 0)
+		r = og_mount_set(mount_fd, options->tree_attr_set, options->tree_attr_clear, 0,
+				 true);
+	if (r == 0 && propagation != 0)
+		r = og_mount_set(mount_fd, 0, 0, propagation, recursive);
+	return r < 0 ? og_fail(err, r, "set the mount's attributes") : 0;
+}
+
+int og_mount_attach(int mount_fd, int target_fd, struct og_err *err)
+{
+	if (move_mount(mount_fd, "", target_fd, "",
+		       MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
+		return og_fail(err, -errno, "put the mount in place");
+	return 0;
+}
+
+int og_open_plain(int root_fd, const char *path, int flags)
+{
+	struct open_how how = {
+		.flags = (uint64_t)(unsigned int)flags | O_CLOEXEC,
+		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
+	};
+
+	for (int tries = 0;; tries++) {
+		long fd = syscall(SYS_openat2, root_fd, path, &how, sizeof(how));
+
+		if (fd >= 0)
+			return (int)fd;
+		/* Something was renamed meanwhile: that is no verdict yet. */
+		if (errno != EINTR && (errno != EAGAIN || tries == RACE_TRIES_MAX))
+			return -errno;
+	}
+}
+
+static int make_file(int root_fd, const char *destination, int *ret_fd, struct og_err *err)
+{
+	og_auto_free char *parent = strdup(destination);
+	char *cut = parent != NULL ? strrchr(parent, '/') : NULL;
+	int r = 0;
+	int fd;
+
+	if (cut == NULL)
+		return og_fail(err, -EINVAL, "'%s' is no path", destination);
+	*cut = '\0';
+	if (cut != parent)
+		r = og_mkdirs_in_root(root_fd, parent, 0755, NULL, err);
+	if (r < 0)
+		return r;
+	fd = og_open_in_root(root_fd, destination, O_RDONLY | O_CREAT | O_NOCTTY | O_NONBLOCK,
+			     0644);
+	if (fd < 0)
+		return og_fail(err, fd, "make '%s' to mount on", destination);
+	og_close(fd);
+	fd = og_open_in_root(root_fd, destination, O_PATH, 0);
+	if (fd < 0)
+		return og_fail(err, fd, "open '%s' to mount on", destination);
+	*ret_fd = fd;
+	return 0;
+}
+
+int og_mount_target(int root_fd, const char *destination, bool is_file, int *ret_fd,
+		    struct og_err *err)
+{
+	int fd = og_open_in_root(root_fd, destination, O_PATH, 0);
+
+	if (fd >= 0) {
+		*ret_fd = fd;
+		return 0;
+	}
+	if (fd != -ENOENT)
+		return og_fail(err, fd, "open '%s' to mount on", destination);
+	if (is_file)
+		return make_file(root_fd, destination, ret_fd, err);
+	return og_mkdirs_in_root(root_fd, destination, 0755, ret_fd, err);
+}

@@ -1,0 +1,391 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "container/mounts.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/vfs.h>
+
+#include "base/path.h"
+#include "base/text.h"
+#include "container/mount_ops.h"
+#include "container/mount_plan.h"
+
+#define PROC_ROOT_INODE 1 /* the inode of the top of every procfs */
+
+/* ---- what comes from the host ---- */
+
+struct og_mount_plan *og_mount_plan_free(struct og_mount_plan *plan)
+{
+	if (plan == NULL)
+		return NULL;
+	for (size_t i = 0; plan->steps != NULL && i < plan->count; i++)
+		og_close(plan->steps[i].tree_fd);
+	for (size_t i = 0; i < plan->view_count; i++) {
+		og_close(plan->views[i].tree_fd);
+		free(plan->views[i].name);
+	}
+	for (size_t i = 0; i < 6; i++)
+		og_close(plan->device_fds[i]);
+	og_close(plan->root_tree_fd);
+	og_close(plan->null_fd);
+	free(plan->steps);
+	free(plan->root_path);
+	free(plan);
+	return NULL;
+}
+
+/* A private clone of a path of the host's, with what is mounted below it if @recursive. */
+static int clone_path(const char *path, bool recursive, struct og_err *err)
+{
+	unsigned int flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC;
+	int fd = open_tree(AT_FDCWD, path, recursive ? flags | AT_RECURSIVE : flags);
+
+	if (fd < 0)
+		return og_fail(err, -errno, "open '%s'", path);
+	if (og_mount_set(fd, 0, 0, MS_PRIVATE, true) < 0) {
+		int r = -errno;
+
+		og_close(fd);
+		return og_fail(err, r, "make the mount of '%s' private", path);
+	}
+	return fd;
+}
+
+static int open_root(struct og_mount_plan *plan, const char *bundle, struct og_err *err)
+{
+	const char *path = plan->config->root.path;
+	char *absolute = path[0] == '/' ? strdup(path) : og_strdupf("%s/%s", bundle, path);
+	struct stat st;
+
+	if (absolute == NULL)
+		return og_fail(err, -ENOMEM, "root.path");
+	plan->root_tree_fd = clone_path(absolute, true, err);
+	plan->root_path = absolute;
+	if (plan->root_tree_fd < 0)
+		return og_fail_in(err, plan->root_tree_fd, "root.path");
+	if (fstat(plan->root_tree_fd, &st) < 0 || !S_ISDIR(st.st_mode))
+		return og_fail(err, -ENOTDIR, "root.path '%s' is no folder", absolute);
+	return 0;
+}
+
+static int open_device(const char *name, unsigned int major, unsigned int minor, struct og_err *err)
+{
+	og_auto_free char *path = og_strdupf("/dev/%s", name);
+	og_auto_fd fd = path == NULL ? -1 : open(path, O_PATH | O_CLOEXEC | O_NOFOLLOW);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISCHR(st.st_mode) ||
+	    st.st_rdev != makedev(major, minor))
+		return og_fail(err, -ENODEV, "the host's /dev/%s is not device %u:%u", name, major,
+			       minor);
+	return og_take_fd(&fd);
+}
+
+static int open_devices(struct og_mount_plan *plan, struct og_err *err)
+{
+	for (size_t i = 0; plan->user_namespace && i < 6; i++) {
+		const struct og_default_device *device = &og_default_devices[i];
+		og_auto_fd fd = open_device(device->name, device->major, device->minor, err);
+
+		if (fd < 0)
+			return fd;
+		plan->device_fds[i] = og_mount_clone(fd, false);
+		if (plan->device_fds[i] < 0)
+			return og_fail(err, plan->device_fds[i], "clone /dev/%s", device->name);
+	}
+	return 0;
+}
+
+static int plan_bind(struct og_mount_step *step, const char *bundle, struct og_err *err)
+{
+	const char *source = step->mount->source;
+	og_auto_free char *absolute = NULL;
+	struct stat st;
+
+	if (source == NULL || source[0] == '\0')
+		return og_fail(err, -EINVAL, "source is missing");
+	absolute = source[0] == '/' ? strdup(source) : og_strdupf("%s/%s", bundle, source);
+	if (absolute == NULL)
+		return og_fail(err, -ENOMEM, "source");
+	step->tree_fd = clone_path(absolute, step->options.recursive, err);
+	if (step->tree_fd < 0)
+		return og_fail_in(err, step->tree_fd, "source");
+	if (fstat(step->tree_fd, &st) < 0)
+		return og_fail(err, -errno, "look at '%s'", absolute);
+	step->is_file = !S_ISDIR(st.st_mode);
+	return og_mount_attributes(step->tree_fd, &step->options, err);
+}
+
+static int plan_step(struct og_mount_plan *plan, const struct og_mount_request *request,
+		     const struct og_oci_mount *mount, struct og_err *err)
+{
+	struct og_mount_step *step = &plan->steps[plan->count++];
+	const char *type = mount->type != NULL ? mount->type : "";
+	int r;
+
+	*step = (struct og_mount_step){ .mount = mount, .tree_fd = -EBADF };
+	r = og_mount_options_read(&mount->options, &step->options, err);
+	if (r < 0)
+		return r;
+	if (step->options.idmap || mount->uid_mappings.count > 0)
+		return og_fail(err, -ENOTSUP, "id-mapped mounts are not supported yet");
+	step->options.bind = step->options.bind || og_streq(type, "bind");
+	step->is_cgroup = og_streq(type, "cgroup") || og_streq(type, "cgroup2");
+	if (step->options.bind)
+		return plan_bind(step, request->bundle, err);
+	if (type[0] == '\0')
+		return og_fail(err, -EINVAL, "type is missing");
+	return 0;
+}
+
+static int plan_views(struct og_mount_plan *plan, const struct og_cgroup *cgroup,
+		      struct og_err *err)
+{
+	bool only_v2 = cgroup->count == 1 && cgroup->trees[0].v2;
+
+	for (size_t i = 0; i < cgroup->count; i++) {
+		const struct og_cgroup_tree *tree = &cgroup->trees[i];
+		struct og_cgroup_view *view = &plan->views[plan->view_count];
+		const char *name = strrchr(tree->mount_point, '/');
+		int fd = clone_path(tree->dir, false, err);
+
+		if (fd < 0)
+			return fd;
+		view->tree_fd = fd;
+		view->name = strdup(only_v2 || name == NULL ? "" : name + 1);
+		plan->view_count++;
+		if (view->name == NULL)
+			return og_fail(err, -ENOMEM, "show control groups");
+	}
+	return 0;
+}
+
+static int plan_all(struct og_mount_plan *plan, const struct og_mount_request *request,
+		    struct og_err *err)
+{
+	const struct og_oci_config *config = request->config;
+	bool cgroups = false;
+
+	for (size_t i = 0; i < config->mounts.count; i++) {
+		int r = plan_step(plan, request, &config->mounts.items[i], err);
+
+		if (r < 0)
+			return og_fail_in(err, r, "mounts[%zu] '%s'", i,
+					  config->mounts.items[i].destination);
+		cgroups = cgroups || plan->steps[i].is_cgroup;
+	}
+	return cgroups && request->cgroup != NULL ? plan_views(plan, request->cgroup, err) : 0;
+}
+
+int og_mount_plan_new(const struct og_mount_request *request, struct og_mount_plan **ret_plan,
+		      struct og_err *err)
+{
+	og_cleanup(og_mount_plan_freep) struct og_mount_plan *plan = calloc(1, sizeof(*plan));
+	int r;
+
+	if (plan == NULL)
+		return og_fail(err, -ENOMEM, "plan mounts");
+	plan->config = request->config;
+	plan->user_namespace = request->user_namespace;
+	plan->root_tree_fd = -EBADF;
+	plan->null_fd = -EBADF;
+	for (size_t i = 0; i < 6; i++)
+		plan->device_fds[i] = -EBADF;
+	plan->steps = calloc(request->config->mounts.count + 1, sizeof(plan->steps[0]));
+	if (plan->steps == NULL)
+		return og_fail(err, -ENOMEM, "plan mounts");
+
+	r = open_root(plan, request->bundle, err);
+	if (r == 0)
+		r = open_devices(plan, err);
+	if (r == 0)
+		r = plan_all(plan, request, err);
+	if (r == 0)
+		*ret_plan = og_take_ptr(plan);
+	return r;
+}
+
+/* ---- in the new mount namespace ---- */
+
+/* Parts of procfs that operators put files over (as lxcfs does), and that decide nothing. */
+static bool may_cover_proc(const char *destination)
+{
+	static const char *const harmless[] = {
+		"/proc/cpuinfo",
+		"/proc/diskstats",
+		"/proc/meminfo",
+		"/proc/stat",
+		"/proc/swaps",
+		"/proc/uptime",
+		"/proc/loadavg",
+		"/proc/slabinfo",
+		"/proc/net/dev",
+		"/proc/sys/kernel/ns_last_pid",
+		"/proc/sys/crypto/fips_enabled",
+	};
+
+	for (size_t i = 0; i < sizeof(harmless) / sizeof(harmless[0]); i++) {
+		if (og_streq(harmless[i], destination))
+			return true;
+	}
+	return false;
+}
+
+static bool is_proc(const struct og_mount_step *step)
+{
+	return !step->options.bind && og_streq(step->mount->type, "proc");
+}
+
+/*
+ * Masks, sysctls and security labels rely on /proc being procfs. So nothing but procfs is mounted
+ * at /proc, and within it nothing that decides about security is covered.
+ */
+static int check_proc(const struct og_mount_step *step, int target_fd, struct og_err *err)
+{
+	const char *destination = step->mount->destination;
+	struct statfs fs;
+	struct stat st;
+
+	if (fstatfs(target_fd, &fs) < 0 || fstat(target_fd, &st) < 0)
+		return og_fail(err, -errno, "look at the destination");
+	if (fs.f_type == PROC_SUPER_MAGIC && !may_cover_proc(destination) &&
+	    !(is_proc(step) && st.st_ino == PROC_ROOT_INODE))
+		return og_fail(err, -EPERM, "nothing may be mounted within /proc there");
+	if (!step->options.bind || step->tree_fd < 0)
+		return 0;
+	while (*destination == '/' && destination[1] == '/')
+		destination++;
+	if ((og_streq(destination, "/proc") || og_streq(destination, "/proc/")) &&
+	    (fstatfs(step->tree_fd, &fs) < 0 || fs.f_type != PROC_SUPER_MAGIC))
+		return og_fail(err, -EPERM, "only procfs may be mounted at /proc");
+	return 0;
+}
+
+/* proc and sysfs must be where everyone looks for them, not where a link of the image leads. */
+static int open_target(const struct og_mount_step *step, int root_fd, int *ret_fd,
+		       struct og_err *err)
+{
+	const char *destination = step->mount->destination;
+	bool strict = is_proc(step) ||
+		      (!step->options.bind && og_streq(step->mount->type, "sysfs"));
+	int fd;
+
+	if (!strict)
+		return og_mount_target(root_fd, destination, step->is_file, ret_fd, err);
+	fd = og_open_plain(root_fd, destination, O_PATH | O_DIRECTORY);
+	if (fd == -ENOENT) {
+		int r = og_mount_target(root_fd, destination, false, &fd, err);
+
+		if (r < 0)
+			return r;
+		og_close(fd);
+		fd = og_open_plain(root_fd, destination, O_PATH | O_DIRECTORY);
+	}
+	if (fd < 0)
+		return og_fail(err, fd, "must be mounted on an ordinary directory");
+	*ret_fd = fd;
+	return 0;
+}
+
+static int change_mount(const struct og_mount_step *step, int target_fd, struct og_err *err)
+{
+	return og_mount_attributes(target_fd, &step->options, err);
+}
+
+/* Fills a tmpfs with what it would hide (tmpcopyup). */
+static int refuse_copy_up(const struct og_mount_step *step, struct og_err *err)
+{
+	return step->options.copy_up ? og_fail(err, -ENOTSUP, "tmpcopyup is not supported yet") : 0;
+}
+
+static int mount_step(const struct og_mount_plan *plan, const struct og_mount_step *step,
+		      int root_fd, struct og_err *err)
+{
+	og_auto_fd target_fd = -EBADF;
+	og_auto_fd mount_fd = -EBADF;
+	int r = refuse_copy_up(step, err);
+
+	if (r == 0)
+		r = open_target(step, root_fd, &target_fd, err);
+	if (r == 0)
+		r = check_proc(step, target_fd, err);
+	if (r < 0)
+		return r;
+	if (step->options.remount)
+		return change_mount(step, target_fd, err);
+	if (step->is_cgroup)
+		return og_cgroup_mount(plan, step, target_fd, err);
+	if (step->tree_fd >= 0)
+		return og_mount_attach(step->tree_fd, target_fd, err);
+
+	mount_fd = og_mount_new(step->mount->type, step->mount->source, &step->options, err);
+	if (mount_fd < 0)
+		return mount_fd;
+	if (step->options.propagation != 0)
+		r = og_mount_set(mount_fd, 0, 0, step->options.propagation, false);
+	if (r < 0)
+		return og_fail(err, r, "set the mount's propagation");
+	return og_mount_attach(mount_fd, target_fd, err);
+}
+
+/* Cuts the namespace off: what is mounted here from now on is never seen outside. */
+static int cut_off(const struct og_mount_plan *plan, struct og_err *err)
+{
+	const char *word = plan->config->linux_.rootfs_propagation;
+	struct mount_attr attr = { .propagation = MS_SLAVE };
+	uint64_t asked;
+	bool recursive;
+
+	if (word != NULL && word[0] != '\0') {
+		if (og_mount_propagation(word, &asked, &recursive) < 0)
+			return og_fail(err, -EINVAL, "linux.rootfsPropagation is '%s'", word);
+		if (asked == MS_PRIVATE)
+			attr.propagation = MS_PRIVATE;
+	}
+	if (mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &attr, sizeof(attr)) < 0)
+		return og_fail(err, -errno, "cut the mount namespace off");
+	return 0;
+}
+
+/* At its own path, where createContainer hooks look for it. */
+static int mount_root(const struct og_mount_plan *plan, struct og_err *err)
+{
+	og_auto_fd fd = open(plan->root_path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int r = fd < 0 ? og_fail(err, -errno, "open '%s'", plan->root_path)
+		       : og_mount_attach(plan->root_tree_fd, fd, err);
+
+	return r < 0 ? og_fail_in(err, r, "mount the root file system") : 0;
+}
+
+int og_mount_all(struct og_mount_plan *plan, int *ret_root_fd, struct og_err *err)
+{
+	int r = cut_off(plan, err);
+
+	if (r == 0 && plan->config->linux_.masked_paths.count > 0) {
+		plan->null_fd = open_device("null", 1, 3, err);
+		r = plan->null_fd < 0 ? plan->null_fd : 0;
+	}
+	if (r == 0)
+		r = mount_root(plan, err);
+	if (r < 0)
+		return r;
+
+	for (size_t i = 0; i < plan->count; i++) {
+		r = mount_step(plan, &plan->steps[i], plan->root_tree_fd, err);
+		if (r < 0)
+			return og_fail_in(err, r, "mounts[%zu] '%s'", i,
+					  plan->steps[i].mount->destination);
+	}
+	r = og_devices_make(plan, plan->root_tree_fd, err);
+	if (r < 0)
+		return r;
+	*ret_root_fd = fcntl(plan->root_tree_fd, F_DUPFD_CLOEXEC, 3);
+	return *ret_root_fd < 0 ? og_fail(err, -errno, "open the root") : 0;
+}

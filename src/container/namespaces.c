@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "container/namespaces.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/magic.h>
+#include <linux/nsfs.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/io.h"
+#include "base/path.h"
+#include "base/text.h"
+
+#define PROC_ROOT_INODE 1
+
+struct kind {
+	const char *name;
+	int flag;
+};
+
+/* A user namespace is joined first: it decides about the right to join the others. */
+static const struct kind kinds[OG_OCI_NS_COUNT] = {
+	[OG_OCI_NS_PID] = { "pid", CLONE_NEWPID },
+	[OG_OCI_NS_NETWORK] = { "network", CLONE_NEWNET },
+	[OG_OCI_NS_MOUNT] = { "mount", CLONE_NEWNS },
+	[OG_OCI_NS_IPC] = { "ipc", CLONE_NEWIPC },
+	[OG_OCI_NS_UTS] = { "uts", CLONE_NEWUTS },
+	[OG_OCI_NS_USER] = { "user", CLONE_NEWUSER },
+	[OG_OCI_NS_CGROUP] = { "cgroup", CLONE_NEWCGROUP },
+	[OG_OCI_NS_TIME] = { "time", CLONE_NEWTIME },
+};
+
+void og_namespaces_done(struct og_namespaces *namespaces)
+{
+	for (size_t i = 0; i < OG_OCI_NS_COUNT; i++)
+		namespaces->join_fds[i] = og_close(namespaces->join_fds[i]);
+}
+
+static int open_joined(const struct og_oci_namespace *namespace, struct og_err *err)
+{
+	const struct kind *kind = &kinds[namespace->type];
+	og_auto_fd fd = open(namespace->path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+
+	if (fd < 0)
+		return og_fail(err, -errno, "linux.namespaces: open %s namespace '%s'", kind->name,
+			       namespace->path);
+	if (ioctl(fd, NS_GET_NSTYPE) != kind->flag)
+		return og_fail(err, -EINVAL, "linux.namespaces: '%s' is no %s namespace",
+			       namespace->path, kind->name);
+	return og_take_fd(&fd);
+}
+
+static int check(const struct og_oci_config *config, const struct og_namespaces *namespaces,
+		 struct og_err *err)
+{
+	const struct og_oci_linux *lin = &config->linux_;
+
+	if (og_oci_namespace(config, OG_OCI_NS_MOUNT) == NULL)
+		return og_fail(
+			err, -EINVAL,
+			"linux.namespaces has no mount namespace: without one there is no root of its own");
+	if (namespaces->new_user && (lin->uid_mappings.count == 0 || lin->gid_mappings.count == 0))
+		return og_fail(
+			err, -EINVAL,
+			"linux.uidMappings and linux.gidMappings are needed for a new user namespace");
+	if (!namespaces->new_user && lin->uid_mappings.count > 0 &&
+	    namespaces->join_fds[OG_OCI_NS_USER] < 0)
+		return og_fail(err, -EINVAL, "linux.uidMappings without a user namespace");
+	if (!namespaces->new_time && lin->time_offsets.count > 0)
+		return og_fail(err, -EINVAL, "linux.timeOffsets without a new time namespace");
+	return 0;
+}
+
+int og_namespaces_open(const struct og_oci_config *config, struct og_namespaces *ret_namespaces,
+		       struct og_err *err)
+{
+	struct og_namespaces *namespaces = ret_namespaces;
+
+	*namespaces = (struct og_namespaces){};
+	for (size_t i = 0; i < OG_OCI_NS_COUNT; i++)
+		namespaces->join_fds[i] = -EBADF;
+	for (size_t i = 0; i < config->linux_.namespaces.count; i++) {
+		const struct og_oci_namespace *namespace = &config->linux_.namespaces.items[i];
+
+		if (namespace->path != NULL) {
+			int fd = open_joined(namespace, err);
+
+			if (fd < 0)
+				return fd;
+			namespaces->join_fds[namespace->type] = fd;
+		} else if (namespace->type == OG_OCI_NS_CGROUP) {
+			namespaces->new_cgroup = true;
+		} else if (namespace->type == OG_OCI_NS_TIME) {
+			namespaces->new_time = true;
+		} else {
+			namespaces->clone_flags |= (uint64_t)(unsigned)kinds[namespace->type].flag;
+		}
+	}
+	namespaces->new_user = (namespaces->clone_flags & CLONE_NEWUSER) != 0;
+	return check(config, namespaces, err);
+}
+
+/* Offsets can be set only while nothing is in the namespace. */
+static int new_time(const struct og_oci_linux *config, struct og_err *err)
+{
+	og_auto_text text = {};
+
+	if (unshare(CLONE_NEWTIME) < 0)
+		return og_fail(err, -errno, "make a time namespace");
+	for (size_t i = 0; i < config->time_offsets.count; i++) {
+		const struct og_oci_time_offset *offset = &config->time_offsets.items[i];
+
+		if (!og_streq(offset->clock, "monotonic") && !og_streq(offset->clock, "boottime"))
+			return og_fail(err, -EINVAL,
+				       "linux.timeOffsets.%.20s is no clock that can be set",
+				       offset->clock);
+		og_text_addf(&text, "%s %lld %llu\n", offset->clock, (long long)offset->secs,
+			     (unsigned long long)offset->nanosecs);
+	}
+	if (text.failed)
+		return og_fail(err, -ENOMEM, "linux.timeOffsets");
+	return text.len == 0 ? 0
+			     : og_write_file(AT_FDCWD, "/proc/self/timens_offsets", text.buf, err);
+}
+
+int og_namespaces_before(const struct og_namespaces *namespaces, const struct og_oci_config *config,
+			 struct og_err *err)
+{
+	int pid_fd = namespaces->join_fds[OG_OCI_NS_PID];
+
+	if (pid_fd >= 0 && setns(pid_fd, CLONE_NEWPID) < 0)
+		return og_fail(err, -errno, "join the pid namespace");
+	return namespaces->new_time ? new_time(&config->linux_, err) : 0;
+}
+
+int og_namespaces_join(const struct og_namespaces *namespaces, struct og_err *err)
+{
+	static const int order[] = { OG_OCI_NS_USER, OG_OCI_NS_NETWORK, OG_OCI_NS_IPC,
+				     OG_OCI_NS_UTS,  OG_OCI_NS_CGROUP,	OG_OCI_NS_TIME,
+				     OG_OCI_NS_MOUNT };
+
+	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
+		int fd = namespaces->join_fds[order[i]];
+
+		if (fd >= 0 && setns(fd, kinds[order[i]].flag) < 0)
+			return og_fail(err, -errno, "join the %s namespace", kinds[order[i]].name);
+	}
+	return 0;
+}
+
+static int write_map(pid_t pid, const char *file, const struct og_oci_id_maps *maps,
+		     struct og_err *err)
+{
+	og_auto_text text = {};
+	char path[48];
+
+	for (size_t i = 0; i < maps->count; i++)
+		og_text_addf(&text, "%llu %llu %llu\n",
+			     (unsigned long long)maps->items[i].container_id,
+			     (unsigned long long)maps->items[i].host_id,
+			     (unsigned long long)maps->items[i].size);
+	if (text.failed || text.len == 0)
+		return og_fail(err, -ENOMEM, "write %s", file);
+	(void)snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, file);
+	/* One write: the kernel takes no second. */
+	if (og_write_file(AT_FDCWD, path, text.buf, NULL) < 0)
+		return og_fail(err, -EINVAL, "the kernel does not take these %zu lines as %s",
+			       maps->count, file);
+	return 0;
+}
+
+int og_namespaces_map(pid_t pid, const struct og_oci_linux *config, struct og_err *err)
+{
+	int r = write_map(pid, "uid_map", &config->uid_mappings, err);
+
+	if (r < 0)
+		return og_fail_in(err, r, "linux.uidMappings");
+	r = write_map(pid, "gid_map", &config->gid_mappings, err);
+	return r < 0 ? og_fail_in(err, r, "linux.gidMappings") : 0;
+}
+
+int og_namespaces_become_root(struct og_err *err)
+{
+	if ((setgroups(0, NULL) < 0 && errno != EPERM) || setresgid(0, 0, 0) < 0 ||
+	    setresuid(0, 0, 0) < 0)
+		return og_fail(err, -errno, "become root of the user namespace (is 0 mapped?)");
+	return 0;
+}
+
+struct setting {
+	const char *prefix;
+	enum og_oci_namespace_type type;
+};
+
+/* What the kernel keeps for each namespace; all other sysctls are the host's. */
+static const struct setting settings[] = {
+	{ "kernel/msgmax", OG_OCI_NS_IPC },	{ "kernel/msgmnb", OG_OCI_NS_IPC },
+	{ "kernel/msgmni", OG_OCI_NS_IPC },	{ "kernel/sem", OG_OCI_NS_IPC },
+	{ "kernel/shmall", OG_OCI_NS_IPC },	{ "kernel/shmmax", OG_OCI_NS_IPC },
+	{ "kernel/shmmni", OG_OCI_NS_IPC },	{ "kernel/shm_rmid_forced", OG_OCI_NS_IPC },
+	{ "fs/mqueue/", OG_OCI_NS_IPC },	{ "kernel/hostname", OG_OCI_NS_UTS },
+	{ "kernel/domainname", OG_OCI_NS_UTS }, { "net/", OG_OCI_NS_NETWORK },
+};
+
+static bool is_own(const struct og_oci_config *config, const char *path)
+{
+	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
+		const char *prefix = settings[i].prefix;
+
+		if (og_ends_with(prefix, "/") ? og_starts_with(path, prefix)
+					      : og_streq(path, prefix))
+			return og_oci_namespace(config, settings[i].type) != NULL;
+	}
+	return false;
+}
+
+/* The host's procfs, which nothing of the image can have covered. Returns a descriptor. */
+static int open_proc(struct og_err *err)
+{
+	og_auto_fd fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct statfs fs;
+	struct stat st;
+
+	if (fd < 0 || fstatfs(fd, &fs) < 0 || fstat(fd, &st) < 0)
+		return og_fail(err, -errno, "open /proc");
+	if (fs.f_type != PROC_SUPER_MAGIC || st.st_ino != PROC_ROOT_INODE)
+		return og_fail(err, -ENODEV, "the host's /proc is no procfs");
+	return og_take_fd(&fd);
+}
+
+static int set_sysctl(int proc_fd, const struct og_oci_config *config,
+		      const struct og_oci_pair *pair, struct og_err *err)
+{
+	og_auto_free char *path = og_strdupf("sys/%s", pair->key);
+	og_auto_fd fd = -EBADF;
+	int r;
+
+	if (path == NULL)
+		return og_fail(err, -ENOMEM, "linux.sysctl");
+	for (char *c = path; strchr(pair->key, '/') == NULL && *c != '\0'; c++)
+		*c = *c == '.' ? '/' : *c;
+	if (!is_own(config, path + 4))
+		return og_fail(
+			err, -EPERM,
+			"linux.sysctl.%.80s is the host's, not of a namespace of this workload",
+			pair->key);
+	fd = og_open_beneath(proc_fd, path, O_WRONLY, 0);
+	r = fd < 0 ? fd : og_write_all(fd, pair->value, strlen(pair->value));
+	return r < 0 ? og_fail(err, r, "linux.sysctl.%.80s to '%.80s'", pair->key, pair->value) : 0;
+}
+
+int og_namespaces_settings(const struct og_oci_config *config, struct og_err *err)
+{
+	const struct og_oci_pairs *sysctls = &config->linux_.sysctl;
+	bool named = config->hostname != NULL || config->domainname != NULL;
+	og_auto_fd proc_fd = -EBADF;
+
+	if (named && og_oci_namespace(config, OG_OCI_NS_UTS) == NULL)
+		return og_fail(err, -EINVAL,
+			       "hostname without a UTS namespace would be the host's");
+	if (config->hostname != NULL && sethostname(config->hostname, strlen(config->hostname)) < 0)
+		return og_fail(err, -errno, "hostname '%.70s'", config->hostname);
+	if (config->domainname != NULL &&
+	    setdomainname(config->domainname, strlen(config->domainname)) < 0)
+		return og_fail(err, -errno, "domainname '%.70s'", config->domainname);
+	if (sysctls->count == 0)
+		return 0;
+	proc_fd = open_proc(err);
+	if (proc_fd < 0)
+		return proc_fd;
+	for (size_t i = 0; i < sysctls->count; i++) {
+		int r = set_sysctl(proc_fd, config, &sysctls->items[i], err);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}

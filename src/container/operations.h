@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The rows of this isolation's table (runtime/isolation.h), and what two of them share. */
+#pragma once
+
+#include "container/launch.h"
+
+int og_container_create(struct og_workload *workload, const struct og_create_options *options,
+			struct og_err *err);
+int og_container_exec(struct og_workload *workload, const struct og_exec_options *options,
+		      pid_t *ret_pid, struct og_err *err);
+
+/* process.oomScoreAdj for a process that has it not yet. */
+int og_oom_score_set(pid_t pid, const struct og_oci_process *process, struct og_err *err);

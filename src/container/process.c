@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "container/process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <limits.h>
+#include <linux/capability.h>
+#include <linux/close_range.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/path.h"
+#include "base/text.h"
+#include "container/caps.h"
+
+/* Where programs are looked for when the environment does not say. */
+#define PATH_DEFAULT "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+#define PASSWD_MAX   (1U << 20) /* of the image; larger ones only cost HOME */
+
+struct rlimit_name {
+	const char *name;
+	int number;
+};
+
+#define LIMIT(name)                            \
+	{                                      \
+		"RLIMIT_" #name, RLIMIT_##name \
+	}
+
+static const struct rlimit_name rlimit_names[] = {
+	LIMIT(AS),     LIMIT(CORE),   LIMIT(CPU),	 LIMIT(DATA),
+	LIMIT(FSIZE),  LIMIT(LOCKS),  LIMIT(MEMLOCK),	 LIMIT(MSGQUEUE),
+	LIMIT(NICE),   LIMIT(NOFILE), LIMIT(NPROC),	 LIMIT(RSS),
+	LIMIT(RTPRIO), LIMIT(RTTIME), LIMIT(SIGPENDING), LIMIT(STACK),
+};
+
+static int rlimit_number(const char *name)
+{
+	for (size_t i = 0; i < sizeof(rlimit_names) / sizeof(rlimit_names[0]); i++) {
+		if (og_streq(rlimit_names[i].name, name))
+			return rlimit_names[i].number;
+	}
+	return -EINVAL;
+}
+
+static int set_rlimits(const struct og_oci_process *process, struct og_err *err)
+{
+	for (size_t i = 0; i < process->rlimits.count; i++) {
+		const struct og_oci_rlimit *limit = &process->rlimits.items[i];
+		struct rlimit value = { .rlim_cur = limit->soft, .rlim_max = limit->hard };
+		int number = rlimit_number(limit->type);
+
+		if (number < 0)
+			return og_fail(err, number, "process.rlimits[%zu].type is '%.40s'", i,
+				       limit->type);
+		if (limit->soft > limit->hard)
+			return og_fail(err, -EINVAL, "process.rlimits[%zu]: soft is above hard", i);
+		if (setrlimit((__rlimit_resource_t)number, &value) < 0)
+			return og_fail(
+				err, -errno,
+				"process.rlimits[%zu] %s to %llu (above our own hard limit it needs CAP_SYS_RESOURCE)",
+				i, limit->type, (unsigned long long)limit->hard);
+	}
+	return 0;
+}
+
+/*
+ * A working directory that lies outside of the root (/proc/self/fd/N of a leaked descriptor)
+ * has no path that begins with a slash.
+ */
+static int check_cwd(const char *cwd, struct og_err *err)
+{
+	char path[PATH_MAX];
+	long len = syscall(SYS_getcwd, path, sizeof(path));
+
+	if (len < 0 || path[0] != '/')
+		return og_fail(err, -EPERM, "process.cwd '%s' is outside of the root", cwd);
+	return 0;
+}
+
+/* Returns -EACCES for a second try as the process's own user. */
+static int enter_cwd(const struct og_process_setup *setup, struct og_err *err)
+{
+	const char *cwd = setup->process->cwd;
+
+	if (chdir(cwd) < 0) {
+		og_auto_fd root_fd = -EBADF;
+		int r = -errno;
+
+		if (r != -ENOENT || !setup->make_cwd)
+			return og_fail(err, r, "process.cwd '%s'", cwd);
+		root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+		r = og_mkdirs_in_root(root_fd, cwd, 0755, NULL, err);
+		if (r < 0 || chdir(cwd) < 0)
+			return r < 0 ? og_fail_in(err, r, "process.cwd")
+				     : og_fail(err, -errno, "process.cwd '%s'", cwd);
+	}
+	return check_cwd(cwd, err);
+}
+
+static int set_groups(const struct og_process_setup *setup, struct og_err *err)
+{
+	const struct og_oci_ids *ids = &setup->process->user.additional_gids;
+	og_auto_free gid_t *groups = calloc(ids->count + 1, sizeof(*groups));
+
+	if (groups == NULL)
+		return og_fail(err, -ENOMEM, "process.user.additionalGids");
+	for (size_t i = 0; i < ids->count; i++)
+		groups[i] = (gid_t)ids->items[i];
+	/* Where setgroups is denied (rootless), having no others to set is no failure. */
+	if (setgroups(ids->count, groups) < 0 &&
+	    !(errno == EPERM && ids->count == 0 && setup->user_namespace))
+		return og_fail(err, -errno, "process.user.additionalGids");
+	return 0;
+}
+
+static int set_user(const struct og_process_setup *setup, struct og_err *err)
+{
+	const struct og_oci_user *user = &setup->process->user;
+	gid_t gid = (gid_t)user->gid;
+	uid_t uid = (uid_t)user->uid;
+	int r = set_groups(setup, err);
+
+	if (r < 0)
+		return r;
+	if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0 || setresgid(gid, gid, gid) < 0 ||
+	    setresuid(uid, uid, uid) < 0)
+		return og_fail(err, -errno, "process.user %u:%u", uid, gid);
+	/* Changing the user may have made us visible to debuggers again. */
+	if (prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+		return og_fail(err, -errno, "process.user %u:%u", uid, gid);
+	if (user->umask.set)
+		(void)umask((mode_t)user->umask.value);
+	else
+		(void)umask(022);
+	return 0;
+}
+
+static const char *get_env(const struct og_oci_strings *env, const char *name)
+{
+	size_t len = strlen(name);
+
+	for (size_t i = env->count; i > 0; i--) {
+		const char *entry = env->items[i - 1];
+
+		if (strncmp(entry, name, len) == 0 && entry[len] == '=')
+			return entry + len + 1;
+	}
+	return NULL;
+}
+
+/* "name:x:uid:gid:text:HOME:shell" of @uid. New memory, "/" where there is none. */
+static char *home_of(uint64_t uid)
+{
+	og_auto_free char *passwd = NULL;
+	char *rest;
+
+	if (og_read_file(AT_FDCWD, "/etc/passwd", PASSWD_MAX, &passwd, NULL, NULL) < 0)
+		return strdup("/");
+	rest = passwd;
+	for (char *line; (line = strsep(&rest, "\n")) != NULL;) {
+		char *fields[6] = {};
+		uint64_t number;
+
+		for (size_t i = 0; i < 6 && line != NULL; i++)
+			fields[i] = strsep(&line, ":");
+		if (fields[5] != NULL && fields[5][0] == '/' &&
+		    og_parse_u64(fields[2], 0, UINT32_MAX, &number) == 0 && number == uid)
+			return strdup(fields[5]);
+	}
+	return strdup("/");
+}
+
+static int make_env(const struct og_oci_process *process, struct og_program *program,
+		    struct og_err *err)
+{
+	size_t count = process->env.count;
+
+	program->env = calloc(count + 2, sizeof(char *));
+	if (program->env == NULL)
+		return og_fail(err, -ENOMEM, "process.env");
+	if (count > 0)
+		memcpy(program->env, process->env.items, count * sizeof(char *));
+	if (get_env(&process->env, "HOME") == NULL) {
+		og_auto_free char *home = home_of(process->user.uid);
+
+		program->home = home != NULL ? og_strdupf("HOME=%s", home) : NULL;
+		if (program->home == NULL)
+			return og_fail(err, -ENOMEM, "process.env");
+		program->env[count] = program->home;
+	}
+	return 0;
+}
+
+static int executable(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return -errno;
+	if (S_ISDIR(st.st_mode))
+		return -EACCES;
+	return faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) < 0 ? -errno : 0;
+}
+
+/* As execvp() does, but by the workload's own PATH, and before it is started. */
+static int find_program(const struct og_oci_process *process, char **ret_path, struct og_err *err)
+{
+	const char *name = process->args.items[0];
+	const char *list = get_env(&process->env, "PATH");
+	og_auto_free char *copy = strdup(list != NULL ? list : PATH_DEFAULT);
+	char *rest = copy;
+	bool denied = false;
+
+	if (strchr(name, '/') != NULL || name[0] == '\0') {
+		int r = executable(name);
+
+		*ret_path = strdup(name);
+		return r < 0 ? og_fail(err, r, "exec: \"%s\": %s", name,
+				       r == -EACCES ? "permission denied"
+						    : "no such file or directory")
+			     : 0;
+	}
+	for (char *dir; copy != NULL && (dir = strsep(&rest, ":")) != NULL;) {
+		og_auto_free char *path = og_strdupf("%s/%s", dir[0] != '\0' ? dir : ".", name);
+		int r = path == NULL ? -ENOMEM : executable(path);
+
+		if (r == 0) {
+			*ret_path = og_take_ptr(path);
+			return 0;
+		}
+		denied = denied || r == -EACCES;
+	}
+	return denied ? og_fail(err, -EACCES, "exec: \"%s\": permission denied", name)
+		      : og_fail(err, -ENOENT, "exec: \"%s\": executable file not found in $PATH",
+				name);
+}
+
+/* Without no_new_privs, installing a filter takes CAP_SYS_ADMIN; execve() takes that away. */
+static uint64_t needed_until_exec(const struct og_process_setup *setup)
+{
+	if (setup->seccomp == NULL || setup->process->no_new_privileges)
+		return 0;
+	return UINT64_C(1) << CAP_SYS_ADMIN;
+}
+
+int og_process_become(const struct og_process_setup *setup, struct og_program *ret_program,
+		      struct og_err *err)
+{
+	const struct og_oci_process *process = setup->process;
+	struct og_caps caps;
+	int cwd;
+	int r;
+
+	r = og_caps_read(&process->capabilities, &caps, err);
+	if (r == 0)
+		r = og_caps_bound(caps.bounding, err);
+	if (r == 0)
+		r = set_rlimits(process, err);
+	if (r < 0)
+		return r;
+	cwd = enter_cwd(setup, err);
+	if (cwd < 0 && cwd != -EACCES)
+		return cwd;
+	r = set_user(setup, err);
+	if (r == 0 && cwd == -EACCES)
+		r = enter_cwd(setup, err);
+	if (r == 0)
+		r = make_env(process, ret_program, err);
+	if (r == 0)
+		r = og_caps_apply(&caps, needed_until_exec(setup), err);
+	if (r == 0 && process->no_new_privileges && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		r = og_fail(err, -errno, "process.noNewPrivileges");
+	if (r == 0)
+		r = find_program(process, &ret_program->path, err);
+	if (r == 0 && close_range(3 + setup->preserve_fds, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
+		r = og_fail(err, -errno, "close descriptors");
+	return r;
+}
+
+int og_process_exec(const struct og_process_setup *setup, const struct og_program *program,
+		    struct og_err *err)
+{
+	int r = setup->seccomp != NULL ? og_seccomp_install(setup->seccomp, err) : 0;
+
+	if (r < 0)
+		return r;
+	(void)execve(program->path, (char *const *)(uintptr_t)setup->process->args.items,
+		     (char *const *)(uintptr_t)program->env);
+	return og_fail(err, -errno, "exec: \"%s\"", program->path);
+}

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Entering the new root, and taking away from it what must not be written or seen. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/path.h"
+#include "base/text.h"
+#include "container/mount_ops.h"
+#include "container/mount_plan.h"
+
+/* An empty read-only folder; of the second one on it is a clone of the first. */
+static int empty_folder(int *tmpfs_fd, struct og_err *err)
+{
+	static const struct og_oci_strings no_words = {};
+	struct og_mount_options options = { .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID |
+							MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
+					    .words = &no_words };
+
+	if (*tmpfs_fd < 0) {
+		*tmpfs_fd = og_mount_new("tmpfs", "tmpfs", &options, err);
+		if (*tmpfs_fd < 0)
+			return *tmpfs_fd;
+		return fcntl(*tmpfs_fd, F_DUPFD_CLOEXEC, 3);
+	}
+	return og_mount_clone(*tmpfs_fd, false);
+}
+
+static int mask(const struct og_mount_plan *plan, int root_fd, const char *path, int *tmpfs_fd,
+		struct og_err *err)
+{
+	og_auto_fd target_fd = og_open_in_root(root_fd, path, O_PATH, 0);
+	og_auto_fd cover_fd = -EBADF;
+	struct stat st;
+
+	if (target_fd == -ENOENT || target_fd == -ENOTDIR)
+		return 0;
+	if (target_fd < 0 || fstat(target_fd, &st) < 0)
+		return og_fail(err, target_fd < 0 ? target_fd : -errno, "open it");
+	cover_fd = S_ISDIR(st.st_mode) ? empty_folder(tmpfs_fd, err)
+				       : og_mount_clone(plan->null_fd, false);
+	if (cover_fd < 0)
+		return og_fail(err, cover_fd, "make its cover");
+	return og_mount_attach(cover_fd, target_fd, err);
+}
+
+/* Once a mount is on it, the first empty folder must be found again by its mount. */
+static int mask_all(const struct og_mount_plan *plan, int root_fd, struct og_err *err)
+{
+	const struct og_oci_strings *paths = &plan->config->linux_.masked_paths;
+	og_auto_fd tmpfs_fd = -EBADF;
+
+	for (size_t i = 0; i < paths->count; i++) {
+		int r = mask(plan, root_fd, paths->items[i], &tmpfs_fd, err);
+
+		if (r < 0)
+			return og_fail_in(err, r, "linux.maskedPaths[%zu] '%s'", i,
+					  paths->items[i]);
+	}
+	return 0;
+}
+
+static int make_readonly(int root_fd, const char *path, struct og_err *err)
+{
+	og_auto_fd target_fd = og_open_in_root(root_fd, path, O_PATH, 0);
+	og_auto_fd clone_fd = -EBADF;
+	int r;
+
+	if (target_fd == -ENOENT || target_fd == -ENOTDIR)
+		return 0;
+	if (target_fd < 0)
+		return og_fail(err, target_fd, "open it");
+	clone_fd = og_mount_clone(target_fd, true);
+	if (clone_fd < 0)
+		return og_fail(err, clone_fd, "clone it");
+	r = og_mount_set(clone_fd, MOUNT_ATTR_RDONLY, 0, 0, true);
+	if (r < 0)
+		return og_fail(err, r, "make it read-only");
+	return og_mount_attach(clone_fd, target_fd, err);
+}
+
+static int readonly_all(const struct og_mount_plan *plan, int root_fd, struct og_err *err)
+{
+	const struct og_oci_strings *paths = &plan->config->linux_.readonly_paths;
+
+	for (size_t i = 0; i < paths->count; i++) {
+		int r = make_readonly(root_fd, paths->items[i], err);
+
+		if (r < 0)
+			return og_fail_in(err, r, "linux.readonlyPaths[%zu] '%s'", i,
+					  paths->items[i]);
+	}
+	return 0;
+}
+
+/* The old root ends up over the new one, and is taken away from there: no folder is needed. */
+static int pivot(int root_fd, struct og_err *err)
+{
+	if (fchdir(root_fd) < 0 || syscall(SYS_pivot_root, ".", ".") < 0)
+		return og_fail(err, -errno, "change the root (on an initramfs: --no-pivot)");
+	if (umount2(".", MNT_DETACH) < 0)
+		return og_fail(err, -errno, "let go of the host's root");
+	return 0;
+}
+
+static int set_propagation(const char *word, struct og_err *err)
+{
+	struct mount_attr attr = {};
+	uint64_t propagation = MS_PRIVATE;
+	bool recursive = false;
+
+	if (word == NULL || word[0] == '\0')
+		return 0;
+	(void)og_mount_propagation(word, &propagation, &recursive);
+	attr.propagation = propagation;
+	if (attr.propagation == MS_PRIVATE) /* as it is */
+		return 0;
+	if (mount_setattr(AT_FDCWD, "/", recursive ? AT_RECURSIVE : 0, &attr, sizeof(attr)) < 0)
+		return og_fail(err, -errno, "linux.rootfsPropagation '%s'", word);
+	return 0;
+}
+
+int og_mount_enter(const struct og_mount_plan *plan, int root_fd, bool no_pivot, struct og_err *err)
+{
+	int r = readonly_all(plan, root_fd, err);
+
+	if (r == 0) /* while the host's /dev/null can still be cloned */
+		r = mask_all(plan, root_fd, err);
+	if (r < 0)
+		return r;
+	if (no_pivot)
+		r = fchdir(root_fd) < 0 || chroot(".") < 0 ? og_fail(err, -errno, "change the root")
+							   : 0;
+	else
+		r = pivot(root_fd, err);
+	if (r == 0 && chdir("/") < 0)
+		r = og_fail(err, -errno, "go to the root");
+	if (r == 0)
+		r = set_propagation(plan->config->linux_.rootfs_propagation, err);
+	if (r == 0 && plan->config->root.readonly) {
+		r = og_mount_set(root_fd, MOUNT_ATTR_RDONLY, 0, 0, false);
+		if (r < 0)
+			return og_fail(err, r, "root.readonly");
+	}
+	return r;
+}
+
+/* A tmpfs with one folder a tree, as systemd and runc lay it out; version 2 alone has no folders. */
+int og_cgroup_mount(const struct og_mount_plan *plan, const struct og_mount_step *step,
+		    int target_fd, struct og_err *err)
+{
+	const char *mode[] = { "mode=755", NULL };
+	const struct og_oci_strings words = { .items = mode, .count = 1 };
+	struct og_mount_options options = step->options;
+	og_auto_fd tmpfs_fd = -EBADF;
+	int r;
+
+	if (plan->view_count == 0)
+		return og_fail(err, -ENOTSUP, "this host has no control groups");
+	if (plan->view_count == 1 && plan->views[0].name[0] == '\0') {
+		r = og_mount_attributes(plan->views[0].tree_fd, &options, err);
+		return r < 0 ? r : og_mount_attach(plan->views[0].tree_fd, target_fd, err);
+	}
+	options.words = &words;
+	options.own_words = 0;
+	options.attr_set &= ~(uint64_t)MOUNT_ATTR_RDONLY;
+	tmpfs_fd = og_mount_new("tmpfs", "cgroup", &options, err);
+	r = tmpfs_fd < 0 ? tmpfs_fd : og_mount_attach(tmpfs_fd, target_fd, err);
+	for (size_t i = 0; r == 0 && i < plan->view_count; i++) {
+		const struct og_cgroup_view *view = &plan->views[i];
+		og_auto_fd dir_fd = -EBADF;
+
+		if (mkdirat(tmpfs_fd, view->name, 0755) < 0)
+			return og_fail(err, -errno, "make folder '%s'", view->name);
+		dir_fd = openat(tmpfs_fd, view->name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		r = og_mount_attributes(view->tree_fd, &step->options, err);
+		if (r == 0)
+			r = og_mount_attach(view->tree_fd, dir_fd, err);
+	}
+	if (r == 0 && (step->options.attr_set & MOUNT_ATTR_RDONLY) != 0)
+		r = og_mount_set(tmpfs_fd, MOUNT_ATTR_RDONLY, 0, 0, false);
+	return r < 0 ? og_fail(err, r, "mount control groups") : 0;
+}

@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "runtime/command_line.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/io.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "runtime/commands.h"
+
+#define ROOT_DEFAULT "/run/onggi-runtime"
+
+enum option_kind {
+	FLAG,
+	TEXT,
+	LIST
+};
+
+struct option_row {
+	const char *commands; /* "" is what stands before the command */
+	const char *name;
+	char letter;
+	enum option_kind kind;
+	size_t offset;
+	const char *help;
+};
+
+#define ROW(commands, name, letter, kind, member, help)                              \
+	{                                                                            \
+		commands, name, letter, kind, offsetof(struct og_args, member), help \
+	}
+
+static const struct option_row rows[] = {
+	ROW("", "root", 0, TEXT, root, "folder of the workloads' states"),
+	ROW("", "isolation", 0, TEXT, isolation, "container or vm"),
+	ROW("", "log", 0, TEXT, log, "file to add errors to"),
+	ROW("", "log-format", 0, TEXT, log_format, "text or json"),
+	ROW("", "debug", 0, FLAG, debug, "say more"),
+	ROW("", "systemd-cgroup", 0, FLAG, systemd_cgroup, "not supported"),
+	ROW("", "rootless", 0, TEXT, ignored, "taken for runc's sake"),
+	ROW("", "criu", 0, TEXT, ignored, "taken for runc's sake"),
+	ROW("", "help", 'h', FLAG, help, "this text"),
+	ROW("", "version", 'v', FLAG, version, "the version"),
+	ROW("create run spec", "bundle", 'b', TEXT, bundle, "folder of config.json (default .)"),
+	ROW("create run exec", "pid-file", 0, TEXT, pid_file, "file to write the pid to"),
+	ROW("create run exec", "console-socket", 0, TEXT, console_socket,
+	    "socket that gets the terminal"),
+	ROW("create run exec", "preserve-fds", 0, TEXT, preserve_fds,
+	    "so many descriptors from 3 on"),
+	ROW("create run", "no-pivot", 0, FLAG, no_pivot, "chroot instead of pivot_root"),
+	ROW("create run", "no-new-keyring", 0, FLAG, no_new_keyring, "keep the session keyring"),
+	ROW("run exec", "detach", 'd', FLAG, detach, "do not wait for its end"),
+	ROW("run", "keep", 0, FLAG, keep, "do not delete it at its end"),
+	ROW("run exec", "no-subreaper", 0, FLAG, ignored_flag, "taken for runc's sake"),
+	ROW("exec", "process", 'p', TEXT, process, "file with a process object"),
+	ROW("exec", "tty", 't', FLAG, tty, "with a terminal"),
+	ROW("exec", "cwd", 0, TEXT, cwd, "working directory"),
+	ROW("exec", "env", 'e', LIST, env, "NAME=VALUE to add"),
+	ROW("exec", "user", 'u', TEXT, user, "UID[:GID]"),
+	ROW("exec", "additional-gids", 'g', LIST, additional_gids, "GID to add"),
+	ROW("exec", "cap", 'c', LIST, caps, "capability to add"),
+	ROW("exec", "no-new-privs", 0, FLAG, no_new_privs, "no privileges by execve"),
+	ROW("exec", "cgroup", 0, TEXT, cgroup, "group below the workload's own"),
+	ROW("exec", "ignore-paused", 0, FLAG, ignored_flag, "taken for runc's sake"),
+	ROW("kill", "all", 'a', FLAG, all, "every process in it"),
+	ROW("delete", "force", 'f', FLAG, force, "kill it first"),
+	ROW("list", "format", 'f', TEXT, format, "table or json"),
+	ROW("list", "quiet", 'q', FLAG, quiet, "only the IDs"),
+	ROW("spec", "rootless", 0, FLAG, ignored_flag, "taken for runc's sake"),
+};
+
+#define ROWS (sizeof(rows) / sizeof(rows[0]))
+
+static const struct og_command commands[] = {
+	{ "create", "ID", "make a workload, up to its program", 1, 1, og_command_create },
+	{ "start", "ID", "run the program of a created workload", 1, 1, og_command_start },
+	{ "run", "ID", "create, start, wait, delete", 1, 1, og_command_run },
+	{ "state", "ID", "print a workload's state", 1, 1, og_command_state },
+	{ "kill", "ID [SIGNAL]", "signal a workload", 1, 2, og_command_kill },
+	{ "delete", "ID", "remove a stopped workload", 1, 1, og_command_delete },
+	{ "exec", "ID PROGRAM [ARG...]", "run one more process", 1, -1, og_command_exec },
+	{ "list", "", "list workloads", 0, 0, og_command_list },
+	{ "spec", "", "write a config.json to begin with", 0, 0, og_command_spec },
+	{ "features", "", "print what is supported", 0, 0, og_command_features },
+};
+
+#define COMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+const struct og_command *og_command_find(const char *name)
+{
+	for (size_t i = 0; i < COMMANDS; i++) {
+		if (og_streq(commands[i].name, name))
+			return &commands[i];
+	}
+	return NULL;
+}
+
+static bool applies(const struct option_row *row, const char *command)
+{
+	size_t len = strlen(command);
+
+	if (len == 0)
+		return row->commands[0] == '\0';
+	for (const char *at = row->commands; (at = strstr(at, command)) != NULL; at += len) {
+		if ((at == row->commands || at[-1] == ' ') && (at[len] == '\0' || at[len] == ' '))
+			return true;
+	}
+	return false;
+}
+
+/* @word is "--name", "--name=value", "-n". runc takes long names with one dash, too. */
+static const struct option_row *find_option(const char *command, const char *word,
+					    const char **ret_value)
+{
+	const char *name = word + (word[1] == '-' ? 2 : 1);
+	size_t len = strcspn(name, "=");
+
+	*ret_value = name[len] == '=' ? name + len + 1 : NULL;
+	for (size_t i = 0; i < ROWS; i++) {
+		if (!applies(&rows[i], command))
+			continue;
+		if (strlen(rows[i].name) == len && strncmp(rows[i].name, name, len) == 0)
+			return &rows[i];
+		if (word[1] != '-' && len == 1 && rows[i].letter == name[0])
+			return &rows[i];
+	}
+	return NULL;
+}
+
+static int store(const struct option_row *row, const char *value, struct og_args *args,
+		 struct og_err *err)
+{
+	void *member = (char *)args + row->offset;
+	struct og_args_list *list = member;
+
+	if (row->kind == FLAG) {
+		if (value != NULL && !og_streq(value, "true") && !og_streq(value, "false"))
+			return og_fail(err, -EINVAL, "--%s takes no value", row->name);
+		*(bool *)member = value == NULL || og_streq(value, "true");
+		return 0;
+	}
+	if (value == NULL)
+		return og_fail(err, -EINVAL, "--%s needs a value", row->name);
+	if (row->kind == TEXT) {
+		*(const char **)member = value;
+		return 0;
+	}
+	if (list->count == OG_ARGS_LIST_MAX)
+		return og_fail(err, -E2BIG, "--%s more than %d times", row->name, OG_ARGS_LIST_MAX);
+	list->items[list->count++] = value;
+	return 0;
+}
+
+/* Reads the option at argv[*at] and steps over it. */
+static int read_option(const char *command, int argc, char **argv, int *at, struct og_args *args,
+		       struct og_err *err)
+{
+	const char *value;
+	const struct option_row *row = find_option(command, argv[*at], &value);
+
+	if (row == NULL)
+		return og_fail(err, -EINVAL, "no option '%s'%s%s", argv[*at],
+			       command[0] != '\0' ? " of " : "", command);
+	if (row->kind != FLAG && value == NULL && *at + 1 < argc)
+		value = argv[++*at];
+	(*at)++;
+	return store(row, value, args, err);
+}
+
+static bool is_option(const char *word)
+{
+	return word[0] == '-' && word[1] != '\0';
+}
+
+int og_args_read_global(int argc, char **argv, struct og_args *ret_args, struct og_err *err)
+{
+	int at = 1;
+
+	*ret_args = (struct og_args){ .root = ROOT_DEFAULT, .bundle = "." };
+	while (at < argc && is_option(argv[at])) {
+		int r = read_option("", argc, argv, &at, ret_args, err);
+
+		if (r < 0)
+			return r;
+	}
+	return at;
+}
+
+int og_args_read_command(const struct og_command *command, int argc, char **argv,
+			 struct og_args *args, struct og_err *err)
+{
+	bool only_words = false;
+
+	args->words = argv;
+	for (int at = 0; at < argc;) {
+		int r;
+
+		if (!only_words && og_streq(argv[at], "--")) {
+			only_words = true;
+			at++;
+			continue;
+		}
+		if (only_words || !is_option(argv[at])) {
+			args->words[args->word_count++] =
+				argv[at++]; /* never ahead of what is read */
+			only_words = only_words || command->max_words < 0;
+			continue;
+		}
+		r = read_option(command->name, argc, argv, &at, args, err);
+		if (r < 0)
+			return r;
+	}
+	args->words[args->word_count] = NULL;
+	if (args->word_count < command->min_words ||
+	    (command->max_words >= 0 && args->word_count > command->max_words))
+		return og_fail(err, -EINVAL, "usage: onggi-runtime %s [OPTION...] %s",
+			       command->name, command->words);
+	return 0;
+}
+
+static void print_options(const char *command)
+{
+	for (size_t i = 0; i < ROWS; i++) {
+		if (applies(&rows[i], command))
+			printf("    --%-18s %s\n", rows[i].name, rows[i].help);
+	}
+}
+
+static int usage(void)
+{
+	printf("usage: onggi-runtime [OPTION...] COMMAND [OPTION...] [WORD...]\n\n");
+	print_options("");
+	for (size_t i = 0; i < COMMANDS; i++) {
+		printf("\n  %s %s\n    %s\n", commands[i].name, commands[i].words,
+		       commands[i].help);
+		print_options(commands[i].name);
+	}
+	return 0;
+}
+
+/* One line for who reads the terminal, and one for who reads the log (containerd's shim does). */
+static void report(const struct og_args *args, const struct og_err *err)
+{
+	og_auto_fd fd = -EBADF;
+	og_auto_free char *line = NULL;
+	char now[OG_CLOCK_TEXT_BYTES];
+
+	fprintf(stderr, "onggi-runtime: %s\n", err->text);
+	if (args->log == NULL)
+		return;
+	og_clock_now(now);
+	if (args->log_format != NULL && og_streq(args->log_format, "json")) {
+		og_cleanup(og_json_freep) struct og_json *entry = og_json_new_object();
+		og_auto_free char *text = NULL;
+
+		og_json_set_string(entry, "level", "error");
+		og_json_set_string(entry, "msg", err->text);
+		og_json_set_string(entry, "time", now);
+		text = og_json_write(entry);
+		line = og_strdupf("%s\n", text);
+	} else {
+		line = og_strdupf("time=\"%s\" level=error msg=\"%s\"\n", now, err->text);
+	}
+	fd = open(args->log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	if (fd >= 0 && line != NULL)
+		(void)og_write_all(fd, line, strlen(line));
+}
+
+static int check_global(const struct og_args *args, struct og_err *err)
+{
+	if (args->systemd_cgroup)
+		return og_fail(err, -ENOTSUP,
+			       "--systemd-cgroup is not supported: use the cgroupfs driver");
+	if (args->log_format != NULL && !og_streq(args->log_format, "json") &&
+	    !og_streq(args->log_format, "text"))
+		return og_fail(err, -EINVAL, "--log-format is text or json, not '%s'",
+			       args->log_format);
+	return 0;
+}
+
+static int run_command(int argc, char **argv, struct og_context *context, struct og_args *args,
+		       struct og_err *err)
+{
+	const struct og_command *command;
+	int at = og_args_read_global(argc, argv, args, err);
+	int r;
+
+	if (at < 0)
+		return at;
+	if (args->version) {
+		printf("onggi-runtime version " OG_VERSION "\nspec: 1.2.0\n");
+		return 0;
+	}
+	if (args->help || (at < argc && og_streq(argv[at], "help")))
+		return usage();
+	if (at >= argc)
+		return og_fail(err, -EINVAL, "no command: see onggi-runtime --help");
+	command = og_command_find(argv[at]);
+	if (command == NULL)
+		return og_fail(err, -EINVAL, "no command '%s': see onggi-runtime --help", argv[at]);
+	r = check_global(args, err);
+	if (r == 0)
+		r = og_args_read_command(command, argc - at - 1, argv + at + 1, args, err);
+	return r < 0 ? r : command->run(context, err);
+}
+
+int og_runtime_main(int argc, char **argv, const struct og_isolation *const *isolations)
+{
+	struct og_args args = {};
+	struct og_context context = {
+		.args = &args,
+		.isolations = isolations,
+		.default_isolation = argc > 0 && og_ends_with(argv[0], "-vm") ? "vm" : "container",
+	};
+	struct og_err err = {};
+	int r = run_command(argc, argv, &context, &args, &err);
+
+	if (r >= 0)
+		return r;
+	report(&args, &err);
+	return 1;
+}

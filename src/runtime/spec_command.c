@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* `spec` and `features`: what there is to choose from. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/io.h"
+#include "base/text.h"
+#include "runtime/commands.h"
+#include "runtime/defaults.h"
+
+int og_command_spec(const struct og_context *context, struct og_err *err)
+{
+	og_cleanup(og_json_freep) struct og_json *config = og_defaults_config();
+	og_auto_free char *text = og_json_write_pretty(config);
+	og_auto_free char *path = og_strdupf("%s/config.json", context->args->bundle);
+	og_auto_fd fd = -EBADF;
+	int r;
+
+	if (text == NULL || path == NULL)
+		return og_fail(err, -ENOMEM, "write config.json");
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	if (fd < 0)
+		return og_fail(err, -errno, "write '%s'%s", path,
+			       errno == EEXIST ? ": remove the one that is there first" : "");
+	r = og_write_all(fd, text, strlen(text));
+	return r < 0 ? og_fail(err, r, "write '%s'", path) : 0;
+}
+
+static struct og_json *list(const char *words)
+{
+	struct og_json *array = og_json_new_array();
+	og_auto_free char *copy = strdup(words);
+	char *rest = copy;
+
+	for (char *word; rest != NULL && (word = strsep(&rest, " ")) != NULL;)
+		og_json_push(array, og_json_new_string(word));
+	return array;
+}
+
+static struct og_json *enabled(bool yes)
+{
+	struct og_json *object = og_json_new_object();
+
+	og_json_set_bool(object, "enabled", yes);
+	return object;
+}
+
+static struct og_json *features_linux(void)
+{
+	struct og_json *lin = og_json_new_object();
+	struct og_json *cgroup = og_json_new_object();
+	struct og_json *seccomp = enabled(true);
+
+	og_json_set(lin, "namespaces", list("cgroup ipc mount network pid time user uts"));
+	og_json_set_bool(cgroup, "v1", true);
+	og_json_set_bool(cgroup, "v2", true);
+	og_json_set_bool(cgroup, "systemd", false);
+	og_json_set_bool(cgroup, "systemdUser", false);
+	og_json_set_bool(cgroup, "rdma", true);
+	og_json_set(lin, "cgroup", cgroup);
+	og_json_set(seccomp, "actions",
+		    list("SCMP_ACT_ALLOW SCMP_ACT_ERRNO SCMP_ACT_KILL SCMP_ACT_KILL_PROCESS "
+			 "SCMP_ACT_KILL_THREAD SCMP_ACT_LOG SCMP_ACT_TRACE SCMP_ACT_TRAP"));
+	og_json_set(seccomp, "operators",
+		    list("SCMP_CMP_EQ SCMP_CMP_GE SCMP_CMP_GT SCMP_CMP_LE SCMP_CMP_LT "
+			 "SCMP_CMP_MASKED_EQ SCMP_CMP_NE"));
+	og_json_set(lin, "seccomp", seccomp);
+	og_json_set(lin, "apparmor", enabled(false));
+	og_json_set(lin, "selinux", enabled(false));
+	og_json_set(lin, "intelRdt", enabled(false));
+	return lin;
+}
+
+int og_command_features(const struct og_context *context, struct og_err *err)
+{
+	og_cleanup(og_json_freep) struct og_json *features = og_json_new_object();
+	og_auto_free char *text = NULL;
+
+	(void)context;
+	og_json_set_string(features, "ociVersionMin", "1.0.0");
+	og_json_set_string(features, "ociVersionMax", OG_OCI_VERSION);
+	og_json_set(
+		features, "hooks",
+		list("prestart createRuntime createContainer startContainer poststart poststop"));
+	og_json_set(
+		features, "mountOptions",
+		list("async atime bind defaults dev diratime exec noatime nodev nodiratime noexec "
+		     "norelatime nostrictatime nosuid nosymfollow private rbind relatime remount ro "
+		     "rprivate rro rrw rshared rslave runbindable rw shared slave strictatime suid "
+		     "symfollow unbindable"));
+	og_json_set(features, "linux", features_linux());
+	text = og_json_write_pretty(features);
+	if (text == NULL)
+		return og_fail(err, -ENOMEM, "print features");
+	printf("%s\n", text);
+	return 0;
+}
