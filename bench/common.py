@@ -67,9 +67,9 @@ class Runs:
         self.failed += status != 0
 
 
-def interleaved(count, pause_ms, commands, cleanup=(), wrapper=()):
+def interleaved(count, warm, pause_ms, commands, cleanup=(), wrapper=()):
     """Runs the commands (a dict of name: words) in turn, `count` times each: {name: Runs}."""
-    words = [*wrapper, measure_program(), count, pause_ms, *cleanup]
+    words = [*wrapper, measure_program(), count, warm, pause_ms, *cleanup]
     for command in commands.values():
         words += ["---", *command]
     lines = output(*words, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL).splitlines()

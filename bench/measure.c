@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * measure RUNS PAUSE_MS CLEANUP... --- COMMAND... [--- COMMAND...]
+ * measure RUNS WARM PAUSE_MS CLEANUP... --- COMMAND... [--- COMMAND...]
  *
- * Runs the commands in turn, RUNS times, each after a pause and without streams, and prints a line
- * a run: which command, wall clock in us, CPU in us of it and of everything it waited for, peak
+ * Runs the commands in turn, RUNS times, each after WARM runs of itself that are not measured, a
+ * pause, and without streams, and prints a line a run: which command, wall clock in us, CPU in us of it and of everything it waited for, peak
  * memory in KiB of the largest of these processes, exit status. CLEANUP, if not empty, runs after
  * each and is not measured. Small on purpose: a child begins with its parent's peak memory.
  */
@@ -77,21 +77,24 @@ int main(int argc, char **argv)
 	char **commands[COMMANDS_MAX];
 	posix_spawn_file_actions_t streams;
 	struct rusage unused;
-	int count, runs;
+	int count, runs, warm;
 	long pause_ms;
 
-	if (argc < 4) {
-		fprintf(stderr, "usage: measure RUNS PAUSE_MS CLEANUP... --- COMMAND...\n");
+	if (argc < 5) {
+		fprintf(stderr, "usage: measure RUNS WARM PAUSE_MS CLEANUP... --- COMMAND...\n");
 		return 2;
 	}
 	runs = atoi(argv[1]);
-	pause_ms = atol(argv[2]);
-	count = split(argv + 3, commands);
+	warm = atoi(argv[2]);
+	pause_ms = atol(argv[3]);
+	count = split(argv + 4, commands);
 	(void)posix_spawn_file_actions_init(&streams);
 	(void)posix_spawn_file_actions_addopen(&streams, 0, "/dev/null", 0, 0);
 	(void)posix_spawn_file_actions_addopen(&streams, 1, "/dev/null", 1, 0);
 	for (int i = 0; i < runs; i++) {
 		for (int k = 1; k < count; k++) {
+			for (int w = 0; w < warm; w++)
+				(void)run(commands[k], &streams, &unused);
 			if (pause_ms > 0)
 				(void)usleep((useconds_t)pause_ms * 1000);
 			measure(k - 1, commands[k], &streams);

@@ -65,8 +65,10 @@ def main(prefix, quick=False):
         make_bundle(folder)
         commands = programs(prefix, folder)
         calls = {name: common.system_calls(words, WITHOUT_V2) for name, words in commands.items()}
-        for pause, what in ((0, "Back to back"), (100, "After a pause of 100 ms")):
+        for warm, pause, what in ((2, 0, "Back to back, after two runs of itself"),
+                                  (0, 100, "After a pause of 100 ms")):
             common.say(f"run: {what.lower()}")
-            found = common.interleaved(5 if quick else RUNS, pause, commands, wrapper=WITHOUT_V2)
+            found = common.interleaved(5 if quick else RUNS, warm, pause, commands,
+                                       wrapper=WITHOUT_V2)
             text.append(f"{what}:\n\n{common.table(head, rows(found, calls))}")
     return "\n\n".join(text)
