@@ -19,7 +19,7 @@
 #define PIPE_BYTES (1024 * 1024)
 
 /* Clients get the end of a stream through shutdown(); a client that ignores it has this long. */
-#define FAREWELL_MS 5000U
+#define FAREWELL_MS 2000U
 
 struct client {
 	struct og_hub *hub;
