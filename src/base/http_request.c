@@ -155,7 +155,7 @@ const char *og_http_path(const struct og_http_request *request)
 	return request->path;
 }
 
-const char *og_http_header(const struct og_http_request *request, const char *name)
+const char *og_http_request_header(const struct og_http_request *request, const char *name)
 {
 	return http_pairs_get(&request->headers, name, 0, true);
 }
@@ -359,7 +359,7 @@ bool og_http_answered(const struct og_http_request *request)
 	return request->answer != HTTP_NONE;
 }
 
-int og_http_status(const struct og_http_request *request)
+int og_http_answer_status(const struct og_http_request *request)
 {
 	return request->status;
 }

@@ -303,7 +303,7 @@ static bool fill(struct og_http_request *request, struct MHD_Connection *connect
 
 static uint64_t announced_length(const struct og_http_request *request)
 {
-	const char *length = og_http_header(request, "Content-Length");
+	const char *length = og_http_request_header(request, "Content-Length");
 	uint64_t value = 0;
 
 	if (length != NULL)
@@ -336,11 +336,11 @@ static enum MHD_Result begin(struct listener *listener, struct MHD_Connection *c
 			      "requests from web pages are not served: Host must be this machine's "
 			      "loopback address and Origin absent");
 	request->has_body = announced_length(request) > 0 ||
-			    og_http_header(request, "Transfer-Encoding") != NULL;
+			    og_http_request_header(request, "Transfer-Encoding") != NULL;
 	if (announced_length(request) > config->body_max(request->method, request->path))
 		return refuse(listener, connection, 413, "the request's body is too long");
-	request->wants_upgrade = og_http_header(request, "Upgrade") != NULL &&
-				 names_upgrade(og_http_header(request, "Connection"));
+	request->wants_upgrade = og_http_request_header(request, "Upgrade") != NULL &&
+				 names_upgrade(og_http_request_header(request, "Connection"));
 	/* Answers take as long as they take; only a silent client in between is timed. */
 	if (http_request_start(request, config->handle, config->data) < 0)
 		return refuse(listener, connection, 503, "too many requests at a time");

@@ -88,7 +88,7 @@ const char *og_http_method(const struct og_http_request *request);
 const char *og_http_path(const struct og_http_request *request);
 
 /* Of a header or a query parameter, the first value; NULL: not there. */
-const char *og_http_header(const struct og_http_request *request, const char *name);
+const char *og_http_request_header(const struct og_http_request *request, const char *name);
 const char *og_http_query(const struct og_http_request *request, const char *name);
 
 /* The @index-th value of a query parameter that may be repeated; NULL: no more. */
@@ -145,4 +145,4 @@ int og_http_upgrade(struct og_http_request *request, const char *protocol, const
 
 /* True once an answer was given or begun. */
 bool og_http_answered(const struct og_http_request *request);
-int og_http_status(const struct og_http_request *request);
+int og_http_answer_status(const struct og_http_request *request);

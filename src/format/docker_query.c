@@ -2,9 +2,9 @@
 #include "format/docker_query.h"
 
 #include <errno.h>
-#include <stdint.h>
 #include <string.h>
 
+#include "base/base64.h"
 #include "base/text.h"
 
 static bool is_accepted(const char *const *accepted, const char *key)
@@ -119,51 +119,6 @@ bool og_filters_allow_labels(const struct og_json *filters, const struct og_json
 
 /* ---- credentials ---- */
 
-static int base64_digit(char c)
-{
-	if (c >= 'A' && c <= 'Z')
-		return c - 'A';
-	if (c >= 'a' && c <= 'z')
-		return c - 'a' + 26;
-	if (c >= '0' && c <= '9')
-		return c - '0' + 52;
-	if (c == '-' || c == '+')
-		return 62;
-	if (c == '_' || c == '/')
-		return 63;
-	return -1;
-}
-
-/* Either alphabet (RFC 4648, sections 4 and 5), padding or none. NULL: it is neither. */
-static char *base64_decode(const char *text, size_t *ret_len)
-{
-	size_t len = strlen(text);
-	og_auto_free char *bytes = malloc(len * 3 / 4 + 4);
-	uint32_t bits = 0;
-	unsigned have = 0;
-	size_t out = 0;
-
-	while (len > 0 && text[len - 1] == '=')
-		len--;
-	if (bytes == NULL || len % 4 == 1)
-		return NULL;
-	for (size_t i = 0; i < len; i++) {
-		int digit = base64_digit(text[i]);
-
-		if (digit < 0)
-			return NULL;
-		bits = (bits << 6 | (uint32_t)digit) & 0xffffff;
-		have += 6;
-		if (have >= 8) {
-			have -= 8;
-			bytes[out++] = (char)(bits >> have & 0xff);
-		}
-	}
-	bytes[out] = '\0';
-	*ret_len = out;
-	return og_take_ptr(bytes);
-}
-
 void og_registry_auth_done(struct og_registry_auth *auth)
 {
 	free(auth->user);
@@ -175,10 +130,14 @@ void og_registry_auth_done(struct og_registry_auth *auth)
 /* "auth": base64 of user:password. */
 static int read_pair(const char *text, struct og_registry_auth *auth)
 {
+	og_auto_free char *pair = NULL;
 	size_t len = 0;
-	og_auto_free char *pair = base64_decode(text, &len);
-	char *colon = pair == NULL ? NULL : strchr(pair, ':');
+	char *colon;
+	int r = og_base64_decode(text, &pair, &len);
 
+	if (r < 0)
+		return r;
+	colon = strchr(pair, ':');
 	if (colon == NULL || strlen(pair) != len)
 		return -EINVAL;
 	*colon = '\0';
@@ -199,9 +158,9 @@ int og_registry_auth_parse(const char *text, struct og_registry_auth *ret_auth, 
 	int r = 0;
 
 	if (text != NULL && *text != '\0') {
-		if (strlen(text) < OG_REGISTRY_AUTH_MAX_BYTES)
-			bytes = base64_decode(text, &len);
-		if (bytes == NULL || og_json_parse(bytes, len, &root, NULL) < 0 ||
+		if (strlen(text) > OG_REGISTRY_AUTH_MAX_BYTES ||
+		    og_base64_decode(text, &bytes, &len) < 0 ||
+		    og_json_parse(bytes, len, &root, NULL) < 0 ||
 		    og_json_kind(root) != OG_JSON_OBJECT ||
 		    og_json_opt_string(root, "username", &user, NULL) < 0 ||
 		    og_json_opt_string(root, "password", &password, NULL) < 0 ||
