@@ -216,13 +216,22 @@ int og_watcher_add(struct og_record *record, struct og_err *err);
 /* Does something to a workload after @delay_ms in a thread of its own. Takes a reference. */
 void og_chore_add(struct og_record *record, void (*run)(struct og_record *), uint64_t delay_ms);
 
-/* ---- lifecycle.c ---- */
+/* ---- lifecycle.c, remove.c ---- */
 
 /* The workload has ended: called once for each end, without locks. @exit NULL: its monitor was killed. */
 struct og_monitor_exit;
 void og_record_ended(struct og_record *record, const struct og_monitor_exit *exit);
 /* Ends and removes what the runtime still has of a workload that no monitor holds. */
 void og_runtime_delete(struct og_engine *engine, const char *id);
+/* Something of ours failed: whatever the kernel called it, it is no answer about the request. */
+int og_fail_inside(struct og_err *err, int code);
+/* It is not to be restarted. */
+void og_request_stop(struct og_record *record);
+/* Ends one that runs, by SIGKILL. */
+int og_kill_and_wait(struct og_record *record, struct og_err *err);
+/* For og_chore_add(). */
+void og_restart_chore(struct og_record *record);
+void og_remove_chore(struct og_record *record);
 /* Removes folders and what the runtime may still have. */
 void og_record_clean(struct og_record *record);
 /* Removes a record that does not run; with op held. */

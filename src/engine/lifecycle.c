@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* From create to remove. */
+/* Start, end, stop, kill. */
 #include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -34,8 +34,6 @@
 /* When the monitor was killed nobody knows how the workload ended; it was killed after it. */
 #define STATUS_UNKNOWN 137
 
-#define NAME_TRIES 100
-
 void og_engine_report(struct og_engine *engine, const char *fmt, ...)
 {
 	char text[1024];
@@ -49,153 +47,13 @@ void og_engine_report(struct og_engine *engine, const char *fmt, ...)
 }
 
 /* Something of ours failed: whatever the kernel called it, it is no answer about the request. */
-static int fail_inside(struct og_err *err, int code)
+int og_fail_inside(struct og_err *err, int code)
 {
 	if (code == -ENOEXEC || code == -EINVAL || code == -ENOSYS || code == -EREMOTEIO)
 		return code;
 	if (err != NULL)
 		err->code = -EREMOTEIO;
 	return -EREMOTEIO;
-}
-
-/* ---- create ---- */
-
-static struct og_json *warnings(struct og_engine *engine, const struct og_create *create)
-{
-	struct og_json *list = og_json_new_array();
-	const char *emulation = og_engine_emulation(engine);
-
-	if (create->network == OG_NETWORK_DEFAULT)
-		og_json_push(list, og_json_new_string(
-					   "Networks are not there yet: this workload has none. "
-					   "--network none or host says so without this warning."));
-	if (og_streq(create->isolation, "vm") && emulation != NULL)
-		og_json_push(list, og_json_new_string(emulation));
-	return list;
-}
-
-static int check_whole(const struct og_record *record, struct og_err *err)
-{
-	const struct og_create *create = record->create;
-
-	if (og_record_arg(record, 0) == NULL)
-		return og_fail(err, -EINVAL, "No command specified");
-	if (!og_streq(create->isolation, "vm"))
-		return 0;
-	if (create->network == OG_NETWORK_HOST)
-		return og_fail(err, -EINVAL,
-			       "a VM cannot share the host's network: use --network none");
-	if (og_streq(create->pid_mode, "host") || og_streq(create->ipc_mode, "host") ||
-	    og_streq(create->uts_mode, "host"))
-		return og_fail(err, -EINVAL, "a VM shares no namespace with the host");
-	return 0;
-}
-
-/* The record of a workload that has a name and nothing else yet. */
-static int make_record(struct og_engine *engine, const struct og_json *body,
-		       struct og_record **ret_record, struct og_err *err)
-{
-	og_cleanup(og_create_freep) struct og_create *create = NULL;
-	og_cleanup(og_image_freep) struct og_image *image = NULL;
-	og_cleanup(og_record_freep) struct og_record *record = og_record_new(engine);
-	int r = og_create_decode(body, &create, err);
-
-	if (record == NULL)
-		return og_fail(err, -ENOMEM, "make workload");
-	if (r < 0)
-		return r;
-	if (create->image == NULL || *create->image == '\0')
-		return og_fail(err, -EINVAL, "no image was given: set Image");
-	r = og_images_find(engine->images, create->image, &image, err);
-	if (r < 0)
-		return r;
-	record->image = strdup(create->image);
-	record->image_id = strdup(image->id);
-	record->body = og_create_complete(body, image->config);
-	r = og_create_decode(record->body, &record->create, err);
-	if (r == 0)
-		r = check_whole(record, err);
-	if (r < 0)
-		return r;
-	if (record->image == NULL || record->image_id == NULL)
-		return og_fail(err, -ENOMEM, "make workload");
-	og_random_id(record->id);
-	*ret_record = og_take_ptr(record);
-	return 0;
-}
-
-/* Puts it into the list under the name given, or one that is made up. */
-static int list_record(struct og_record *record, const char *name, struct og_err *err)
-{
-	int r = -EEXIST;
-
-	if (name != NULL && *name == '/')
-		name++;
-	if (name != NULL && *name != '\0') {
-		if (!og_name_is_valid(name))
-			return og_fail(err, -EINVAL,
-				       "Invalid container name (%s), only "
-				       "[a-zA-Z0-9][a-zA-Z0-9_.-] are allowed",
-				       name);
-		record->name = strdup(name);
-		return record->name == NULL ? og_fail(err, -ENOMEM, "make workload")
-					    : og_table_add(record, err);
-	}
-	for (int tries = 0; tries < NAME_TRIES && r == -EEXIST; tries++) {
-		free(record->name);
-		record->name = og_random_name();
-		if (record->name == NULL)
-			return og_fail(err, -ENOMEM, "make workload");
-		r = og_table_add(record, err);
-	}
-	return r;
-}
-
-/* With op held and the record in the list. */
-static int furnish(struct og_record *record, struct og_err *err)
-{
-	og_auto_fd dir_fd = og_record_data_dir(record, true, err);
-	int r;
-
-	if (dir_fd < 0)
-		return dir_fd;
-	r = og_prepare_points(record, err);
-	if (r < 0)
-		return r;
-	(void)pthread_mutex_lock(&record->engine->lock);
-	r = og_record_save(record, err);
-	if (r == 0)
-		og_events_record(record, "create", NULL, NULL);
-	(void)pthread_mutex_unlock(&record->engine->lock);
-	return r;
-}
-
-int og_engine_create(struct og_engine *engine, const char *name, const struct og_json *body,
-		     struct og_json **ret_answer, struct og_err *err)
-{
-	og_auto_record record = NULL;
-	struct og_json *answer;
-	int r = make_record(engine, body, &record, err);
-
-	if (r < 0)
-		return r;
-	(void)pthread_mutex_lock(&record->op);
-	r = list_record(record, name, err);
-	if (r == 0) {
-		r = furnish(record, err);
-		if (r < 0) {
-			r = fail_inside(err, r);
-			(void)og_record_remove(record, true, NULL);
-		}
-	}
-	(void)pthread_mutex_unlock(&record->op);
-	if (r < 0)
-		return r;
-	answer = og_json_new_object();
-	og_json_set_string(answer, "Id", record->id);
-	og_json_set(answer, "Warnings", warnings(engine, record->create));
-	*ret_answer = answer;
-	return 0;
 }
 
 /* ---- waiting ---- */
@@ -414,7 +272,7 @@ static int start(struct og_record *record, struct og_err *err)
 	data_dir_fd = og_record_data_dir(record, true, err);
 	exec_dir_fd = fresh_exec_dir(record, err);
 	if (data_dir_fd < 0 || exec_dir_fd < 0)
-		return fail_inside(err, -EIO);
+		return og_fail_inside(err, -EIO);
 	(void)unlinkat(data_dir_fd, "exit.json", 0);
 	r = og_prepare(record, exec_dir_fd, data_dir_fd, &lower_fd, err);
 	if (r == 0) {
@@ -428,22 +286,12 @@ static int start(struct og_record *record, struct og_err *err)
 		r = let_run(record, exec_dir_fd, &ready, err);
 	if (r < 0) {
 		undo_start(record, err);
-		return fail_inside(err, r);
+		return og_fail_inside(err, r);
 	}
 	(void)pthread_mutex_lock(&record->engine->lock);
 	og_events_record(record, "start", NULL, NULL);
 	(void)pthread_mutex_unlock(&record->engine->lock);
 	return 0;
-}
-
-static void remove_chore(struct og_record *record)
-{
-	struct og_err err = {};
-
-	(void)pthread_mutex_lock(&record->op);
-	if (og_record_remove(record, true, &err) < 0)
-		og_engine_report(record->engine, "remove workload %.12s: %s", record->id, err.text);
-	(void)pthread_mutex_unlock(&record->op);
 }
 
 int og_engine_start(struct og_engine *engine, const char *name, struct og_err *err)
@@ -494,7 +342,7 @@ static bool wants_restart(const struct og_record *record)
 		record->restarts < (uint64_t)record->create->restart_max);
 }
 
-static void restart_chore(struct og_record *record)
+void og_restart_chore(struct og_record *record)
 {
 	struct og_err err = {};
 	bool wanted;
@@ -569,9 +417,9 @@ void og_record_ended(struct og_record *record, const struct og_monitor_exit *exi
 	delay_ms = restart_delay(record);
 	(void)pthread_mutex_unlock(&engine->lock);
 	if (record->create->auto_remove)
-		og_chore_add(record, remove_chore, 0);
+		og_chore_add(record, og_remove_chore, 0);
 	else if (phase == OG_PHASE_RESTARTING)
-		og_chore_add(record, restart_chore, delay_ms);
+		og_chore_add(record, og_restart_chore, delay_ms);
 }
 
 /* ---- kill and stop ---- */
@@ -594,7 +442,7 @@ static int send_signal(struct og_record *record, int signal, struct og_err *err)
 	int r;
 
 	if (dir_fd < 0)
-		return fail_inside(err, dir_fd);
+		return og_fail_inside(err, dir_fd);
 	r = og_monitor_kill(dir_fd, signal, ASK_TIMEOUT_MS, err);
 	if (r < 0)
 		return r;
@@ -612,7 +460,7 @@ static int stop_signal(const struct og_record *record)
 	return signal == 0 ? SIGTERM : signal;
 }
 
-static void request_stop(struct og_record *record)
+void og_request_stop(struct og_record *record)
 {
 	(void)pthread_mutex_lock(&record->engine->lock);
 	record->stop_requested = true;
@@ -629,7 +477,7 @@ static bool is_gone(int code)
 	return code == -ESRCH || code == -ECONNREFUSED || code == -ENOENT || code == -ECONNRESET;
 }
 
-static int kill_and_wait(struct og_record *record, struct og_err *err)
+int og_kill_and_wait(struct og_record *record, struct og_err *err)
 {
 	uint64_t exits;
 	int r;
@@ -638,7 +486,7 @@ static int kill_and_wait(struct og_record *record, struct og_err *err)
 		return 0;
 	r = send_signal(record, SIGKILL, err);
 	if (r < 0 && !is_gone(r))
-		return fail_inside(err, r);
+		return og_fail_inside(err, r);
 	r = await_end(record, exits, KILL_TIMEOUT_MS);
 	return r < 0 ? og_fail(err, -EREMOTEIO, "workload %.12s does not end", record->id) : 0;
 }
@@ -649,7 +497,7 @@ static int stop(struct og_record *record, int64_t timeout_s, int signal, struct 
 	uint64_t exits;
 	int r;
 
-	request_stop(record);
+	og_request_stop(record);
 	if (!runs(record, &exits))
 		return -EALREADY;
 	if (timeout_s < 0)
@@ -658,12 +506,12 @@ static int stop(struct og_record *record, int64_t timeout_s, int signal, struct 
 		timeout_s = STOP_TIMEOUT_S;
 	r = send_signal(record, signal == 0 ? stop_signal(record) : signal, err);
 	if (r < 0 && !is_gone(r))
-		return fail_inside(err, r);
+		return og_fail_inside(err, r);
 	r = await_end(record, exits, timeout_s * 1000);
 	if (r == -ETIMEDOUT)
-		r = kill_and_wait(record, err);
+		r = og_kill_and_wait(record, err);
 	if (r < 0)
-		return fail_inside(err, r);
+		return og_fail_inside(err, r);
 	(void)pthread_mutex_lock(&record->engine->lock);
 	og_events_record(record, "stop", NULL, NULL);
 	(void)pthread_mutex_unlock(&record->engine->lock);
@@ -721,15 +569,15 @@ int og_engine_kill(struct og_engine *engine, const char *name, int signal, struc
 			       "Cannot kill container: %s: Container %s is not running", name,
 			       record->id);
 	if (signal == SIGKILL || signal == stop_signal(record))
-		request_stop(record);
+		og_request_stop(record);
 	if (signal == SIGKILL)
-		return kill_and_wait(record, err);
+		return og_kill_and_wait(record, err);
 	r = send_signal(record, signal, err);
 	if (is_gone(r))
 		return og_fail(err, -EBUSY,
 			       "Cannot kill container: %s: Container %s is not running", name,
 			       record->id);
-	return r < 0 ? fail_inside(err, r) : 0;
+	return r < 0 ? og_fail_inside(err, r) : 0;
 }
 
 int og_engine_resize(struct og_engine *engine, const char *name, uint16_t rows, uint16_t columns,
@@ -746,139 +594,7 @@ int og_engine_resize(struct og_engine *engine, const char *name, uint16_t rows, 
 		return og_fail(err, -EBUSY, "Container %s is not running", record->id);
 	dir_fd = og_record_exec_dir(record, false, err);
 	if (dir_fd < 0)
-		return fail_inside(err, dir_fd);
+		return og_fail_inside(err, dir_fd);
 	r = og_monitor_resize(dir_fd, NULL, rows, columns, ASK_TIMEOUT_MS, err);
-	return r < 0 ? fail_inside(err, r) : 0;
-}
-
-int og_engine_rename(struct og_engine *engine, const char *name, const char *new_name,
-		     struct og_err *err)
-{
-	og_auto_record record = NULL;
-	int r = og_table_find(engine, name, &record, err);
-
-	if (r < 0)
-		return r;
-	if (*new_name == '/')
-		new_name++;
-	if (!og_name_is_valid(new_name))
-		return og_fail(err, -EINVAL,
-			       "Invalid container name (%s), only [a-zA-Z0-9][a-zA-Z0-9_.-] are "
-			       "allowed",
-			       new_name);
-	return og_table_rename(record, new_name, err);
-}
-
-/* ---- remove ---- */
-
-static void remove_folder(int root_fd, const char *id, struct og_engine *engine)
-{
-	og_auto_fd parent_fd = og_open_beneath(root_fd, "workloads", O_RDONLY | O_DIRECTORY, 0);
-	struct og_err err = {};
-
-	if (parent_fd >= 0 && og_remove_tree(parent_fd, id, &err) < 0)
-		og_engine_report(engine, "remove workload %.12s: %s", id, err.text);
-}
-
-void og_record_clean(struct og_record *record)
-{
-	remove_folder(record->engine->exec_fd, record->id, record->engine);
-	remove_folder(record->engine->data_fd, record->id, record->engine);
-}
-
-static void remove_volumes(struct og_record *record)
-{
-	for (size_t i = 0; i < record->point_count; i++) {
-		struct og_mount_point *point = &record->points[i];
-		og_auto_free char *name = NULL;
-
-		if (!point->anonymous)
-			continue;
-		/* No longer this workload's, or it would be in use. */
-		(void)pthread_mutex_lock(&record->engine->lock);
-		name = og_take_ptr(point->name);
-		(void)pthread_mutex_unlock(&record->engine->lock);
-		if (name != NULL)
-			(void)og_volumes_remove(record->engine, name, true, NULL);
-	}
-}
-
-int og_record_remove(struct og_record *record, bool volumes, struct og_err *err)
-{
-	struct og_engine *engine = record->engine;
-	bool running;
-
-	(void)pthread_mutex_lock(&engine->lock);
-	running = og_record_runs(record);
-	if (!running && record->listed) {
-		record->phase = OG_PHASE_REMOVING;
-		og_record_changed(record);
-	}
-	(void)pthread_mutex_unlock(&engine->lock);
-	if (running)
-		return og_fail(
-			err, -EBUSY,
-			"You cannot remove a running container %s. Stop the container before "
-			"attempting removal or force remove",
-			record->id);
-	if (!record->listed)
-		return 0;
-	og_record_clean(record);
-	if (volumes)
-		remove_volumes(record);
-	(void)pthread_mutex_lock(&engine->lock);
-	og_events_record(record, "destroy", NULL, NULL);
-	(void)pthread_mutex_unlock(&engine->lock);
-	og_table_remove(record);
-	return 0;
-}
-
-int og_engine_remove(struct og_engine *engine, const char *name, bool force, bool volumes,
-		     struct og_err *err)
-{
-	og_auto_record record = NULL;
-	int r = og_table_find(engine, name, &record, err);
-
-	if (r < 0)
-		return r;
-	(void)pthread_mutex_lock(&record->op);
-	if (force) {
-		request_stop(record);
-		r = kill_and_wait(record, err);
-	}
-	if (r == 0)
-		r = og_record_remove(record, volumes, err);
-	(void)pthread_mutex_unlock(&record->op);
-	return r;
-}
-
-/* ---- after a restart of the engine ---- */
-
-void og_record_recover(struct og_record *record)
-{
-	struct og_engine *engine = record->engine;
-	bool ran = og_record_runs(record);
-	struct og_err err = {};
-	int r = ran ? og_watcher_add(record, &err) : -ENOENT;
-
-	if (r == 0) {
-		record->prepared = true;
-		return;
-	}
-	if (ran) {
-		og_record_ended(record, NULL);
-		return;
-	}
-	/* Created, and perhaps in the midst of its start. */
-	if (record->pid != 0 || record->phase == OG_PHASE_CREATED)
-		og_runtime_delete(engine, record->id);
-	if (record->phase == OG_PHASE_REMOVING ||
-	    (record->create->auto_remove && record->phase == OG_PHASE_EXITED)) {
-		og_chore_add(record, remove_chore, 0);
-	} else if (record->phase == OG_PHASE_RESTARTING ||
-		   (record->phase == OG_PHASE_EXITED && !record->stop_requested &&
-		    og_streq(record->create->restart_policy, "always"))) {
-		record->phase = OG_PHASE_RESTARTING;
-		og_chore_add(record, restart_chore, 0);
-	}
+	return r < 0 ? og_fail_inside(err, r) : 0;
 }
