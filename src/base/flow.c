@@ -26,7 +26,7 @@ struct og_flow_out {
 	int fd; /* owned; negative after the end */
 	struct og_text waiting;
 	size_t waiting_at;
-	bool ends;
+	bool ends, broken;
 	og_flow_passed_fn *fn;
 	void *data;
 	struct og_source *source;
@@ -136,8 +136,10 @@ static size_t out_drain(struct og_flow_out *flow)
 			continue;
 		if (n < 0 && flow->fd >= 0 && errno == EAGAIN)
 			return passed;
-		if (n < 0)
-			n = (ssize_t)left; /* nobody reads: it is dropped */
+		if (n < 0) {
+			flow->broken = true;
+			n = (ssize_t)left;
+		}
 		flow->waiting_at += (size_t)n;
 		passed += (size_t)n;
 	}
@@ -203,6 +205,11 @@ void og_flow_out_end(struct og_flow_out *flow)
 size_t og_flow_out_waiting(const struct og_flow_out *flow)
 {
 	return flow->waiting.len - flow->waiting_at;
+}
+
+bool og_flow_out_broken(const struct og_flow_out *flow)
+{
+	return flow->broken;
 }
 
 struct og_flow_out *og_flow_out_free(struct og_flow_out *flow)

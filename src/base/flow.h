@@ -53,5 +53,8 @@ void og_flow_out_end(struct og_flow_out *flow);
 /* Bytes that wait. */
 size_t og_flow_out_waiting(const struct og_flow_out *flow);
 
+/* Whether writing has failed: the other side reads no more, and what is added is dropped. */
+bool og_flow_out_broken(const struct og_flow_out *flow);
+
 /* Closes the descriptor. Accepts NULL. Always returns NULL. */
 struct og_flow_out *og_flow_out_free(struct og_flow_out *flow);

@@ -10,64 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "base/text.h"
-
-static const char *const names[] = {
-	"CHOWN",
-	"DAC_OVERRIDE",
-	"DAC_READ_SEARCH",
-	"FOWNER",
-	"FSETID",
-	"KILL",
-	"SETGID",
-	"SETUID",
-	"SETPCAP",
-	"LINUX_IMMUTABLE",
-	"NET_BIND_SERVICE",
-	"NET_BROADCAST",
-	"NET_ADMIN",
-	"NET_RAW",
-	"IPC_LOCK",
-	"IPC_OWNER",
-	"SYS_MODULE",
-	"SYS_RAWIO",
-	"SYS_CHROOT",
-	"SYS_PTRACE",
-	"SYS_PACCT",
-	"SYS_ADMIN",
-	"SYS_BOOT",
-	"SYS_NICE",
-	"SYS_RESOURCE",
-	"SYS_TIME",
-	"SYS_TTY_CONFIG",
-	"MKNOD",
-	"LEASE",
-	"AUDIT_WRITE",
-	"AUDIT_CONTROL",
-	"SETFCAP",
-	"MAC_OVERRIDE",
-	"MAC_ADMIN",
-	"SYSLOG",
-	"WAKE_ALARM",
-	"BLOCK_SUSPEND",
-	"AUDIT_READ",
-	"PERFMON",
-	"BPF",
-	"CHECKPOINT_RESTORE",
-};
-
-#define NAMES (sizeof(names) / sizeof(names[0]))
-
-int og_cap_number(const char *name)
-{
-	if (!og_starts_with(name, "CAP_"))
-		return -EINVAL;
-	for (size_t i = 0; i < NAMES; i++) {
-		if (og_streq(names[i], name + 4))
-			return (int)i;
-	}
-	return -EINVAL;
-}
+#include "format/oci_names.h"
 
 struct cap_data {
 	struct __user_cap_data_struct half[2];
@@ -141,12 +84,12 @@ int og_caps_apply(const struct og_caps *caps, uint64_t extra, struct og_err *err
 
 	if (syscall(SYS_capset, &header, data.half) < 0)
 		return og_fail(err, -errno, "set process.capabilities");
-	for (unsigned int cap = 0; cap < NAMES; cap++) {
+	for (int cap = 0; og_cap_name(cap) != NULL; cap++) {
 		if ((caps->ambient >> cap & 1) == 0)
 			continue;
 		if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, cap, 0, 0) < 0)
-			return og_fail(err, -errno, "process.capabilities.ambient: CAP_%s",
-				       names[cap]);
+			return og_fail(err, -errno, "process.capabilities.ambient: %s",
+				       og_cap_name(cap));
 	}
 	return 0;
 }

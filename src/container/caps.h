@@ -11,9 +11,6 @@ struct og_caps {
 	uint64_t bounding, effective, permitted, inheritable, ambient; /* bit N: capability N */
 };
 
-/* The number of "CAP_CHOWN", or -EINVAL. */
-int og_cap_number(const char *name);
-
 /*
  * What @capabilities asks for. Names that we do not know, and capabilities that this process has
  * not, are left out as the specification wants; no capabilities at all when none were given.

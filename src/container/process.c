@@ -19,43 +19,18 @@
 #include "base/path.h"
 #include "base/text.h"
 #include "container/caps.h"
+#include "format/oci_names.h"
 
 /* Where programs are looked for when the environment does not say. */
 #define PATH_DEFAULT "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 #define PASSWD_MAX   (1U << 20) /* of the image; larger ones only cost HOME */
-
-struct rlimit_name {
-	const char *name;
-	int number;
-};
-
-#define LIMIT(name)                            \
-	{                                      \
-		"RLIMIT_" #name, RLIMIT_##name \
-	}
-
-static const struct rlimit_name rlimit_names[] = {
-	LIMIT(AS),     LIMIT(CORE),   LIMIT(CPU),	 LIMIT(DATA),
-	LIMIT(FSIZE),  LIMIT(LOCKS),  LIMIT(MEMLOCK),	 LIMIT(MSGQUEUE),
-	LIMIT(NICE),   LIMIT(NOFILE), LIMIT(NPROC),	 LIMIT(RSS),
-	LIMIT(RTPRIO), LIMIT(RTTIME), LIMIT(SIGPENDING), LIMIT(STACK),
-};
-
-static int rlimit_number(const char *name)
-{
-	for (size_t i = 0; i < sizeof(rlimit_names) / sizeof(rlimit_names[0]); i++) {
-		if (og_streq(rlimit_names[i].name, name))
-			return rlimit_names[i].number;
-	}
-	return -EINVAL;
-}
 
 static int set_rlimits(const struct og_oci_process *process, struct og_err *err)
 {
 	for (size_t i = 0; i < process->rlimits.count; i++) {
 		const struct og_oci_rlimit *limit = &process->rlimits.items[i];
 		struct rlimit value = { .rlim_cur = limit->soft, .rlim_max = limit->hard };
-		int number = rlimit_number(limit->type);
+		int number = og_rlimit_number(limit->type);
 
 		if (number < 0)
 			return og_fail(err, number, "process.rlimits[%zu].type is '%.40s'", i,
