@@ -6,12 +6,14 @@ onggid          a daemon of this test file's own, with the image `busybox:test` 
 start_onggid    a function that starts another one: start_onggid(options=[...], env={...})
 isolation       "container", then "vm": the test runs once for each
 registry        Debian's docker-registry on a loopback port: "127.0.0.1:PORT"
+start_registry  a function that starts another one, with authentication or TLS: lib/registries.py
 busybox_tar     path of the busybox image as a docker archive
 debian_tar      path of a Debian root file system as a tar
 
 ONGGI_REQUIRE_ALL=1 (set by CI) turns each skip for want of a tool into a failure.
 """
 
+import contextlib
 import os
 import pathlib
 import shutil
@@ -148,13 +150,11 @@ def free_port():
         return listener.getsockname()[1]
 
 
-@pytest.fixture(scope="session")
-def registry(test_folder, nothing_is_left_behind):
-    """An empty registry that speaks HTTP without authentication."""
-    del nothing_is_left_behind  # which must look after this has ended
+@contextlib.contextmanager
+def run_registry(folder, more="", tls=""):
+    """Debian's docker-registry on a loopback port: yields "127.0.0.1:PORT"."""
     tool = need_tool("docker-registry")
     port = free_port()
-    folder = test_folder / "registry"
     folder.mkdir()
     config = folder / "config.yml"
     config.write_text(f"""version: 0.1
@@ -162,7 +162,10 @@ log: {{level: warn}}
 storage:
   filesystem: {{rootdirectory: {folder}/data}}
   delete: {{enabled: true}}
-http: {{addr: "127.0.0.1:{port}"}}
+http:
+  addr: "127.0.0.1:{port}"
+{tls}
+{more}
 """)
     with open(folder / "log", "wb") as log:
         process = subprocess.Popen([tool, "serve", config], stdin=subprocess.DEVNULL, stdout=log,
@@ -179,3 +182,21 @@ http: {{addr: "127.0.0.1:{port}"}}
     finally:
         process.terminate()
         process.wait(10)
+
+
+@pytest.fixture(scope="session")
+def registry(test_folder, nothing_is_left_behind):
+    """An empty registry that speaks HTTP without authentication."""
+    del nothing_is_left_behind  # which must look after this has ended
+    with run_registry(test_folder / "registry") as address:
+        yield address
+
+
+@pytest.fixture
+def start_registry(test_folder):
+    """Starts further registries: start_registry(more="auth: ...", tls="  tls: ...")."""
+    with contextlib.ExitStack() as stack:
+        def start(more="", tls=""):
+            folder = pathlib.Path(tempfile.mkdtemp(prefix="registry-", dir=test_folder)) / "one"
+            return stack.enter_context(run_registry(folder, more, tls))
+        yield start

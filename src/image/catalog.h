@@ -26,14 +26,14 @@ struct og_record_layer {
 	struct og_digest blob;
 	char media_type[96];
 	uint64_t blob_bytes; /* as it travels */
-	uint64_t bytes;	     /* uncompressed */
+	uint64_t bytes;	     /* of its files */
 };
 
 /* An image as it is recorded. */
 struct og_record {
 	struct og_digest id;		/* of the configuration */
 	struct og_digest manifest;	/* the blob that describes it */
-	uint64_t size;			/* bytes of its layers, uncompressed */
+	uint64_t size;			/* bytes of its layers' files */
 	struct og_record_layer *layers; /* bottom to top; owned */
 	size_t layer_count;
 };
@@ -46,7 +46,7 @@ int og_catalog_open(int root_fd, struct og_db **ret_db, struct og_err *err);
 int og_catalog_has_file(struct og_db *db, const char *name, bool *ret_known, struct og_err *err);
 int og_catalog_has_image(struct og_db *db, const char *id, bool *ret_known, struct og_err *err);
 
-/* Uncompressed bytes of a layer that an image has. Returns 1, 0 when none has it, or an error. */
+/* Bytes of the files in a layer that an image has. Returns 1, 0 when none has it, or an error. */
 int og_catalog_layer_bytes(struct og_db *db, const struct og_digest *diff_id, uint64_t *ret_bytes,
 			   struct og_err *err);
 

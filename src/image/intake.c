@@ -43,15 +43,20 @@ void og_intake_done(struct og_intake *intake)
 	*intake = (struct og_intake){};
 }
 
+static void look_at_head(struct og_intake *intake, const uint8_t *buf, size_t len)
+{
+	size_t room = sizeof(intake->head) - (size_t)intake->bytes;
+
+	memcpy(intake->head + intake->bytes, buf, len < room ? len : room);
+}
+
 int og_intake_write(struct og_intake *intake, const void *buf, size_t len, struct og_err *err)
 {
-	static const uint8_t zstd_magic[] = { 0x28, 0xb5, 0x2f, 0xfd };
 	int r;
 
-	if (intake->bytes == 0 && len >= sizeof(zstd_magic))
-		intake->zstd = memcmp(buf, zstd_magic, sizeof(zstd_magic)) == 0;
+	if (intake->bytes < sizeof(intake->head))
+		look_at_head(intake, buf, len);
 	r = og_relay_push(intake->relay, buf, len, err);
-
 	if (r == 0)
 		r = og_blob_write(&intake->blob, buf, len, err);
 	if (r == 0)
@@ -72,9 +77,12 @@ int og_intake_finish(struct og_intake *intake, struct og_err *err)
 
 static const char *media_type_of(const struct og_intake *intake)
 {
+	static const uint8_t zstd[] = { 0x28, 0xb5, 0x2f, 0xfd };
+
 	if (og_digest_equal(&intake->blob.digest, &intake->info.diff_id))
 		return OG_MEDIA_OCI_LAYER;
-	return intake->zstd ? OG_MEDIA_OCI_LAYER_ZSTD : OG_MEDIA_OCI_LAYER_GZIP;
+	return memcmp(intake->head, zstd, sizeof(zstd)) == 0 ? OG_MEDIA_OCI_LAYER_ZSTD
+							     : OG_MEDIA_OCI_LAYER_GZIP;
 }
 
 struct og_record_layer og_intake_layer(const struct og_intake *intake)
@@ -83,7 +91,7 @@ struct og_record_layer og_intake_layer(const struct og_intake *intake)
 		.diff_id = intake->info.diff_id,
 		.blob = intake->blob.digest,
 		.blob_bytes = intake->bytes,
-		.bytes = intake->info.tar_bytes,
+		.bytes = intake->info.content_bytes,
 	};
 
 	(void)snprintf(layer.media_type, sizeof(layer.media_type), "%s", media_type_of(intake));

@@ -66,7 +66,7 @@ struct og_intake {
 	struct og_relay *relay;	   /* owned */
 	struct og_layer_info info; /* after og_intake_finish() */
 	uint64_t bytes;		   /* taken so far */
-	bool zstd;		   /* it began as zstd does */
+	uint8_t head[4];	   /* the first of them */
 };
 
 /* og_intake_done() takes one that was zeroed; what was not published is gone then. */

@@ -231,7 +231,7 @@ static int download(struct fetch *fetch, struct og_err *err)
 	if (r == 0)
 		r = og_intake_publish(&fetch->intake, err);
 	if (r == 0)
-		fetch->layer->bytes = fetch->intake.info.tar_bytes;
+		fetch->layer->bytes = fetch->intake.info.content_bytes;
 	og_intake_done(&fetch->intake);
 	return r;
 }
@@ -250,7 +250,7 @@ static int reuse(struct fetch *fetch, struct og_err *err)
 	if (r == 0) {
 		r = og_intake_from_blob(&pull->session, &fetch->want->digest,
 					&fetch->layer->diff_id, &info, err);
-		bytes = info.tar_bytes;
+		bytes = info.content_bytes;
 	}
 	if (r < 0)
 		return r;

@@ -5,6 +5,7 @@
  */
 #include <fcntl.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,7 @@
 struct options {
 	const char *user, *password, *token, *architecture, *format, *output, *message, *in_use;
 	const char *insecure[ARGUMENTS_MAX + 1], *changes[ARGUMENTS_MAX + 1];
+	const char *times; /* of a pull: so many at once */
 	bool force, all, quiet;
 	const char *arguments[ARGUMENTS_MAX + 1];
 	size_t count;
@@ -54,7 +56,7 @@ static int open_input(const struct options *o, struct og_err *err)
 	return fd >= 0 ? fd : og_fail(err, -errno, "open '%s'", o->arguments[0]);
 }
 
-static int do_pull(struct og_images *images, const struct options *o, struct og_err *err)
+static int pull_once(struct og_images *images, const struct options *o, struct og_err *err)
 {
 	og_auto_free char *id = NULL;
 	const struct og_pull pull = {
@@ -71,6 +73,47 @@ static int do_pull(struct og_images *images, const struct options *o, struct og_
 
 	if (r == 0)
 		puts(id);
+	return r;
+}
+
+/* One of several pulls of the same image at once. */
+struct puller {
+	struct og_images *images;
+	const struct options *options;
+	pthread_t thread;
+	struct og_err err;
+	int code;
+};
+
+static void *pull_thread(void *data)
+{
+	struct puller *puller = data;
+
+	puller->code = pull_once(puller->images, puller->options, &puller->err);
+	return NULL;
+}
+
+static int do_pull(struct og_images *images, const struct options *o, struct og_err *err)
+{
+	struct puller pullers[ARGUMENTS_MAX];
+	uint64_t count = 1;
+	int r = 0;
+
+	if (o->times != NULL && og_parse_u64(o->times, 1, ARGUMENTS_MAX, &count) < 0)
+		return og_fail_plain(err, -EINVAL, "--times wants a number up to %d",
+				     ARGUMENTS_MAX);
+	for (size_t i = 0; i < count; i++) {
+		pullers[i] = (struct puller){ .images = images, .options = o };
+		if (pthread_create(&pullers[i].thread, NULL, pull_thread, &pullers[i]) != 0)
+			abort();
+	}
+	for (size_t i = 0; i < count; i++) {
+		(void)pthread_join(pullers[i].thread, NULL);
+		if (pullers[i].code < 0) {
+			*err = pullers[i].err;
+			r = pullers[i].code;
+		}
+	}
 	return r;
 }
 
@@ -248,11 +291,12 @@ static const char **value_slot(struct options *o, const char *name)
 		const char **slot;
 		bool repeats;
 	} slots[] = {
-		{ "--user", &o->user, false },		 { "--password", &o->password, false },
-		{ "--token", &o->token, false },	 { "--arch", &o->architecture, false },
-		{ "--format", &o->format, false },	 { "--output", &o->output, false },
-		{ "--message", &o->message, false },	 { "--in-use", &o->in_use, false },
-		{ "--insecure", &o->insecure[0], true }, { "--change", &o->changes[0], true },
+		{ "--user", &o->user, false },	      { "--password", &o->password, false },
+		{ "--token", &o->token, false },      { "--arch", &o->architecture, false },
+		{ "--format", &o->format, false },    { "--output", &o->output, false },
+		{ "--message", &o->message, false },  { "--in-use", &o->in_use, false },
+		{ "--times", &o->times, false },      { "--insecure", &o->insecure[0], true },
+		{ "--change", &o->changes[0], true },
 	};
 
 	for (size_t i = 0; i < sizeof(slots) / sizeof(slots[0]); i++) {
