@@ -32,8 +32,7 @@ static int wait_(struct call *call, struct og_err *err)
 
 	const char *condition = query_text(call, "condition");
 	og_cleanup(og_wait_freep) struct og_wait *wait = NULL;
-	struct og_json *answer, *error = NULL;
-	char text[256];
+	struct og_json *answer;
 	size_t i = 0;
 	int status, r;
 
@@ -46,15 +45,11 @@ static int wait_(struct call *call, struct og_err *err)
 	if (r == 0)
 		r = og_http_stream(call->request, 200, "application/json", err);
 	if (r == 0)
-		r = og_wait_done(wait, og_http_gone_fd(call->request), &status, text);
+		r = og_wait_done(wait, og_http_gone_fd(call->request), &status);
 	if (r < 0)
 		return r;
-	if (*text != '\0') {
-		error = og_json_new_object();
-		og_json_set_string(error, "Message", text);
-	}
 	answer = og_json_new_object();
-	og_json_set(answer, "Error", error);
+	og_json_set(answer, "Error", NULL); /* of the waiting, not of the workload */
 	og_json_set_int(answer, "StatusCode", status);
 	return write_json_line(call, answer);
 }

@@ -140,11 +140,8 @@ int og_wait_new(struct og_engine *engine, const char *name, enum og_wait_for wha
 struct og_wait *og_wait_free(struct og_wait *wait); /* accepts NULL, returns NULL */
 OG_DEFINE_CLEANUP(struct og_wait, og_wait_free)
 
-/*
- * Blocks until it is over or @gone_fd is readable (-EPIPE). @ret_text is what went wrong, "" for
- * nothing.
- */
-int og_wait_done(struct og_wait *wait, int gone_fd, int *ret_status, char ret_text[256]);
+/* Blocks until it is over or @gone_fd is readable (-EPIPE). */
+int og_wait_done(struct og_wait *wait, int gone_fd, int *ret_status);
 
 /* ---- streams ---- */
 

@@ -203,6 +203,21 @@ static void set_running(struct og_record *record, const struct og_monitor_ready 
 	(void)pthread_mutex_unlock(&record->engine->lock);
 }
 
+/* "x: No such file: No such file": each process on the way up has added the errno's words. */
+static void trim_repeats(char *text)
+{
+	for (;;) {
+		size_t len = strlen(text), tail = 0;
+
+		/* The last part, with the ": " before it. */
+		while (tail < len && strncmp(text + len - tail, ": ", 2) != 0)
+			tail++;
+		if (2 * tail > len || strncmp(text + len - 2 * tail, text + len - tail, tail) != 0)
+			return;
+		text[len - tail] = '\0';
+	}
+}
+
 /* As a shell has it, and as Docker's client looks for it in the text. */
 static int status_of_failure(const char *text)
 {
@@ -247,7 +262,8 @@ static int let_run(struct og_record *record, int exec_dir_fd, const struct og_mo
 	r = og_monitor_start(exec_dir_fd, SPAWN_TIMEOUT_MS, err);
 	if (r < 0) {
 		/* How runc, and so Docker's client, tells of it. */
-		(void)og_fail_in(err, r, "failed to create task for container: failed to start");
+		trim_repeats(err->text);
+		(void)og_fail_in(err, r, "failed to create task for container");
 		err->code = -ENOEXEC;
 		return -ENOEXEC;
 	}
@@ -278,6 +294,7 @@ static int start(struct og_record *record, struct og_err *err)
 	if (r == 0) {
 		r = spawn_monitor(record, exec_dir_fd, lower_fd, &ready, err);
 		if (r < 0) {
+			trim_repeats(err->text);
 			(void)og_fail_in(err, r, "failed to create task for container");
 			err->code = r = -ENOEXEC;
 		}

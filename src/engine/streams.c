@@ -70,7 +70,7 @@ static bool is_over(const struct og_wait *wait)
 	return true;
 }
 
-int og_wait_done(struct og_wait *wait, int gone_fd, int *ret_status, char ret_text[256])
+int og_wait_done(struct og_wait *wait, int gone_fd, int *ret_status)
 {
 	struct og_engine *engine = wait->record->engine;
 
@@ -81,7 +81,6 @@ int og_wait_done(struct og_wait *wait, int gone_fd, int *ret_status, char ret_te
 		(void)pthread_mutex_lock(&engine->lock);
 		over = is_over(wait);
 		*ret_status = wait->record->exit_status;
-		memcpy(ret_text, wait->record->error, sizeof(wait->record->error));
 		(void)pthread_mutex_unlock(&engine->lock);
 		if (over)
 			return 0;
