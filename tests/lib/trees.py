@@ -46,9 +46,10 @@ def mount(kind, where, options):
         os.close(mounted)
 
 
-def file_backed():
-    """Whether the kernel mounts EROFS from a file without a loop device (Linux 6.12)."""
-    with tempfile.NamedTemporaryFile(dir="/var/tmp") as nothing:
+def file_backed(folder):
+    """Whether the kernel mounts EROFS from a file in `folder` without a loop device: Linux 6.12, and
+    a file system with a page cache of its own (not overlayfs)."""
+    with tempfile.NamedTemporaryFile(dir=folder) as nothing:
         nothing.truncate(8192)
         try:
             mount("erofs", "/nowhere", [("source", nothing.name)])
