@@ -13,7 +13,9 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/cleanup.h"
 #include "vmm/device/virtio_mmio.h"
 
 #define RAM_BYTES    (1U << 20)

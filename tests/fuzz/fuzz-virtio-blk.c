@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A disk of two parts that is read-only, or one that is not, by the first byte. */
+#include "replay.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "virtio.h"
+#include "vmm/device/virtio_blk.h"
+
+#define PART_BYTES 5000
+
+static void shrink(void *target, uint8_t argument)
+{
+	struct og_disk_part *parts = target;
+
+	(void)!ftruncate(parts[0].fd, argument * 20);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct input in = { data, size };
+	bool readonly = (take(&in, 1) & 1) != 0;
+	struct og_disk_part parts[] = { { .fd = memfd_create("a", MFD_CLOEXEC) },
+					{ .fd = memfd_create("b", MFD_CLOEXEC), .offset = 8192 } };
+	static struct og_virtio_blk blk;
+	struct og_disk disk;
+	struct driver d;
+
+	driver_init(&d, 16);
+	for (unsigned i = 0; i < 2; i++)
+		if (ftruncate(parts[i].fd, PART_BYTES) < 0)
+			abort();
+	if (og_disk_init(&disk, parts, readonly ? 2 : 1, readonly, NULL) < 0 ||
+	    og_virtio_blk_init(&blk, &disk, "fuzz", &d.mem, NULL) < 0)
+		abort();
+	drive(&d, &blk.virtio, in, shrink, parts);
+	og_virtio_blk_done(&blk);
+	og_close(parts[0].fd);
+	og_close(parts[1].fd);
+	driver_done(&d);
+	return 0;
+}

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vmm/jail.h"
+
+#include <fcntl.h>
+#include <linux/kvm.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+
+#include "base/test.h"
+
+/* What someone would do first who has taken the process over. */
+static void try_execve(void)
+{
+	char *const none[] = { NULL };
+
+	(void)execve("/bin/true", none, none);
+}
+
+static void try_open(void)
+{
+	(void)open("/etc/passwd", O_RDONLY | O_CLOEXEC);
+}
+
+static void try_socket(void)
+{
+	(void)socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+}
+
+static void try_ptrace(void)
+{
+	(void)ptrace(PTRACE_TRACEME, 0, NULL, NULL);
+}
+
+static void try_fork(void)
+{
+	(void)fork();
+}
+
+static void try_mprotect(void)
+{
+	static char page[4096] __attribute__((aligned(4096)));
+
+	(void)mprotect(page, sizeof(page), PROT_READ | PROT_WRITE | PROT_EXEC);
+}
+
+static void try_mmap(void)
+{
+	(void)mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+}
+
+static void try_kill(void)
+{
+	(void)kill(1, 0);
+}
+
+static void try_ioctl(void)
+{
+	(void)ioctl(0, KVM_SET_SREGS, NULL);
+}
+
+static void try_prctl(void)
+{
+	(void)prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+}
+
+static void try_madvise(void)
+{
+	(void)madvise(NULL, 0, MADV_DODUMP);
+}
+
+static void try_32bit(void)
+{
+	long result;
+
+	/* getpid of the 32-bit table, whose numbers mean other calls here */
+	__asm__ volatile("int $0x80" : "=a"(result) : "a"(20) : "memory");
+}
+
+static void (*const attempts[])(void) = {
+	try_execve, try_open, try_socket, try_ptrace, try_fork,	   try_mprotect,
+	try_mmap,   try_kill, try_ioctl,  try_prctl,  try_madvise, try_32bit,
+};
+
+/* Which signal ends a confined child that makes this attempt; 0 when it lives. */
+static int ends_by(int (*jail)(struct og_err *err), void (*attempt)(void))
+{
+	pid_t pid = fork();
+	int status;
+
+	CHECK(pid >= 0);
+	if (pid == 0) {
+		if (og_jail_prepare(NULL) < 0 || jail(NULL) < 0)
+			_exit(99);
+		attempt();
+		_exit(0);
+	}
+	CHECK_EQ(waitpid(pid, &status, 0), pid);
+	CHECK(!WIFEXITED(status) || WEXITSTATUS(status) == 0);
+	return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+}
+
+/* A80 */
+TEST(a_vcpu_that_was_taken_over_can_do_nothing_else)
+{
+	for (size_t i = 0; i < sizeof(attempts) / sizeof(attempts[0]); i++)
+		CHECK_EQ(ends_by(og_jail_vcpu, attempts[i]), SIGSYS);
+}
+
+/* A80 */
+TEST(an_io_thread_that_was_taken_over_can_do_nothing_else)
+{
+	for (size_t i = 0; i < sizeof(attempts) / sizeof(attempts[0]); i++)
+		CHECK_EQ(ends_by(og_jail_io, attempts[i]), SIGSYS);
+}
+
+static void run_vcpu(void)
+{
+	(void)ioctl(0, KVM_RUN, 0);
+}
+
+static void signal_event(void)
+{
+	uint64_t one = 1;
+
+	(void)!write(1, &one, 0);
+}
+
+TEST(what_the_work_takes_is_allowed)
+{
+	CHECK_EQ(ends_by(og_jail_vcpu, run_vcpu), 0);
+	CHECK_EQ(ends_by(og_jail_vcpu, signal_event), 0);
+	CHECK_EQ(ends_by(og_jail_io, signal_event), 0);
+	CHECK_EQ(ends_by(og_jail_io, run_vcpu), SIGSYS);
+}
+
+static void *confined_thread(void *arg)
+{
+	CHECK_OK(og_jail_vcpu(arg));
+	return NULL;
+}
+
+TEST(a_thread_is_confined_alone_and_can_end)
+{
+	struct og_err err = {};
+	pthread_t thread;
+
+#ifdef __SANITIZE_ADDRESS__
+	exit(TEST_SKIP_STATUS); /* it makes system calls of its own when a thread ends */
+#endif
+	CHECK_OK(og_jail_prepare(&err));
+	CHECK_OK(pthread_create(&thread, NULL, confined_thread, &err));
+	CHECK_OK(pthread_join(thread, NULL));
+	CHECK(getppid() > 0); /* this one is not */
+}
+
+/* A81 */
+TEST(the_process_cannot_be_dumped_or_gain_privileges)
+{
+	struct rlimit limit;
+
+	CHECK_OK(og_jail_prepare(NULL));
+	CHECK_EQ(prctl(PR_GET_DUMPABLE, 0, 0, 0, 0), 0);
+	CHECK_EQ(prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0), 1);
+	CHECK_OK(getrlimit(RLIMIT_CORE, &limit));
+	CHECK_EQ(limit.rlim_max, 0);
+}
+
+TEST_MAIN(TEST_ENTRY(a_vcpu_that_was_taken_over_can_do_nothing_else),
+	  TEST_ENTRY(an_io_thread_that_was_taken_over_can_do_nothing_else),
+	  TEST_ENTRY(what_the_work_takes_is_allowed),
+	  TEST_ENTRY(a_thread_is_confined_alone_and_can_end),
+	  TEST_ENTRY(the_process_cannot_be_dumped_or_gain_privileges))
