@@ -23,11 +23,11 @@
 
 #include <stdint.h>
 
-#include "container/cgroup.h"
 #include "container/mounts.h"
 #include "container/namespaces.h"
 #include "container/process.h"
 #include "container/sync.h"
+#include "runtime/cgroup.h"
 #include "runtime/isolation.h"
 
 struct og_launch {

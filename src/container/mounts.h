@@ -14,9 +14,9 @@
 #include <stdbool.h>
 
 #include "base/cleanup.h"
-#include "container/cgroup.h"
 #include "container/mount_options.h"
 #include "format/oci_config.h"
+#include "runtime/cgroup.h"
 
 struct og_mount_plan;
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "container/cgroup.h"
+#include "runtime/cgroup.h"
 
 #include <dirent.h>
 #include <errno.h>

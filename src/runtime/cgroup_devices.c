@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "container/cgroup_devices.h"
+#include "runtime/cgroup_devices.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -11,8 +11,8 @@
 
 #include "base/io.h"
 #include "base/text.h"
-#include "container/cgroup.h"
-#include "container/cgroup_devices.h"
+#include "runtime/cgroup.h"
+#include "runtime/cgroup_devices.h"
 
 #define VALUE_MAX 256 /* "8:16 rbps=18446744073709551615" and processor lists; longer is refused */
 

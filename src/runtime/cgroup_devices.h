@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "container/cgroup.h"
+#include "runtime/cgroup.h"
 
 int og_cgroup_devices(const struct og_cgroup *cgroup, const struct og_oci_resources *resources,
 		      struct og_err *err);
