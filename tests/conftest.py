@@ -7,6 +7,7 @@ start_onggid    a function that starts another one: start_onggid(options=[...], 
 isolation       "container", then "vm": the test runs once for each
 registry        Debian's docker-registry on a loopback port: "127.0.0.1:PORT"
 start_registry  a function that starts another one, with authentication or TLS: lib/registries.py
+image_store     an empty image store worked on by the test program og-images; new_image_store() makes more
 busybox_tar     path of the busybox image as a docker archive
 debian_tar      path of a Debian root file system as a tar
 
@@ -16,6 +17,7 @@ ONGGI_REQUIRE_ALL=1 (set by CI) turns each skip for want of a tool into a failur
 import contextlib
 import os
 import pathlib
+import random
 import shutil
 import socket
 import subprocess
@@ -25,6 +27,7 @@ import pytest
 
 import daemon
 import images
+import imagestore
 import leaks
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -200,3 +203,31 @@ def start_registry(test_folder):
             folder = pathlib.Path(tempfile.mkdtemp(prefix="registry-", dir=test_folder)) / "one"
             return stack.enter_context(run_registry(folder, more, tls))
         yield start
+
+
+@pytest.fixture(scope="session")
+def og_images(require):
+    path = pathlib.Path(os.environ.get("ONGGI_BUILD", ROOT / "build")) / "tests/tools/og-images"
+    if not path.exists():
+        require.lacking(f"no {path}: ninja -C build")
+    return path
+
+
+@pytest.fixture
+def new_image_store(og_images, test_folder):
+    """A function that makes an empty store."""
+    made = []
+
+    def new():
+        folder = test_folder / f"images-{random.randrange(1 << 40):x}"
+        folder.mkdir()
+        made.append(folder)
+        return imagestore.ImageStore(og_images, folder)
+    yield new
+    for folder in made:
+        shutil.rmtree(folder)
+
+
+@pytest.fixture
+def image_store(new_image_store):
+    return new_image_store()

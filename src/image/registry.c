@@ -143,9 +143,17 @@ static int ask_plainly(struct inquiry *inquiry, bool plain_http, const char *aut
 	return og_http_ask(inquiry->client, &request, ret_response, err);
 }
 
-static bool speaks_no_tls(int r)
+/* Did it fail before a word of HTTP was spoken, as where the other side knows no TLS? */
+static bool spoke_no_http(int r)
 {
 	return r == -EPROTO || r == -ECONNREFUSED || r == -ECONNRESET;
+}
+
+static void set_plain_http(struct og_registry *registry)
+{
+	(void)pthread_mutex_lock(&registry->lock);
+	registry->plain_http = true;
+	(void)pthread_mutex_unlock(&registry->lock);
 }
 
 /* HTTPS first; where it may be and HTTPS does not work, HTTP from then on. */
@@ -153,22 +161,23 @@ static int ask_any_scheme(struct inquiry *inquiry, const char *authorization,
 			  struct og_http_response **ret_response, struct og_err *err)
 {
 	struct og_registry *registry = inquiry->registry;
-	struct og_err ignored = {};
+	struct og_err plain_err = {};
 	bool plain_http;
-	int r;
+	int r, plain_r;
 
 	(void)pthread_mutex_lock(&registry->lock);
 	plain_http = registry->plain_http;
 	(void)pthread_mutex_unlock(&registry->lock);
 	r = ask_plainly(inquiry, plain_http, authorization, ret_response, err);
-	if (plain_http || !registry->may_be_insecure || !speaks_no_tls(r))
+	if (plain_http || !registry->may_be_insecure || !spoke_no_http(r))
 		return r;
-	if (ask_plainly(inquiry, true, authorization, ret_response, &ignored) < 0)
-		return r;
-	(void)pthread_mutex_lock(&registry->lock);
-	registry->plain_http = true;
-	(void)pthread_mutex_unlock(&registry->lock);
-	return 0;
+	plain_r = ask_plainly(inquiry, true, authorization, ret_response, &plain_err);
+	if (spoke_no_http(plain_r))
+		return r; /* neither works: HTTPS is what was meant */
+	if (plain_r < 0 && err != NULL)
+		*err = plain_err;
+	set_plain_http(registry);
+	return plain_r;
 }
 
 /* Gets what a 401 asked for, unless another thread has done so since. */

@@ -139,6 +139,11 @@ def oci_archive(path, layers, ref="latest", compression="gzip", config=None):
     return sha256(manifest)
 
 
+def motd_layer(text, *more):
+    """A small layer that differs by its text."""
+    return tar([directory("etc"), entry("etc/motd", text.encode()), *more])
+
+
 def busybox_layer():
     """A small root file system around Debian's busybox-static, as a tar."""
     applets = subprocess.run([BUSYBOX, "--list"], stdout=subprocess.PIPE, check=True,
