@@ -31,8 +31,11 @@
 /* A connection that says nothing for so long is closed, unless an answer is being made (A40). */
 #define OG_HTTP_IDLE_S 120U
 
-/* What a client may still send of a body that nobody reads any more before it is cut off. */
-#define OG_HTTP_DRAIN_MAX (16U * 1024U * 1024U)
+/*
+ * What a client may still send of a body that nobody reads any more before it is cut off. It hears
+ * the answer, "No space left" say, only behind the body: so the size of a large image.
+ */
+#define OG_HTTP_DRAIN_MAX (64ULL * 1024 * 1024 * 1024)
 
 struct og_http_server;
 struct og_http_request;

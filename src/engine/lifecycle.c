@@ -34,6 +34,9 @@
 /* When the monitor was killed nobody knows how the workload ended; it was killed after it. */
 #define STATUS_UNKNOWN 137
 
+/* More often than anyone kills `onggi-runtime delete` by chance. */
+#define DELETE_TRIES_MAX 5
+
 void og_engine_report(struct og_engine *engine, const char *fmt, ...)
 {
 	char text[1024];
@@ -113,15 +116,20 @@ void og_runtime_delete(struct og_engine *engine, const char *id)
 	};
 	struct og_spawn spawn = { .path = engine->runtime, .argv = (char *const *)argv };
 	og_auto_free char *path = og_strdupf("%s/%s", engine->runtime_root, id);
-	og_auto_free char *output = NULL;
 	struct og_err err = {};
-	int r;
+	int r = 0;
 
-	if (path == NULL || access(path, F_OK) < 0)
-		return;
-	r = og_spawn_wait(&spawn, 1024, &output, &err);
-	if (r < 0)
-		og_engine_report(engine, "clean up workload %.12s: %s", id, err.text);
+	/* Deleting may be killed as well, and goes on where it was. */
+	for (int tries = 0; path != NULL && access(path, F_OK) == 0; tries++) {
+		og_auto_free char *output = NULL;
+
+		if (tries == DELETE_TRIES_MAX) {
+			og_engine_report(engine, "clean up workload %.12s: %s", id,
+					 r < 0 ? err.text : "onggi-runtime delete --force fails");
+			return;
+		}
+		r = og_spawn_wait(&spawn, 1024, &output, &err);
+	}
 }
 
 /* Of an earlier run: the next one begins with an empty folder. */
@@ -408,9 +416,8 @@ static void find_exit(struct og_record *record, struct og_monitor_exit *ret_exit
 	og_auto_fd dir_fd = og_record_data_dir(record, false, NULL);
 
 	*ret_exit = (struct og_monitor_exit){ .status = STATUS_UNKNOWN };
-	if (dir_fd >= 0 && og_monitor_read_exit(dir_fd, ret_exit, NULL) == 0)
-		return;
-	og_runtime_delete(record->engine, record->id);
+	if (dir_fd >= 0)
+		(void)og_monitor_read_exit(dir_fd, ret_exit, NULL);
 }
 
 void og_record_ended(struct og_record *record, const struct og_monitor_exit *exit)
@@ -424,6 +431,8 @@ void og_record_ended(struct og_record *record, const struct og_monitor_exit *exi
 		find_exit(record, &found);
 		exit = &found;
 	}
+	/* The monitor has done this, unless it or its onggi-runtime was killed. */
+	og_runtime_delete(engine, record->id);
 	(void)pthread_mutex_lock(&engine->lock);
 	if (!og_record_runs(record)) {
 		(void)pthread_mutex_unlock(&engine->lock);

@@ -79,6 +79,7 @@ int og_record_remove(struct og_record *record, bool volumes, struct og_err *err)
 			record->id);
 	if (!record->listed)
 		return 0;
+	og_runtime_delete(engine, record->id);
 	og_record_clean(record);
 	if (volumes)
 		remove_volumes(record);
