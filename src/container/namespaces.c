@@ -247,7 +247,7 @@ static int set_sysctl(int proc_fd, const struct og_oci_config *config,
 		return og_fail(err, -ENOMEM, "linux.sysctl");
 	for (char *c = path; strchr(pair->key, '/') == NULL && *c != '\0'; c++)
 		*c = *c == '.' ? '/' : *c;
-	if (!is_own(config, path + 4))
+	if (strstr(path, "..") != NULL || !is_own(config, path + 4))
 		return og_fail(
 			err, -EPERM,
 			"linux.sysctl.%.80s is the host's, not of a namespace of this workload",
