@@ -337,11 +337,13 @@ def test_parents_named_in_passing_take_nothing_from_those_below(store):
 
 
 def test_what_follows_its_own_whiteout_is_new(store):
-    lower = store.make(images.tar([images.entry("d/old"), images.entry("e/old"), images.entry("f")]))
+    lower = store.make(images.tar([images.entry("d/old"), images.entry("e/old"), images.entry("f"),
+                                   images.entry("g/old")]))
     upper = store.make(images.tar([
         images.entry(".wh.d"), images.entry("d/new"),
+        images.entry(".wh.g"), images.directory("g"), images.entry("g/new"),
         images.entry("e/new"), images.entry(".wh.e"),
         images.entry("f", b"new"), images.entry(".wh.f")]))
     with store.mounted(lower, upper) as mnt:
-        assert os.listdir(mnt / "d") == os.listdir(mnt / "e") == ["new"]
+        assert os.listdir(mnt / "d") == os.listdir(mnt / "e") == os.listdir(mnt / "g") == ["new"]
         assert (mnt / "f").read_bytes() == b"new"
