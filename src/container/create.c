@@ -23,6 +23,7 @@ static void launch_done(struct og_launch *launch)
 	og_namespaces_done(&launch->namespaces);
 	og_mount_plan_free(launch->plan);
 	og_seccomp_free(launch->seccomp);
+	og_cgroup_entry_done(&launch->entry);
 	og_close(launch->sync.parent_fd);
 	og_close(launch->sync.child_fd);
 	og_close(launch->gate_fd);
@@ -57,7 +58,7 @@ static int make_cgroup(struct og_launch *launch, struct og_err *err)
 		r = og_cgroup_make(launch->cgroup, &lin->resources, err);
 	if (r == 0)
 		r = og_cgroup_limit(launch->cgroup, &lin->resources, err);
-	return r;
+	return r < 0 ? r : og_cgroup_entry_open(launch->cgroup, &launch->entry, err);
 }
 
 /* A console socket of the caller's, or a pair whose other end gives the master to our caller. */
@@ -153,7 +154,7 @@ int og_oom_score_set(pid_t pid, const struct og_oci_process *process, struct og_
 }
 
 /* The runtime's side of what launch.h draws. */
-static int attend(struct og_launch *launch, bool in_v2, struct og_err *err)
+static int attend(struct og_launch *launch, struct og_err *err)
 {
 	struct og_workload *workload = launch->workload;
 	int sync_fd = launch->sync.parent_fd;
@@ -169,13 +170,11 @@ static int attend(struct og_launch *launch, bool in_v2, struct og_err *err)
 	if (r == 0)
 		r = og_workload_save(workload, err);
 	if (r == 0)
-		r = og_cgroup_join(launch->cgroup, workload->pid, in_v2, err);
-	if (r == 0)
 		r = og_oom_score_set(workload->pid, &workload->config->process, err);
 	if (r == 0)
 		r = run_runtime_hooks(launch, err);
 	if (r == 0)
-		r = og_sync_send(sync_fd, OG_SYNC_CGROUP, err);
+		r = og_sync_send(sync_fd, OG_SYNC_SAVED, err);
 	return r < 0 ? r : og_sync_expect(sync_fd, OG_SYNC_READY, err);
 }
 
@@ -197,11 +196,13 @@ static int launch_and_attend(struct og_launch *launch, struct og_err *err)
 {
 	struct og_workload *workload = launch->workload;
 	og_auto_fd cgroup_fd = og_cgroup_v2_fd(launch->cgroup);
-	pid_t pid = og_clone(launch->namespaces.clone_flags, cgroup_fd);
+	pid_t pid;
 	int r;
 
+	launch->in_v2 = cgroup_fd >= 0;
+	pid = og_clone(launch->namespaces.clone_flags, cgroup_fd);
 	if (pid < 0 && cgroup_fd >= 0) { /* a kernel before 5.7, or a group that is no domain */
-		cgroup_fd = og_close(cgroup_fd);
+		launch->in_v2 = false;
 		pid = og_clone(launch->namespaces.clone_flags, -1);
 	}
 	if (pid == 0)
@@ -213,7 +214,7 @@ static int launch_and_attend(struct og_launch *launch, struct og_err *err)
 	launch->console_fd = og_close(launch->console_fd);
 	workload->pid = pid;
 	workload->pid_start = og_pid_start(pid);
-	r = attend(launch, cgroup_fd >= 0, err);
+	r = attend(launch, err);
 	if (r < 0) {
 		r = better_reason(launch, r, err);
 		(void)kill(pid, SIGKILL);
@@ -229,6 +230,7 @@ int og_container_create(struct og_workload *workload, const struct og_create_opt
 	og_cleanup(launch_done) struct og_launch launch = {
 		.workload = workload,
 		.options = options,
+		.entry = { .v2_fd = -EBADF },
 		.sync = { -EBADF, -EBADF },
 		.gate_fd = -EBADF,
 		.console_fd = -EBADF,

@@ -32,6 +32,8 @@ struct joining {
 	bool user;  /* a user namespace among them */
 	struct og_seccomp *seccomp;
 	struct og_cgroup *cgroup;
+	struct og_cgroup_entry entry;
+	bool in_v2;
 	struct og_sync_pair sync;
 	int console_fd;
 };
@@ -43,6 +45,7 @@ static void joining_done(struct joining *joining)
 	og_close(joining->sync.child_fd);
 	og_close(joining->console_fd);
 	og_seccomp_free(joining->seccomp);
+	og_cgroup_entry_done(&joining->entry);
 	og_cgroup_free(joining->cgroup);
 }
 
@@ -92,7 +95,9 @@ static int set_up(struct joining *joining, const struct og_process_setup *setup,
 	int r;
 
 	/* In its groups first: a cgroup namespace shows from where it was entered. */
-	r = og_sync_expect(joining->sync.child_fd, OG_SYNC_CGROUP, err);
+	r = og_sync_expect(joining->sync.child_fd, OG_SYNC_GO, err);
+	if (r == 0)
+		r = og_cgroup_enter(&joining->entry, joining->in_v2, err);
 	if (r < 0)
 		return r;
 	if (flags != 0 && setns(joining->pid_fd, flags) < 0)
@@ -174,6 +179,8 @@ static int prepare(struct joining *joining, int *ret_receive_fd, struct og_err *
 	if (r == 0)
 		r = og_cgroup_load(og_json_get(workload->extra, "cgroups"), &joining->cgroup, err);
 	if (r == 0)
+		r = og_cgroup_entry_open(joining->cgroup, &joining->entry, err);
+	if (r == 0)
 		r = og_sync_open(&joining->sync, err);
 	if (r == 0 && (joining->flags & CLONE_NEWPID) != 0 &&
 	    setns(joining->pid_fd, CLONE_NEWPID) < 0)
@@ -181,25 +188,25 @@ static int prepare(struct joining *joining, int *ret_receive_fd, struct og_err *
 	return r;
 }
 
-static int attend(struct joining *joining, pid_t pid, bool in_v2, struct og_err *err)
+static int attend(struct joining *joining, pid_t pid, struct og_err *err)
 {
-	int r = og_cgroup_join(joining->cgroup, pid, in_v2, err);
+	int r = og_oom_score_set(pid, joining->options->process, err);
 
 	if (r == 0)
-		r = og_oom_score_set(pid, joining->options->process, err);
-	if (r == 0)
-		r = og_sync_send(joining->sync.parent_fd, OG_SYNC_CGROUP, err);
+		r = og_sync_send(joining->sync.parent_fd, OG_SYNC_GO, err);
 	return r < 0 ? r : og_sync_closed(joining->sync.parent_fd, err);
 }
 
 static int launch(struct joining *joining, pid_t *ret_pid, struct og_err *err)
 {
 	og_auto_fd cgroup_fd = og_cgroup_v2_fd(joining->cgroup);
-	pid_t pid = og_clone(0, cgroup_fd);
+	pid_t pid;
 	int r;
 
+	joining->in_v2 = cgroup_fd >= 0;
+	pid = og_clone(0, cgroup_fd);
 	if (pid < 0 && cgroup_fd >= 0) {
-		cgroup_fd = og_close(cgroup_fd);
+		joining->in_v2 = false;
 		pid = og_clone(0, -1);
 	}
 	if (pid == 0)
@@ -208,7 +215,7 @@ static int launch(struct joining *joining, pid_t *ret_pid, struct og_err *err)
 		return og_fail(err, pid, "make a process");
 	joining->sync.child_fd = og_close(joining->sync.child_fd);
 	joining->console_fd = og_close(joining->console_fd);
-	r = attend(joining, pid, cgroup_fd >= 0, err);
+	r = attend(joining, pid, err);
 	if (r < 0) {
 		(void)kill(pid, SIGKILL);
 		(void)og_wait_status(pid);
@@ -225,6 +232,7 @@ int og_container_exec(struct og_workload *workload, const struct og_exec_options
 		.workload = workload,
 		.options = options,
 		.pid_fd = -EBADF,
+		.entry = { .v2_fd = -EBADF },
 		.sync = { -EBADF, -EBADF },
 		.console_fd = -EBADF,
 	};

@@ -112,8 +112,10 @@ static int hooks_and_root(struct og_launch *launch, int root_fd, struct og_err *
 
 static int enter_cgroup(struct og_launch *launch, struct og_err *err)
 {
-	int r = og_sync_expect(launch->sync.child_fd, OG_SYNC_CGROUP, err);
+	int r = og_sync_expect(launch->sync.child_fd, OG_SYNC_SAVED, err);
 
+	if (r == 0) /* so late, that a small memory limit need not hold what the set-up takes */
+		r = og_cgroup_enter(&launch->entry, launch->in_v2, err);
 	if (r == 0 && launch->namespaces.new_cgroup && unshare(CLONE_NEWCGROUP) < 0)
 		r = og_fail(err, -errno, "make a cgroup namespace");
 	return r;

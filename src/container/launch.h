@@ -9,14 +9,14 @@
  *	clone3 -------------------------------> joins namespaces
  *	maps the user namespace  <-- map -----
  *	                         --- go ------> becomes its root
- *	saves the pid, joins the cgroups        mounts everything
+ *	saves the pid                           mounts everything
  *	prestart, createRuntime  <-- hooks ---
  *	                         --- go ------> createContainer hooks, enters the root
- *	                         --- cgroup --> cgroup namespace; user, limits, capabilities
+ *	                         --- saved ---> its cgroups; user, limits, capabilities
  *	returns                  <-- ready ---  waits at the gate for `start`
  *	                                        startContainer hooks, filter, execve
  *
- * The messages in the middle are sent only where they are needed. Until it gets "cgroup", the
+ * The messages in the middle are sent only where they are needed. Until it gets "saved", the
  * first process gives up when the runtime dies; after it, the state knows its pid.
  */
 #pragma once
@@ -35,6 +35,8 @@ struct og_launch {
 	const struct og_create_options *options;
 	struct og_namespaces namespaces;
 	struct og_cgroup *cgroup;
+	struct og_cgroup_entry entry;
+	bool in_v2; /* cloned into the group of version 2 */
 	struct og_mount_plan *plan;
 	struct og_seccomp *seccomp;
 	struct og_sync_pair sync;

@@ -42,14 +42,14 @@ struct og_mount_plan *og_mount_plan_free(struct og_mount_plan *plan)
 }
 
 /* A private clone of a path of the host's, with what is mounted below it if @recursive. */
-static int clone_path(const char *path, bool recursive, struct og_err *err)
+static int clone_path(const char *path, bool recursive, uint64_t attributes, struct og_err *err)
 {
 	unsigned int flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC;
 	int fd = open_tree(AT_FDCWD, path, recursive ? flags | AT_RECURSIVE : flags);
 
 	if (fd < 0)
 		return og_fail(err, -errno, "open '%s'", path);
-	if (og_mount_set(fd, 0, 0, MS_PRIVATE, true) < 0) {
+	if (og_mount_set(fd, attributes, 0, MS_PRIVATE, recursive) < 0) {
 		int r = -errno;
 
 		og_close(fd);
@@ -66,7 +66,7 @@ static int open_root(struct og_mount_plan *plan, const char *bundle, struct og_e
 
 	if (absolute == NULL)
 		return og_fail(err, -ENOMEM, "root.path");
-	plan->root_tree_fd = clone_path(absolute, true, err);
+	plan->root_tree_fd = clone_path(absolute, true, 0, err);
 	plan->root_path = absolute;
 	if (plan->root_tree_fd < 0)
 		return og_fail_in(err, plan->root_tree_fd, "root.path");
@@ -114,7 +114,7 @@ static int plan_bind(struct og_mount_step *step, const char *bundle, struct og_e
 	absolute = source[0] == '/' ? strdup(source) : og_strdupf("%s/%s", bundle, source);
 	if (absolute == NULL)
 		return og_fail(err, -ENOMEM, "source");
-	step->tree_fd = clone_path(absolute, step->options.recursive, err);
+	step->tree_fd = clone_path(absolute, step->options.recursive, 0, err);
 	if (step->tree_fd < 0)
 		return og_fail_in(err, step->tree_fd, "source");
 	if (fstat(step->tree_fd, &st) < 0)
@@ -146,7 +146,7 @@ static int plan_step(struct og_mount_plan *plan, const struct og_mount_request *
 }
 
 static int plan_views(struct og_mount_plan *plan, const struct og_cgroup *cgroup,
-		      struct og_err *err)
+		      uint64_t attributes, struct og_err *err)
 {
 	bool only_v2 = cgroup->count == 1 && cgroup->trees[0].v2;
 
@@ -154,7 +154,7 @@ static int plan_views(struct og_mount_plan *plan, const struct og_cgroup *cgroup
 		const struct og_cgroup_tree *tree = &cgroup->trees[i];
 		struct og_cgroup_view *view = &plan->views[plan->view_count];
 		const char *name = strrchr(tree->mount_point, '/');
-		int fd = clone_path(tree->dir, false, err);
+		int fd = clone_path(tree->dir, false, attributes, err);
 
 		if (fd < 0)
 			return fd;
@@ -171,7 +171,7 @@ static int plan_all(struct og_mount_plan *plan, const struct og_mount_request *r
 		    struct og_err *err)
 {
 	const struct og_oci_config *config = request->config;
-	bool cgroups = false;
+	const struct og_mount_step *cgroups = NULL;
 
 	for (size_t i = 0; i < config->mounts.count; i++) {
 		int r = plan_step(plan, request, &config->mounts.items[i], err);
@@ -179,9 +179,12 @@ static int plan_all(struct og_mount_plan *plan, const struct og_mount_request *r
 		if (r < 0)
 			return og_fail_in(err, r, "mounts[%zu] '%s'", i,
 					  config->mounts.items[i].destination);
-		cgroups = cgroups || plan->steps[i].is_cgroup;
+		if (plan->steps[i].is_cgroup)
+			cgroups = &plan->steps[i];
 	}
-	return cgroups && request->cgroup != NULL ? plan_views(plan, request->cgroup, err) : 0;
+	if (cgroups == NULL || request->cgroup == NULL)
+		return 0;
+	return plan_views(plan, request->cgroup, cgroups->options.attr_set, err);
 }
 
 int og_mount_plan_new(const struct og_mount_request *request, struct og_mount_plan **ret_plan,

@@ -163,8 +163,7 @@ int og_cgroup_mount(const struct og_mount_plan *plan, const struct og_mount_step
 	if (plan->view_count == 0)
 		return og_fail(err, -ENOTSUP, "this host has no control groups");
 	if (plan->view_count == 1 && plan->views[0].name[0] == '\0') {
-		r = og_mount_attributes(plan->views[0].tree_fd, &options, err);
-		return r < 0 ? r : og_mount_attach(plan->views[0].tree_fd, target_fd, err);
+		return og_mount_attach(plan->views[0].tree_fd, target_fd, err);
 	}
 	options.words = &words;
 	options.own_words = 0;
@@ -178,9 +177,7 @@ int og_cgroup_mount(const struct og_mount_plan *plan, const struct og_mount_step
 		if (mkdirat(tmpfs_fd, view->name, 0755) < 0)
 			return og_fail(err, -errno, "make folder '%s'", view->name);
 		dir_fd = openat(tmpfs_fd, view->name, O_PATH | O_DIRECTORY | O_CLOEXEC);
-		r = og_mount_attributes(view->tree_fd, &step->options, err);
-		if (r == 0)
-			r = og_mount_attach(view->tree_fd, dir_fd, err);
+		r = og_mount_attach(view->tree_fd, dir_fd, err);
 	}
 	if (r == 0 && (step->options.attr_set & MOUNT_ATTR_RDONLY) != 0)
 		r = og_mount_set(tmpfs_fd, MOUNT_ATTR_RDONLY, 0, 0, false);

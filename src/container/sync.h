@@ -8,12 +8,12 @@
 #include "base/err.h"
 
 enum og_sync {
-	OG_SYNC_MAP = 'm',    /* child: map my user namespace */
-	OG_SYNC_HOOKS = 'h',  /* child: everything is mounted, nothing pivoted: your hooks */
-	OG_SYNC_CGROUP = 'c', /* parent: you are in your cgroups */
-	OG_SYNC_READY = 'r',  /* child: all done but the program */
-	OG_SYNC_GO = 'g',     /* parent: carry on */
-	OG_SYNC_FAIL = 'f',   /* child: with code and text */
+	OG_SYNC_MAP = 'm',   /* child: map my user namespace */
+	OG_SYNC_HOOKS = 'h', /* child: everything is mounted, nothing pivoted: your hooks */
+	OG_SYNC_SAVED = 's', /* parent: the state knows your pid */
+	OG_SYNC_READY = 'r', /* child: all done but the program */
+	OG_SYNC_GO = 'g',    /* parent: carry on */
+	OG_SYNC_FAIL = 'f',  /* child: with code and text */
 };
 
 struct og_sync_pair {

@@ -361,6 +361,13 @@ static int refuse_used(int dir_fd, const char *dir, struct og_err *err)
 		       : 0;
 }
 
+/* What nearly always is possible: one new folder in one that is there. Returns whether it was. */
+static bool make_at_once(const struct making *making)
+{
+	return !making->enable && !og_streq(making->tree->controllers, "cpuset") &&
+	       mkdir(making->tree->dir, 0755) == 0;
+}
+
 static int make_tree(const struct making *making)
 {
 	const struct og_cgroup_tree *tree = making->tree;
@@ -391,7 +398,7 @@ int og_cgroup_make(const struct og_cgroup *cgroup, const struct og_oci_resources
 			.enable = tree->v2 && (all_v2 || v2_limits),
 			.err = err,
 		};
-		int r = make_tree(&making);
+		int r = make_at_once(&making) ? 0 : make_tree(&making);
 
 		if (r < 0)
 			return r;
@@ -425,6 +432,48 @@ int og_cgroup_join(const struct og_cgroup *cgroup, pid_t pid, bool skip_v2, stru
 		if (r < 0)
 			return og_fail_in(err, r, "join control group '%s'", tree->dir);
 	}
+	return 0;
+}
+
+void og_cgroup_entry_done(struct og_cgroup_entry *entry)
+{
+	for (size_t i = 0; i < entry->count; i++)
+		og_close(entry->fds[i]);
+	entry->count = 0;
+	entry->v2_fd = og_close(entry->v2_fd);
+}
+
+int og_cgroup_entry_open(const struct og_cgroup *cgroup, struct og_cgroup_entry *ret_entry,
+			 struct og_err *err)
+{
+	*ret_entry = (struct og_cgroup_entry){ .v2_fd = -EBADF };
+	for (size_t i = 0; i < cgroup->count; i++) {
+		const struct og_cgroup_tree *tree = &cgroup->trees[i];
+		const char *file = tree->v2 ? "cgroup.procs" : "tasks";
+		char path[4096];
+		int fd;
+
+		if (snprintf(path, sizeof(path), "%s/%s", tree->dir, file) >= (int)sizeof(path))
+			return og_fail(err, -ENAMETOOLONG, "enter '%s'", tree->dir);
+		fd = open(path, O_WRONLY | O_CLOEXEC);
+		if (fd < 0)
+			return og_fail(err, -errno, "open '%s'", path);
+		if (tree->v2)
+			ret_entry->v2_fd = fd;
+		else
+			ret_entry->fds[ret_entry->count++] = fd;
+	}
+	return 0;
+}
+
+int og_cgroup_enter(const struct og_cgroup_entry *entry, bool skip_v2, struct og_err *err)
+{
+	for (size_t i = 0; i < entry->count; i++) {
+		if (write(entry->fds[i], "0", 1) < 0)
+			return og_fail(err, -errno, "enter control group %zu of version 1", i);
+	}
+	if (!skip_v2 && entry->v2_fd >= 0 && write(entry->v2_fd, "0", 1) < 0)
+		return og_fail(err, -errno, "enter the control group of version 2");
 	return 0;
 }
 

@@ -57,6 +57,22 @@ int og_cgroup_v2_fd(const struct og_cgroup *cgroup);
 /* Moves @pid. With @skip_v2 it is there already. */
 int og_cgroup_join(const struct og_cgroup *cgroup, pid_t pid, bool skip_v2, struct og_err *err);
 
+/*
+ * Entering by oneself: the descriptors are opened by the runtime, where the paths are the host's,
+ * and a process of one thread then moves itself. In version 1, unlike being moved, that takes no
+ * lock that waits for RCU (0.2 ms instead of 8 to 13 on Linux 5.18 and later).
+ */
+struct og_cgroup_entry {
+	int fds[OG_CGROUP_TREES_MAX]; /* owned */
+	size_t count;
+	int v2_fd; /* owned; -EBADF: there is no version 2 tree */
+};
+
+int og_cgroup_entry_open(const struct og_cgroup *cgroup, struct og_cgroup_entry *ret_entry,
+			 struct og_err *err);
+void og_cgroup_entry_done(struct og_cgroup_entry *entry);
+int og_cgroup_enter(const struct og_cgroup_entry *entry, bool skip_v2, struct og_err *err);
+
 /* Sends @signal to every process in it, once. Returns how many there were, or an error. */
 int og_cgroup_signal(const struct og_cgroup *cgroup, int signal, struct og_err *err);
 

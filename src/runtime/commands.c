@@ -233,6 +233,8 @@ int og_command_run(const struct og_context *context, struct og_err *err)
 	r = create(context, own_terminal ? &terminal_fd : NULL, &workload, &isolation, err);
 	if (r < 0)
 		return r;
+	if (foreground)
+		og_foreground_begin();
 	r = og_workload_start(workload, isolation, err);
 	if (r < 0) {
 		(void)og_workload_delete(context, workload, isolation, NULL);

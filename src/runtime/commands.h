@@ -31,6 +31,9 @@ int og_pid_file_write(const struct og_args *args, pid_t pid, struct og_err *err)
 /* --preserve-fds: checks that they are there. */
 int og_preserve_fds_read(const struct og_args *args, unsigned *ret_count, struct og_err *err);
 
+/* From here on signals wait for og_foreground(): called before a program starts that gets them. */
+void og_foreground_begin(void);
+
 /*
  * In the foreground: hands signals on to @pid, and this terminal's bytes to and from
  * @terminal_fd (-1: none), until @pid has ended. Returns its exit status, 128 + N for a signal.

@@ -185,6 +185,8 @@ int og_command_exec(const struct og_context *context, struct og_err *err)
 	process = workload->config->process;
 	r = args->process != NULL ? read_file(args, &process, &additions, err)
 				  : read_flags(args, &process, &additions, err);
+	if (r == 0 && !args->detach)
+		og_foreground_begin();
 	if (r == 0)
 		r = isolation->exec(workload, &options, &pid, err);
 	if (r < 0)

@@ -120,6 +120,16 @@ static int carry(pid_t pid, int signal_fd, int terminal_fd, struct og_err *err)
 	return status;
 }
 
+void og_foreground_begin(void)
+{
+	sigset_t all;
+
+	(void)sigfillset(&all);
+	(void)sigdelset(&all, SIGSEGV);
+	(void)sigdelset(&all, SIGABRT);
+	(void)sigprocmask(SIG_BLOCK, &all, NULL);
+}
+
 int og_foreground(pid_t pid, int terminal_fd, struct og_err *err)
 {
 	og_cleanup(terminal_restore) struct raw_terminal terminal = {};
@@ -127,10 +137,8 @@ int og_foreground(pid_t pid, int terminal_fd, struct og_err *err)
 	int status = 0;
 	sigset_t all;
 
-	(void)sigfillset(&all);
-	(void)sigdelset(&all, SIGSEGV);
-	(void)sigdelset(&all, SIGABRT);
-	(void)sigprocmask(SIG_BLOCK, &all, NULL);
+	og_foreground_begin();
+	(void)sigprocmask(SIG_BLOCK, NULL, &all);
 	signal_fd = signalfd(-1, &all, SFD_CLOEXEC);
 	if (signal_fd < 0)
 		return og_fail(err, -errno, "listen for signals");
