@@ -50,12 +50,26 @@ static void fill_signal_set(sigset_t *set)
 		(void)sigaddset(set, passed_signals[i]);
 }
 
-void og_attach_hold_signals(void)
+int og_attach_hold_signals(struct og_err *err)
 {
 	sigset_t set;
+	int fd;
 
 	fill_signal_set(&set);
 	(void)sigprocmask(SIG_BLOCK, &set, NULL);
+	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return fd < 0 ? og_fail(err, -errno, "watch signals") : fd;
+}
+
+int og_attach_waiting_signal(int signal_fd)
+{
+	struct signalfd_siginfo info;
+
+	while (read(signal_fd, &info, sizeof(info)) == sizeof(info)) {
+		if (info.ssi_signo != SIGWINCH)
+			return (int)info.ssi_signo;
+	}
+	return 0;
 }
 
 void og_attach_resize(struct og_session *session, const char *path)
@@ -280,16 +294,6 @@ static int run_pump(struct pump *pump)
 	return pump->detached ? OG_ATTACH_DETACHED : OG_ATTACH_ENDED;
 }
 
-static int open_signals(struct og_err *err)
-{
-	sigset_t set;
-	int fd;
-
-	fill_signal_set(&set);
-	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	return fd < 0 ? og_fail(err, -errno, "watch signals") : fd;
-}
-
 int og_attach_run(struct og_session *session, struct og_http *http, const struct og_attach *attach,
 		  struct og_err *err)
 {
@@ -312,8 +316,7 @@ int og_attach_run(struct og_session *session, struct og_http *http, const struct
 		r = og_terminal_make_raw(&terminal, STDIN_FILENO, err);
 	if (r < 0)
 		return r;
-	og_attach_hold_signals();
-	signal_fd = open_signals(err);
+	signal_fd = og_attach_hold_signals(err);
 	if (signal_fd < 0)
 		return signal_fd;
 	pump->signal_fd = signal_fd;

@@ -20,8 +20,14 @@ enum og_attach_end {
 	OG_ATTACH_DETACHED, /* by the keys */
 };
 
-/* Blocks the signals that og_attach_run() takes, so that none is lost before it runs. */
-void og_attach_hold_signals(void);
+/*
+ * Blocks the signals that og_attach_run() takes, so that none is lost before it runs. Returns a
+ * descriptor that is readable while one waits, or a negative errno.
+ */
+int og_attach_hold_signals(struct og_err *err);
+
+/* Takes the first waiting signal but SIGWINCH from that descriptor; 0: there is none. */
+int og_attach_waiting_signal(int signal_fd);
 
 /*
  * Pumps until the stream's end. Returns an og_attach_end, 128 + N when signal N ended us, or a

@@ -125,27 +125,56 @@ struct foreground {
 	bool removed; /* it is removed at its end */
 };
 
+/*
+ * Starts it, unless a signal comes before the daemon's answer: then it is to end, whatever state it
+ * is in by then. Returns 0, an exit status, or a negative errno.
+ */
+static int start_unless_told(struct og_session *session, const struct foreground *run,
+			     int signal_fd, struct og_err *err)
+{
+	og_auto_free char *path = og_strdupf("%s/start", run->attach.path);
+	int number = 0;
+	int r = -ENOMEM;
+
+	while (path != NULL && number == 0) {
+		struct og_call call = { .method = "POST", .path = path, .interrupt_fd = signal_fd };
+
+		r = og_session_call(session, &call, NULL, err);
+		if (r != -EINTR)
+			break;
+		number = og_attach_waiting_signal(signal_fd);
+	}
+	if (number != 0) {
+		(void)og_session_ask(session, run->removed ? "DELETE" : "POST", NULL, NULL,
+				     run->removed ? "%s?force=1" : "%s/kill", run->attach.path);
+		return 128 + number;
+	}
+	if (r < 0) {
+		(void)fprintf(stderr, "onggi: %s\n", err->text);
+		return start_failure(err);
+	}
+	return 0;
+}
+
 /* The streams, the wait, the start, in this order, so that nothing is missed; then the pump. */
 static int run_foreground(struct og_session *session, const struct foreground *run,
 			  struct og_err *err)
 {
 	og_cleanup(og_http_freep) struct og_http *streams = NULL;
 	og_cleanup(og_http_freep) struct og_http *wait = NULL;
-	int r = 0;
+	og_auto_fd signal_fd = og_attach_hold_signals(err);
+	int r = signal_fd < 0 ? signal_fd : 0;
 
-	og_attach_hold_signals();
-	if (run->streams.in || run->streams.out || run->streams.err)
+	if (r == 0 && (run->streams.in || run->streams.out || run->streams.err))
 		r = open_streams(session, run->id, &run->streams, run->attach.detach_keys, &streams,
 				 err);
 	if (r == 0)
 		r = open_wait(session, run->id, run->removed, &wait, err);
 	if (r < 0)
 		return r;
-	r = og_session_ask(session, "POST", NULL, err, "%s/start", run->attach.path);
-	if (r < 0) {
-		(void)fprintf(stderr, "onggi: %s\n", err->text);
-		return start_failure(err);
-	}
+	r = start_unless_told(session, run, signal_fd, err);
+	if (r != 0)
+		return r;
 	if (run->attach.tty)
 		og_attach_resize(session, run->attach.path);
 	if (streams != NULL) {
@@ -494,7 +523,6 @@ static int run_exec(struct og_session *session, const void *values, int argc, ch
 		return og_fail(err, -ENOMEM, "exec");
 	attach.path = path;
 	call.path = start;
-	og_attach_hold_signals();
 	r = og_session_open(session, &call, &http, err);
 	if (r == 0)
 		r = og_answer_check(http, NULL, err);

@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,7 @@
 
 struct og_http {
 	int fd;
+	int interrupt_fd; /* of the call; 0: none */
 	struct og_http1_head head;
 	struct og_http1_body body;
 	size_t start; /* of what was read ahead */
@@ -186,9 +188,28 @@ static int send_chunks(int fd, int from_fd, char *buf, size_t room)
 	}
 }
 
+/* Returns -EINTR when the caller's descriptor is readable before ours. */
+static int wait_for_answer(const struct og_http *http)
+{
+	struct pollfd poll_fds[2] = { { .fd = http->fd, .events = POLLIN },
+				      { .fd = http->interrupt_fd, .events = POLLIN } };
+
+	if (http->interrupt_fd <= 0)
+		return 0;
+	while (poll(poll_fds, 2, -1) < 0) {
+		if (errno != EINTR)
+			return -errno;
+	}
+	return poll_fds[0].revents == 0 ? -EINTR : 0;
+}
+
 /* Reads more behind what is there. Returns the bytes, 0 at the end. */
 static ssize_t fill(struct og_http *http)
 {
+	int r = wait_for_answer(http);
+
+	if (r < 0)
+		return r;
 	for (;;) {
 		ssize_t n = read(http->fd, http->buf + http->end, sizeof(http->buf) - http->end);
 
@@ -231,6 +252,7 @@ int og_http_open(const struct og_host *host, const struct og_http_call *call,
 	if (http == NULL)
 		return og_fail(err, -ENOMEM, "ask the daemon");
 	http->start = http->end = 0;
+	http->interrupt_fd = call->interrupt_fd;
 	http->fd = og_host_connect(host, err);
 	if (http->fd < 0)
 		return http->fd;

@@ -35,6 +35,7 @@ struct og_http_call {
 	const char *body;	    /* JSON text; NULL: none */
 	int body_fd;		    /* > 0: sent in chunks instead, read to its end */
 	bool upgrade;		    /* asks for a raw stream */
+	int interrupt_fd; /* > 0: when this is readable, waiting for the answer ends with -EINTR */
 };
 
 struct og_http;

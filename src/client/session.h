@@ -42,6 +42,7 @@ struct og_call {
 	const char *path; /* behind OG_API, with its query */
 	const char *const *headers;
 	struct og_json *body; /* taken over; NULL: none */
+	int interrupt_fd;     /* as of og_http_call */
 	int status;	      /* result: HTTP's, 0 when there was no answer */
 };
 
