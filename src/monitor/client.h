@@ -146,7 +146,8 @@ int og_monitor_exec_wait(int dir_fd, const char *exec_id, int timeout_ms,
 
 /*
  * Waits for the workload's end: exit.json is written and onggi-runtime's delete is done by then.
- * A workload that was never started is waited for as well.
+ * A workload that was never started is waited for as well. On any error look for exit.json before
+ * taking the monitor for killed: it may have ended just before it was asked.
  */
 int og_monitor_wait(int dir_fd, int timeout_ms, struct og_monitor_exit *ret_exit,
 		    struct og_err *err);

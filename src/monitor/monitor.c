@@ -47,8 +47,8 @@ int monitor_read_pid(struct monitor *monitor, const char *name, pid_t *ret_pid, 
 
 void monitor_check_done(struct monitor *monitor)
 {
-	if (monitor->state == MONITOR_DONE && og_hub_clients(monitor->hub) == 0 &&
-	    !exec_has_clients(monitor))
+	if (monitor->state == MONITOR_DONE && monitor->conn_count == 0 &&
+	    og_hub_clients(monitor->hub) == 0 && !exec_has_clients(monitor))
 		og_loop_stop(monitor->loop);
 }
 

@@ -30,6 +30,7 @@ static void free_conn(struct conn *conn)
 	og_close(conn->fd);
 	og_text_done(&conn->request);
 	free(conn);
+	monitor_check_done(monitor);
 }
 
 /* Returns whether the answer is on its way: it is short, and the first thing on this socket. */
@@ -252,30 +253,38 @@ static bool is_one_of_us(int fd)
 	       (peer.uid == geteuid() || peer.uid == 0);
 }
 
-static void on_connect(struct og_source *source, uint32_t events, void *data)
+/* Returns whether there was one. */
+static bool accept_one(struct monitor *monitor)
 {
-	struct monitor *monitor = data;
 	og_auto_fd fd = accept4(monitor->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	struct conn *conn;
 
-	(void)source;
-	(void)events;
-	if (fd < 0 || !is_one_of_us(fd) ||
+	if (fd < 0)
+		return false;
+	if (!is_one_of_us(fd) ||
 	    monitor->conn_count >= OG_MONITOR_CLIENTS_MAX + OG_MONITOR_EXECS_MAX)
-		return;
+		return true;
 	conn = calloc(1, sizeof(*conn));
 	if (conn == NULL)
-		return;
+		return true;
 	conn->monitor = monitor;
 	conn->fd = fd;
 	if (og_loop_add_fd(monitor->loop, fd, EPOLLIN, on_conn, conn, &conn->source, NULL) < 0) {
 		free(conn);
-		return;
+		return true;
 	}
 	(void)og_take_fd(&fd);
 	conn->next = monitor->conns;
 	monitor->conns = conn;
 	monitor->conn_count++;
+	return true;
+}
+
+static void on_connect(struct og_source *source, uint32_t events, void *data)
+{
+	(void)source;
+	(void)events;
+	(void)accept_one(data);
 }
 
 int monitor_listen(struct monitor *monitor, struct og_err *err)
@@ -293,6 +302,9 @@ void monitor_stop_listening(struct monitor *monitor)
 		return;
 	monitor->listen_source = og_source_remove(monitor->listen_source);
 	(void)unlinkat(monitor->dir_fd, OG_MONITOR_SOCKET_NAME, 0);
+	/* Who has connected is answered still: a reset connection would look like our death. */
+	while (accept_one(monitor))
+		;
 	monitor->listen_fd = og_close(monitor->listen_fd);
 }
 

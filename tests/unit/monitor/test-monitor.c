@@ -143,12 +143,14 @@ static char *read_stream(int fd, enum og_stdstream_id id, size_t *ret_len)
 	return og_text_take(&content);
 }
 
+/* It may have ended and gone before we ask: then exit.json tells. */
 static int wait_end(const struct place *place)
 {
 	struct og_monitor_exit end = {};
 	struct og_err err = {};
 
-	if (og_monitor_wait(place->dir_fd, TIMEOUT_MS, &end, &err) < 0) {
+	if (og_monitor_wait(place->dir_fd, TIMEOUT_MS, &end, &err) < 0 &&
+	    og_monitor_read_exit(place->state_fd, &end, &err) < 0) {
 		fprintf(stderr, "%s\n", err.text);
 		exit(EXIT_FAILURE);
 	}
