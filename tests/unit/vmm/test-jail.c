@@ -100,7 +100,7 @@ static int ends_by(int (*jail)(struct og_err *err), void (*attempt)(void))
 		if (og_jail_prepare(NULL) < 0 || jail(NULL) < 0)
 			_exit(99);
 		attempt();
-		_exit(0);
+		(void)syscall(SYS_exit_group, 0);
 	}
 	CHECK_EQ(waitpid(pid, &status, 0), pid);
 	CHECK(!WIFEXITED(status) || WEXITSTATUS(status) == 0);
