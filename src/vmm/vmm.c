@@ -456,6 +456,8 @@ int og_vmm_run(struct og_vmm *vmm, bool confine, enum og_outcome *ret_outcome, s
 				*err = vmm->vcpus[i].err;
 			return vmm->vcpus[i].err.code;
 		}
+	if (vmm->console != NULL)
+		og_virtio_console_drain(vmm->console);
 	*ret_outcome = (enum og_outcome)atomic_load(&vmm->power.outcome);
 	return 0;
 }

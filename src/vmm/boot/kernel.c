@@ -9,12 +9,14 @@
 #include "vmm/x86/layout.h"
 
 #define SECTOR_BYTES	   512ULL
+#define PARAGRAPH_BYTES	   16ULL
 #define SETUP_OFFSET	   0x1f1
 #define SETUP_SECTS_LEGACY 4	      /* what 0 means */
 #define HEADER_MAGIC	   0x53726448 /* "HdrS" */
 #define HEADER_VERSION_MIN 0x020c
 #define ENTRY_64_OFFSET	   0x200
 #define LOADED_HIGH_FLAG   1
+#define KASLR_USED_FLAG	   2
 #define XLF_KERNEL_64_FLAG 1
 
 /* What a vmlinux is told in place of a bzImage's header. */
@@ -73,6 +75,8 @@ static int plan_bzimage(const struct setup_header *setup, uint64_t file_bytes, u
 		return refuse(err, "bzImage ends inside its setup code");
 
 	bytes = file_bytes - offset;
+	if (bytes < (uint64_t)setup->syssize * PARAGRAPH_BYTES)
+		return refuse(err, "bzImage is cut short");
 	span = bytes > setup->init_size ? bytes : setup->init_size;
 	/* Where it wants to be saves it a move; a relocatable one goes elsewhere if it must. */
 	if (setup->pref_address >= OG_HIGH_RAM_GPA && setup->pref_address < ADDRESS_MAX &&
@@ -158,7 +162,12 @@ static int plan_elf(const uint8_t *head, size_t head_bytes, uint64_t file_bytes,
 	plan->entry = ehdr.e_entry;
 	plan->initrd_end_max = ELF_INITRD_END_MAX;
 	plan->cmdline_max = ELF_CMDLINE_MAX;
-	plan->setup = (struct setup_header){ .boot_flag = 0xaa55, .header = HEADER_MAGIC };
+	/* Its text stays where it was linked; by the flag it still moves its memory about. */
+	plan->setup = (struct setup_header){
+		.boot_flag = 0xaa55,
+		.header = HEADER_MAGIC,
+		.loadflags = LOADED_HIGH_FLAG | KASLR_USED_FLAG,
+	};
 	return 0;
 }
 

@@ -24,6 +24,9 @@ enum {
 /* Requests that one read fills: 64 KiB with Linux's buffers of a page. */
 #define READ_BATCH 16
 
+/* What a guest that stopped may have left: all of its buffers; a forged ring could say more. */
+#define LAST_BYTES_MAX (64U << 20)
+
 /* Transfers in a row before other devices have their turn. */
 #define TURNS_MAX 8
 
@@ -62,11 +65,12 @@ static int gather(struct og_virtio_console *console, struct og_virtq *q, unsigne
 static ssize_t transfer(struct og_virtio_console *console, size_t n, bool in)
 {
 	struct msghdr msg = { .msg_iov = console->iov, .msg_iovlen = n };
+	int out_flags = MSG_NOSIGNAL | (console->last ? 0 : MSG_DONTWAIT);
 	ssize_t r;
 
 	do {
 		r = in ? recvmsg(console->fd, &msg, MSG_DONTWAIT)
-		       : sendmsg(console->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
+		       : sendmsg(console->fd, &msg, out_flags);
 	} while (r < 0 && errno == EINTR);
 	return r < 0 ? -errno : r;
 }
@@ -109,7 +113,7 @@ static int send_batch(struct og_virtio_console *console, struct og_virtq *q)
 
 	if (before > bytes) /* the driver changed a request under way */
 		before = bytes;
-	n = og_iov_slice(console->iov, n, before, bytes);
+	n = og_iov_slice(console->iov, n, before, console->last ? console->last_bytes : bytes);
 	if (n > 0 && !console->closed)
 		moved = transfer(console, n, false);
 	if (moved < 0 && moved != -EAGAIN) {
@@ -119,6 +123,8 @@ static int send_batch(struct og_virtio_console *console, struct og_virtq *q)
 	if (console->closed)
 		moved = (ssize_t)(bytes - before);
 
+	if (console->last && moved > 0)
+		console->last_bytes -= (size_t)moved;
 	console->can_write = moved >= 0 && (size_t)moved == bytes - before;
 	complete_out(console, q, (unsigned)count, before + (moved > 0 ? (size_t)moved : 0));
 	return console->can_write ? 1 : 0;
@@ -131,7 +137,7 @@ static int send_waiting(struct og_virtio_console *console)
 
 	og_virtq_mute(q);
 	for (unsigned turn = 0; r > 0 && console->can_write; turn++) {
-		if (turn == TURNS_MAX) {
+		if (turn == TURNS_MAX && !console->last) {
 			og_virtio_kick(&console->virtio);
 			return 0;
 		}
@@ -326,6 +332,14 @@ int og_virtio_console_init(struct og_virtio_console *console, int fd, const char
 void og_virtio_console_done(struct og_virtio_console *console)
 {
 	og_virtio_done(&console->virtio);
+}
+
+void og_virtio_console_drain(struct og_virtio_console *console)
+{
+	console->last = true;
+	console->last_bytes = LAST_BYTES_MAX;
+	console->can_write = true;
+	og_virtio_work(&console->virtio);
 }
 
 void og_virtio_console_ready(struct og_virtio_console *console, bool readable, bool writable)

@@ -26,6 +26,9 @@ struct og_virtio_console {
 	bool guest_open;
 	unsigned untold;
 
+	bool last;	   /* nothing more will come: wait for the socket */
+	size_t last_bytes; /* how much of that is still waited for */
+
 	size_t sent; /* bytes of the first waiting request that are in the socket already */
 
 	struct iovec iov[OG_CONSOLE_IOV_MAX];
@@ -36,6 +39,12 @@ struct og_virtio_console {
 int og_virtio_console_init(struct og_virtio_console *console, int fd, const char *name,
 			   const struct og_mem *mem, struct og_err *err);
 void og_virtio_console_done(struct og_virtio_console *console);
+
+/*
+ * The guest has stopped: hands what it wrote before to the socket, waiting for whoever reads there,
+ * so that a last line is not lost.
+ */
+void og_virtio_console_drain(struct og_virtio_console *console);
 
 /* I/O thread: the socket became readable or writable (as EPOLLET reports it). */
 void og_virtio_console_ready(struct og_virtio_console *console, bool readable, bool writable);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <pthread.h>
 #include <sys/socket.h>
 
 #include "base/cleanup.h"
@@ -269,6 +270,66 @@ TEST(a_host_that_hangs_up_closes_the_port_and_eats_output)
 	end(&m);
 }
 
+static void *read_to_the_end(void *arg)
+{
+	struct machine *m = arg;
+	static uint8_t buf[65536];
+	uint64_t *total = calloc(1, sizeof(*total));
+	ssize_t got;
+
+	CHECK(total != NULL);
+	while ((got = read(m->fd, buf, sizeof(buf))) > 0)
+		*total += (uint64_t)got;
+	return total;
+}
+
+/* Offers @bytes of output so often, drains, and returns what came out. */
+static uint64_t drained(struct machine *m, uint32_t bytes, uint16_t times)
+{
+	pthread_t reader;
+	void *total;
+	uint64_t out;
+
+	for (uint16_t i = 0; i < times; i++)
+		offer_out(m, i, DATA_GPA, bytes);
+	work(m);
+	CHECK_OK(pthread_create(&reader, NULL, read_to_the_end, m));
+	og_virtio_console_drain(&m->console);
+	CHECK_OK(shutdown(m->device_fd, SHUT_WR));
+	CHECK_OK(pthread_join(reader, &total));
+	out = *(uint64_t *)total;
+	free(total);
+	return out;
+}
+
+TEST(what_a_guest_wrote_before_it_stopped_is_delivered)
+{
+	static struct machine m;
+
+	begin(&m, PORTS);
+	open_port(&m);
+	CHECK_EQ(drained(&m, 700000, 5), 5 * 700000);
+	CHECK_EQ(driver_used(&m.d, OUT), 5);
+	end(&m);
+}
+
+TEST(a_stopped_guest_cannot_keep_the_device_for_ever)
+{
+	static struct machine m;
+
+	begin(&m, PORTS);
+	open_port(&m);
+	/* Each chain names the same memory again and again. */
+	for (uint16_t i = 1; i < SIZE; i++)
+		driver_desc(&m.d, OUT, i, DATA_GPA, RAM_BYTES - DATA_GPA, VRING_DESC_F_NEXT,
+			    (uint16_t)(i + 1));
+	driver_desc(&m.d, OUT, SIZE - 1, DATA_GPA, 1, 0, 0);
+	for (uint16_t i = 1; i < SIZE; i++)
+		driver_offer(&m.d, OUT, 1);
+	CHECK(drained(&m, 1, 0) < 70U << 20);
+	end(&m);
+}
+
 TEST(requests_of_the_wrong_direction_ask_for_a_reset)
 {
 	static struct machine m;
@@ -314,5 +375,7 @@ TEST_MAIN(TEST_ENTRY(the_port_is_added_named_and_opened),
 	  TEST_ENTRY(a_host_that_does_not_read_holds_the_guest_back),
 	  TEST_ENTRY(a_request_that_shrinks_under_way_is_finished),
 	  TEST_ENTRY(a_host_that_hangs_up_closes_the_port_and_eats_output),
+	  TEST_ENTRY(what_a_guest_wrote_before_it_stopped_is_delivered),
+	  TEST_ENTRY(a_stopped_guest_cannot_keep_the_device_for_ever),
 	  TEST_ENTRY(requests_of_the_wrong_direction_ask_for_a_reset),
 	  TEST_ENTRY(without_ports_the_stream_is_open_at_once))

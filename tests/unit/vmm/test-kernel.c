@@ -114,6 +114,8 @@ TEST(bzimages_with_bad_headers_are_refused)
 	CHECK_EQ(og_kernel_plan(head, sizeof(head), 4 * 512 + 0x200, MEMORY_END, &plan, NULL),
 		 -ENOEXEC);
 	CHECK_EQ(og_kernel_plan(head, 0x200, 0x200, MEMORY_END, &plan, NULL), -ENOEXEC);
+	bzimage()->syssize = FILE_BYTES / 16; /* more than is behind the setup code */
+	CHECK_EQ(plan_all(&plan), -ENOEXEC);
 	bzimage()->setup_sects = 255;
 	CHECK_EQ(og_kernel_plan(head, sizeof(head), sizeof(head), MEMORY_END, &plan, NULL),
 		 -ENOEXEC);

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""onggi-vmm boots Debian's kernel on KVM: one boot of the lab, many of guests (vmm_guests.py)."""
+
+import importlib.machinery
+import importlib.util
+import json
+import pathlib
+import re
+import subprocess
+
+import pytest
+
+pytestmark = pytest.mark.lab
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
+MODULES = ["virtio_mmio", "virtio_blk", "virtio_rng", "erofs", "ext4"]
+
+
+def lab_tool():
+    loader = importlib.machinery.SourceFileLoader("lab_tool", str(TOP / "tools/lab"))
+    module = importlib.util.module_from_spec(importlib.util.spec_from_loader("lab_tool", loader))
+    loader.exec_module(module)
+    return module
+
+
+def make_initramfs(path):
+    """busybox, our init, and the guest kernel's modules in the order of their needs."""
+    tool = lab_tool()
+    kernels = subprocess.run([TOP / "tools/get-kernels", "cloud"], stdout=subprocess.PIPE, text=True,
+                             check=True).stdout.strip().splitlines()[-1]
+    order = tool.module_order(pathlib.Path(kernels) / "cloud/modules", MODULES)
+    files = {"init": (0o755, (TOP / "tests/lab/guest-init").read_bytes()),
+             "bin/busybox": (0o755, pathlib.Path("/bin/busybox").read_bytes()),
+             "dev/.keep": (0o644, b"")}
+    for file in order:
+        files[f"modules/{tool.module_name(file)}.ko"] = (0o644, tool.module_bytes(file))
+    names = "".join(f"{tool.module_name(file)}.ko\n" for file in order)
+    files["modules/order"] = (0o644, names.encode())
+    path.write_bytes(tool.cpio(files))
+
+
+@pytest.fixture(scope="module")
+def guests(in_lab, prefix, require, tmp_path_factory):
+    require.tool("mkfs.erofs")
+    if not prefix.joinpath("lib/onggi/guest/vmlinux").exists():
+        require.lacking(f"no guest kernel in {prefix}: make install PREFIX={prefix}")
+    initramfs = tmp_path_factory.mktemp("vmm") / "initramfs"
+    make_initramfs(initramfs)
+    script = (f"mkdir /run/work && exec /usr/bin/python3 {TOP}/tests/lab/vmm_guests.py {prefix} "
+              f"{initramfs} /run/work")
+    result = in_lab("sh", "-c", script, timeout=1200)
+    assert result.returncode == 0, result.stderr[-2000:]
+    return json.loads(result.stdout.splitlines()[-1])
+
+
+def facts(run):
+    return dict(re.findall(r"^(\w+)=(.*?)\r?$", run["output"], re.MULTILINE))
+
+
+@pytest.mark.parametrize("cpus", [1, 4, 8])
+def test_linux_boots_with_every_processor_and_powers_off(guests, cpus):
+    run = guests[f"facts-{cpus}"]
+    assert run["status"] == 0, run["output"]
+    assert facts(run)["cpus"] == facts(run)["cores"] == str(cpus)
+
+
+def test_a_bzimage_boots_as_well(guests):
+    assert guests["bzimage"]["status"] == 0, guests["bzimage"]["output"]
+    assert facts(guests["bzimage"])["cpus"] == "1"
+
+
+def test_the_guest_keeps_time_by_kvm_and_has_entropy(guests):
+    found = facts(guests["facts-4"])
+    assert found["clock"] == "kvm-clock"
+    assert found["rng"].startswith("virtio_rng")
+    assert found["entropy"] == "64"
+    assert int(found["year"]) >= 2024
+
+
+def test_an_image_in_parts_is_mounted_and_read_whole(guests):
+    run = guests["disks"]
+    assert run["status"] == 0, run["output"]
+    sums = dict(reversed(words) for words in re.findall(r"^([0-9a-f]{32})  (\S+)", run["output"],
+                                                        re.MULTILINE))
+    assert sums == guests["truth"]["sums"]
+    assert facts(run)["whole"].split()[0] == guests["truth"]["whole"]
+    assert "vda is read-only" in run["output"]
+
+
+def test_what_the_guest_wrote_is_on_the_disk(guests):
+    assert guests["ext4"]["fsck"] == 0
+    assert guests["ext4"]["bytes"] == 1 << 20
+    assert facts(guests["disks"])["written"].split()[0] == guests["ext4"]["file"]
+    assert facts(guests["disks"])["serial"] == "diskb"
+
+
+def test_two_processors_load_disk_and_entropy_at_once(guests):
+    assert "load done" in guests["load"]["output"]
+    assert guests["load"]["status"] == 0
+
+
+def test_a_hundred_megabytes_leave_the_guest_unharmed(guests):
+    run = guests["send"]
+    assert (run["bytes"], run["bad"]) == (3200 * 32768, 0)
+    assert "sent" in run["output"]
+
+
+def test_it_takes_less_than_three_megabytes_beside_linux(guests):
+    assert 0 < guests["send"]["own_kib"] < 3072
+
+
+def test_the_console_echoes_and_sees_its_end(guests):
+    assert guests["echo"]["equal"]
+    assert "stream ended" in guests["echo"]["output"]
+    assert guests["echo"]["status"] == 0
+
+
+def test_a_reboot_without_any_reboot_option_is_clean(guests):
+    assert guests["reboot"]["status"] == 10, guests["reboot"]["output"]
+
+
+def test_a_panic_ends_in_a_reboot(guests):
+    assert guests["panic"]["status"] == 10, guests["panic"]["output"]
+
+
+def test_probe_finds_this_kvm_usable(guests):
+    assert guests["probe"] == {"status": 0, "output": ""}

@@ -1,0 +1,133 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Runs inside the lab: boots Linux under onggi-vmm again and again, and prints what came of it.
+
+    vmm_guests.py PREFIX INITRAMFS WORKDIR
+
+Prints one JSON object: {name of the run: {status, output, seconds, ...}}.
+"""
+
+import hashlib
+import json
+import os
+import pathlib
+import re
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+PREFIX, INITRAMFS, WORK = (pathlib.Path(word) for word in sys.argv[1:4])
+GUEST = PREFIX / "lib/onggi/guest"
+CMDLINE = "console=ttyS0 quiet panic=-1 cryptomgr.notests"
+RESULTS = {}
+MEMORY_MIB = 256
+
+
+def own_memory_kib(pid):
+    """What the process takes beside the guest's memory, proportionally."""
+    total = size = 0
+    for line in pathlib.Path(f"/proc/{pid}/smaps").read_text().splitlines():
+        words = line.split()
+        if re.match(r"[0-9a-f]+-[0-9a-f]+$", words[0]):
+            start, end = (int(word, 16) for word in words[0].split("-"))
+            size = end - start
+        elif words[0] == "Pss:" and size != MEMORY_MIB << 20:
+            total += int(words[1])
+    return total
+
+
+def run(name, command, *options, kernel="vmlinux", talk=None):
+    """Boots a guest, lets talk(stream, pid) use its console, and waits for its end."""
+    ours, theirs = socket.socketpair()
+    words = [PREFIX / "bin/onggi-vmm", "--kernel", GUEST / kernel, "--initrd", INITRAMFS,
+             "--memory", MEMORY_MIB, "--serial", "stdio", "--console", f"fd:{theirs.fileno()}",
+             "--cmdline", f"{CMDLINE} lab.run={command}", *options]
+    begin = time.monotonic()
+    process = subprocess.Popen([str(w) for w in words], pass_fds=[theirs.fileno()],
+                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                               stderr=subprocess.STDOUT)
+    theirs.close()
+    more = talk(ours, process.pid) if talk else {}
+    try:
+        output, _ = process.communicate(timeout=300)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        output, _ = process.communicate()
+        more["timeout"] = True
+    RESULTS[name] = {"status": process.returncode, "output": output.decode(errors="replace"),
+                     "seconds": round(time.monotonic() - begin, 1), **more}
+
+
+def swallow(stream, pid):
+    """Takes 100 MiB of zeros and says how fast they came."""
+    size = bad = own = 0
+    begin = None
+    while size < 3200 * 32768 and (chunk := stream.recv(1 << 20)):
+        begin = begin or time.monotonic()
+        bad += len(chunk) - chunk.count(0)
+        size += len(chunk)
+        if not own and size > 50 << 20:
+            own = own_memory_kib(pid)
+    seconds = time.monotonic() - (begin or 0)
+    return {"bytes": size, "bad": bad, "mb_per_s": round(size / 1e6 / seconds), "own_kib": own}
+
+
+def echo(stream, pid):
+    del pid
+    data, got = os.urandom(4 << 20), bytearray()
+    sender = threading.Thread(target=stream.sendall, args=[data])
+    sender.start()
+    while len(got) < len(data) and (chunk := stream.recv(1 << 20)):
+        got += chunk
+    sender.join()
+    stream.shutdown(socket.SHUT_WR)
+    return {"equal": bytes(got) == data}
+
+
+def make_disks():
+    """An EROFS image cut in two parts with a gap behind, and an ext4 disk; their truth."""
+    tree = WORK / "tree/tree"
+    tree.mkdir(parents=True)
+    sums = {}
+    for i in range(20):
+        data = os.urandom(10_000 * i)
+        (tree / f"file{i}").write_bytes(data)
+        sums[f"tree/file{i}"] = hashlib.md5(data).hexdigest()
+    subprocess.run(["mkfs.erofs", "--quiet", WORK / "image", tree.parent], check=False,
+                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    image = (WORK / "image").read_bytes()
+    (WORK / "one").write_bytes(image[:512_000])
+    (WORK / "two").write_bytes(image[512_000:])
+    whole = hashlib.md5(image + bytes(-len(image) % 512)).hexdigest()
+    with open(WORK / "rw", "wb") as file:
+        file.truncate(64 << 20)
+    subprocess.run(["/sbin/mkfs.ext4", "-q", WORK / "rw"], check=True)
+    RESULTS["truth"] = {"sums": sums, "whole": whole}
+
+
+def main():
+    make_disks()
+    image = ["--disk-readonly", WORK / "one", "--part", f"512000:{WORK / 'two'}"]
+    for cpus in (1, 4, 8):
+        run(f"facts-{cpus}", "facts", "--cpus", cpus)
+    run("bzimage", "facts", kernel="vmlinuz")
+    run("disks", "disks", *image, "--disk", WORK / "rw", "--cpus", 2)
+    fsck = subprocess.run(["/sbin/e2fsck", "-fn", WORK / "rw"], capture_output=True, check=False)
+    dump = subprocess.run(["/sbin/debugfs", "-R", "cat file", WORK / "rw"], capture_output=True,
+                          check=False)
+    RESULTS["ext4"] = {"fsck": fsck.returncode, "file": hashlib.md5(dump.stdout).hexdigest(),
+                       "bytes": len(dump.stdout)}
+    run("load", "load", *image, "--cpus", 2)
+    run("send", "send", "--cpus", 2, talk=swallow)
+    run("echo", "echo_back", "--cpus", 2, talk=echo)
+    run("reboot", "reboot", "--cpus", 2)
+    run("panic", "panic")
+    probe = subprocess.run([PREFIX / "bin/onggi-vmm", "--probe"], capture_output=True, text=True,
+                           check=False)
+    RESULTS["probe"] = {"status": probe.returncode, "output": probe.stderr}
+    print(json.dumps(RESULTS))
+
+
+main()
