@@ -76,9 +76,13 @@ static int bind_node(int dir_fd, const char *name, int tree_fd, struct og_err *e
 	og_auto_fd file_fd = openat(dir_fd, name,
 				    O_RDONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0666);
 	og_auto_fd target_fd = openat(dir_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	struct stat st;
 
-	if (target_fd < 0)
+	(void)file_fd;
+	if (target_fd < 0 || fstat(target_fd, &st) < 0)
 		return og_fail(err, -errno, "make device '%s'", name);
+	if (S_ISLNK(st.st_mode) || S_ISDIR(st.st_mode))
+		return og_fail(err, -EEXIST, "'/dev/%s' is there and is no file", name);
 	return og_mount_attach(tree_fd, target_fd, err);
 }
 

@@ -23,6 +23,8 @@ struct og_mount_plan {
 	char *root_path; /* absolute, of the host */
 	int root_tree_fd;
 	int null_fd;	   /* the host's /dev/null, known to be it; opened inside */
+	dev_t proc_device; /* the image's folder /proc, once it was looked at */
+	ino_t proc_inode;
 	int device_fds[6]; /* of the default devices, with a user namespace: there is no mknod */
 	struct og_mount_step *steps;
 	size_t count;

@@ -246,11 +246,27 @@ static bool is_proc(const struct og_mount_step *step)
 	return !step->options.bind && og_streq(step->mount->type, "proc");
 }
 
+/* Whether @st is the folder /proc of the image, however its name was written. */
+static bool is_proc_folder(struct og_mount_plan *plan, int root_fd, const struct stat *st)
+{
+	if (plan->proc_inode == 0) {
+		og_auto_fd fd = og_open_plain(root_fd, "proc", O_PATH | O_DIRECTORY);
+		struct stat proc;
+
+		if (fd < 0 || fstat(fd, &proc) < 0)
+			return false;
+		plan->proc_device = proc.st_dev;
+		plan->proc_inode = proc.st_ino;
+	}
+	return st->st_dev == plan->proc_device && st->st_ino == plan->proc_inode;
+}
+
 /*
  * Masks, sysctls and security labels rely on /proc being procfs. So nothing but procfs is mounted
  * at /proc, and within it nothing that decides about security is covered.
  */
-static int check_proc(const struct og_mount_step *step, int target_fd, struct og_err *err)
+static int check_proc(struct og_mount_plan *plan, const struct og_mount_step *step, int root_fd,
+		      int target_fd, struct og_err *err)
 {
 	const char *destination = step->mount->destination;
 	struct statfs fs;
@@ -261,12 +277,9 @@ static int check_proc(const struct og_mount_step *step, int target_fd, struct og
 	if (fs.f_type == PROC_SUPER_MAGIC && !may_cover_proc(destination) &&
 	    !(is_proc(step) && st.st_ino == PROC_ROOT_INODE))
 		return og_fail(err, -EPERM, "nothing may be mounted within /proc there");
-	if (!step->options.bind || step->tree_fd < 0)
+	if (is_proc(step) || !is_proc_folder(plan, root_fd, &st))
 		return 0;
-	while (*destination == '/' && destination[1] == '/')
-		destination++;
-	if ((og_streq(destination, "/proc") || og_streq(destination, "/proc/")) &&
-	    (fstatfs(step->tree_fd, &fs) < 0 || fs.f_type != PROC_SUPER_MAGIC))
+	if (step->tree_fd < 0 || fstatfs(step->tree_fd, &fs) < 0 || fs.f_type != PROC_SUPER_MAGIC)
 		return og_fail(err, -EPERM, "only procfs may be mounted at /proc");
 	return 0;
 }
@@ -308,8 +321,8 @@ static int refuse_copy_up(const struct og_mount_step *step, struct og_err *err)
 	return step->options.copy_up ? og_fail(err, -ENOTSUP, "tmpcopyup is not supported yet") : 0;
 }
 
-static int mount_step(const struct og_mount_plan *plan, const struct og_mount_step *step,
-		      int root_fd, struct og_err *err)
+static int mount_step(struct og_mount_plan *plan, const struct og_mount_step *step, int root_fd,
+		      struct og_err *err)
 {
 	og_auto_fd target_fd = -EBADF;
 	og_auto_fd mount_fd = -EBADF;
@@ -318,7 +331,7 @@ static int mount_step(const struct og_mount_plan *plan, const struct og_mount_st
 	if (r == 0)
 		r = open_target(step, root_fd, &target_fd, err);
 	if (r == 0)
-		r = check_proc(step, target_fd, err);
+		r = check_proc(plan, step, root_fd, target_fd, err);
 	if (r < 0)
 		return r;
 	if (step->options.remount)

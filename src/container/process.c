@@ -60,24 +60,30 @@ static int check_cwd(const char *cwd, struct og_err *err)
 	return 0;
 }
 
+/* Links are followed, but none of procfs to a descriptor or another's root. */
+static int go_to(const char *cwd, bool make)
+{
+	og_auto_fd root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	og_auto_fd cwd_fd = og_open_in_root(root_fd, cwd, O_PATH | O_DIRECTORY, 0);
+
+	if (cwd_fd == -ENOENT && make) {
+		int r = og_mkdirs_in_root(root_fd, cwd, 0755, &cwd_fd, NULL);
+
+		if (r < 0)
+			return r;
+	}
+	if (cwd_fd < 0)
+		return cwd_fd;
+	return fchdir(cwd_fd) < 0 ? -errno : 0;
+}
+
 /* Returns -EACCES for a second try as the process's own user. */
 static int enter_cwd(const struct og_process_setup *setup, struct og_err *err)
 {
 	const char *cwd = setup->process->cwd;
+	int r = go_to(cwd, setup->make_cwd);
 
-	if (chdir(cwd) < 0) {
-		og_auto_fd root_fd = -EBADF;
-		int r = -errno;
-
-		if (r != -ENOENT || !setup->make_cwd)
-			return og_fail(err, r, "process.cwd '%s'", cwd);
-		root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-		r = og_mkdirs_in_root(root_fd, cwd, 0755, NULL, err);
-		if (r < 0 || chdir(cwd) < 0)
-			return r < 0 ? og_fail_in(err, r, "process.cwd")
-				     : og_fail(err, -errno, "process.cwd '%s'", cwd);
-	}
-	return check_cwd(cwd, err);
+	return r < 0 ? og_fail(err, r, "process.cwd '%s'", cwd) : check_cwd(cwd, err);
 }
 
 static int set_groups(const struct og_process_setup *setup, struct og_err *err)

@@ -406,9 +406,12 @@ def test_exec_gets_a_terminal_of_its_own(runtime, tmp_path):
         runtime.call("exec", "-t", "-d", "--console-socket", tmp_path / "console", name, "/bin/sh", "-c",
                      "tty; read x; stty size; echo got $x")
         master = bundles.receive_terminal(listener)
+    begin = b""
+    while b"\n" not in begin:
+        begin += os.read(master, 100)
     fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("HHHH", 11, 22, 0, 0))
     os.write(master, b"word\n")
-    out = read_all(master).decode().split()
+    out = (begin + read_all(master)).decode().split()
     os.close(master)
     assert out == ["/dev/pts/0", "word", "11", "22", "got", "word"]
 

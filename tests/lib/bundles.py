@@ -111,11 +111,12 @@ def left(word):
         try:
             if not entry.isdigit():
                 continue
-            line = pathlib.Path("/proc", entry, "cgroup").read_text()
+            lines = pathlib.Path("/proc", entry, "cgroup").read_text().splitlines()
             state = pathlib.Path("/proc", entry, "stat").read_text().rsplit(")", 1)[1].split()[0]
         except OSError:
             continue
-        if word in line and state != "Z":  # who adopted a dead one may take its time
+        # What is dying or dead may still be listed; only that has a group that is gone.
+        if state != "Z" and any(word in line and not line.endswith("(deleted)") for line in lines):
             found.append(f"process {entry}")
     return found
 
