@@ -20,7 +20,7 @@ static int compare_entries(const void *a, const void *b)
 
 int erofs_dir_init(struct erofs_dir *dir, struct og_erofs_inode *inode, struct og_err *err)
 {
-	const struct og_erofs_inode *parent = inode->self != NULL ? inode->self->parent : inode;
+	struct og_erofs_inode *parent = inode->self != NULL ? inode->self->parent : inode;
 	size_t count = 2;
 
 	*dir = (struct erofs_dir){ .inode = inode };

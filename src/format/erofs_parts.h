@@ -9,7 +9,7 @@
 struct erofs_entry {
 	const char *text;
 	size_t len;
-	const struct og_erofs_inode *inode;
+	struct og_erofs_inode *inode;
 };
 
 /* A directory in the order in which they are written. */

@@ -280,8 +280,7 @@ static int each_inode(struct og_erofs_writer *writer, struct og_erofs_inode *roo
 			const struct erofs_entry *entry = &writer->dirs[i].entries[j];
 
 			if (is_child(entry))
-				r = fn(writer, (struct og_erofs_inode *)(uintptr_t)entry->inode,
-				       err);
+				r = fn(writer, entry->inode, err);
 		}
 	}
 	return r;

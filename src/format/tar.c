@@ -17,18 +17,9 @@
 /* Where a header's fields are (POSIX.1-2017, pax, "ustar Interchange Format"; GNU tar manual). */
 #define NAME_AT	       0
 #define NAME_BYTES     100
-#define MODE_AT	       100
-#define UID_AT	       108
-#define GID_AT	       116
-#define ID_BYTES       8
-#define SIZE_AT	       124
-#define TIME_AT	       136
-#define LONG_BYTES     12
 #define TYPE_AT	       156
 #define LINK_AT	       157
 #define MAGIC_AT       257
-#define MAJOR_AT       329
-#define MINOR_AT       337
 #define PREFIX_AT      345
 #define PREFIX_BYTES   155
 #define STAR_MAGIC_AT  508
@@ -36,7 +27,6 @@
 #define GNU_MAP_AT     386
 #define GNU_MAP_COUNT  4
 #define GNU_MORE_AT    482
-#define GNU_REAL_AT    483
 #define GNU_NEXT_COUNT 21
 #define GNU_NEXT_MORE  504
 
@@ -116,13 +106,35 @@ struct og_tar *og_tar_free(struct og_tar *tar)
 	return NULL;
 }
 
-static int field(const uint8_t *block, size_t at, size_t len, int64_t min, int64_t max,
-		 const char *what, int64_t *ret_number, struct og_err *err)
-{
-	int64_t number = 0;
+/* A header's number, and what it may be. */
+struct field {
+	size_t at;
+	size_t len;
+	int64_t min;
+	int64_t max;
+	const char *what;
+};
 
-	if (tar_number(block + at, len, &number) < 0 || number < min || number > max)
-		return og_fail(err, -EBADMSG, "tar header holds no valid %s", what);
+static const struct field mode_field = { 100, 8, 0, UINT32_MAX, "mode" };
+/* -1 means "no one" to the kernel and is no owner. */
+static const struct field uid_field = { 108, 8, 0, UINT32_MAX - 1, "user id" };
+static const struct field gid_field = { 116, 8, 0, UINT32_MAX - 1, "group id" };
+static const struct field size_field = { 124, 12, 0, INT64_MAX, "size" };
+static const struct field special_field = { 124, 12, 0, OG_TAR_SPECIAL_MAX,
+					    "size of a special header" };
+static const struct field mtime_field = { 136, 12, INT64_MIN, INT64_MAX, "time" };
+static const struct field major_field = { 329, 8, 0, UINT32_MAX, "device number" };
+static const struct field minor_field = { 337, 8, 0, UINT32_MAX, "device number" };
+static const struct field real_size_field = { 483, 12, 0, INT64_MAX, "real size" };
+
+static int read_field(const uint8_t *block, const struct field *field, int64_t *ret_number,
+		      struct og_err *err)
+{
+	int64_t number;
+
+	if (tar_number(block + field->at, field->len, &number) < 0 || number < field->min ||
+	    number > field->max)
+		return og_fail(err, -EBADMSG, "tar header holds no valid %s", field->what);
 	*ret_number = number;
 	return 0;
 }
@@ -157,13 +169,13 @@ static int read_owner(struct og_tar *tar, const uint8_t *block, struct og_err *e
 	entry->uid = tar->pax.has_uid ? tar->pax.uid : tar->global.uid;
 	entry->gid = tar->pax.has_gid ? tar->pax.gid : tar->global.gid;
 	if (!tar->pax.has_uid && !tar->global.has_uid) {
-		r = field(block, UID_AT, ID_BYTES, 0, UINT32_MAX - 1, "user id", &number, err);
+		r = read_field(block, &uid_field, &number, err);
 		if (r < 0)
 			return r;
 		entry->uid = (uint32_t)number;
 	}
 	if (!tar->pax.has_gid && !tar->global.has_gid) {
-		r = field(block, GID_AT, ID_BYTES, 0, UINT32_MAX - 1, "group id", &number, err);
+		r = read_field(block, &gid_field, &number, err);
 		if (r < 0)
 			return r;
 		entry->gid = (uint32_t)number;
@@ -179,8 +191,7 @@ static int read_times(struct og_tar *tar, const uint8_t *block, struct og_err *e
 	tar->entry.mtime_nsec = from->mtime_nsec;
 	if (from->has_mtime)
 		return 0;
-	return field(block, TIME_AT, LONG_BYTES, INT64_MIN, INT64_MAX, "time",
-		     &tar->entry.mtime_sec, err);
+	return read_field(block, &mtime_field, &tar->entry.mtime_sec, err);
 }
 
 static int read_device(struct og_tar *tar, const uint8_t *block, struct og_err *err)
@@ -190,9 +201,9 @@ static int read_device(struct og_tar *tar, const uint8_t *block, struct og_err *
 
 	if (tar->entry.type != OG_TAR_CHAR_DEVICE && tar->entry.type != OG_TAR_BLOCK_DEVICE)
 		return 0;
-	r = field(block, MAJOR_AT, ID_BYTES, 0, UINT32_MAX, "device number", &major, err);
+	r = read_field(block, &major_field, &major, err);
 	if (r == 0)
-		r = field(block, MINOR_AT, ID_BYTES, 0, UINT32_MAX, "device number", &minor, err);
+		r = read_field(block, &minor_field, &minor, err);
 	if (r < 0)
 		return r;
 	tar->entry.dev_major = (uint32_t)major;
@@ -267,7 +278,7 @@ static int read_entry(struct og_tar *tar, const uint8_t *block, struct og_err *e
 	if (r < 0)
 		return r;
 	fix_type(tar, block);
-	r = field(block, MODE_AT, ID_BYTES, 0, UINT32_MAX, "mode", &mode, err);
+	r = read_field(block, &mode_field, &mode, err);
 	if (r < 0)
 		return r;
 	tar->entry.mode = (uint32_t)mode & 07777;
@@ -326,7 +337,7 @@ static int begin_content(struct og_tar *tar, struct og_err *err)
 static int begin_gnu_sparse(struct og_tar *tar, const uint8_t *block, struct og_err *err)
 {
 	int64_t real = 0;
-	int r = field(block, GNU_REAL_AT, LONG_BYTES, 0, INT64_MAX, "real size", &real, err);
+	int r = read_field(block, &real_size_field, &real, err);
 
 	if (r < 0)
 		return r;
@@ -373,7 +384,7 @@ static int begin_data(struct og_tar *tar, const uint8_t *block, struct og_err *e
 	if (tar->pax.has_size)
 		size = (int64_t)tar->pax.size;
 	else
-		r = field(block, SIZE_AT, LONG_BYTES, 0, INT64_MAX, "size", &size, err);
+		r = read_field(block, &size_field, &size, err);
 	if (r < 0)
 		return r;
 	if (size > INT64_MAX - OG_TAR_BLOCK_BYTES)
@@ -391,8 +402,7 @@ static int begin_data(struct og_tar *tar, const uint8_t *block, struct og_err *e
 static int begin_special(struct og_tar *tar, const uint8_t *block, struct og_err *err)
 {
 	int64_t size = 0;
-	int r = field(block, SIZE_AT, LONG_BYTES, 0, OG_TAR_SPECIAL_MAX, "special header's size",
-		      &size, err);
+	int r = read_field(block, &special_field, &size, err);
 
 	if (r < 0)
 		return r;

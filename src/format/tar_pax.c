@@ -130,7 +130,7 @@ static int read_xattr(const struct record *record, struct tar_pax *pax, struct o
 static int read_map(const struct record *record, struct tar_pax *pax, struct og_err *err)
 {
 	char *at = record->value;
-	uint64_t number, offset = 0;
+	uint64_t number = 0, offset = 0;
 	bool has_offset = false;
 
 	pax->map.count = 0;
@@ -154,7 +154,7 @@ static int read_map(const struct record *record, struct tar_pax *pax, struct og_
 /* GNU.sparse.offset and .numbytes, 0.0: a pair of records a segment. */
 static int read_segment(const struct record *record, struct tar_pax *pax, struct og_err *err)
 {
-	bool is_offset = og_ends_with(record->key, ".offset"), has;
+	bool is_offset = og_ends_with(record->key, ".offset"), has = false;
 	uint64_t number = 0;
 	int r = read_number(record, INT64_MAX, &number, &has, err);
 

@@ -108,7 +108,7 @@ static int lay_layer(int fd, const struct og_digest *diff_id, struct og_erofs_tr
 		     struct og_erofs_extra *extra, uint32_t number, struct og_err *err)
 {
 	og_auto_free uint8_t *buf = NULL;
-	struct og_erofs_view view;
+	struct og_erofs_view view = {};
 	int r = read_super(fd, &view, err);
 
 	if (r == 0)
@@ -235,7 +235,7 @@ int og_merged_layers(int merged_fd, struct og_merged_layer **ret_layers, size_t 
 {
 	og_auto_free struct og_merged_layer *layers = NULL;
 	og_auto_free uint8_t *buf = NULL;
-	struct og_erofs_view view;
+	struct og_erofs_view view = {};
 	int r = read_super(merged_fd, &view, err);
 
 	if (r == 0 && view.extra_count > 0) {
