@@ -9,7 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <time.h>
 #include <unistd.h>
+#include <x86intrin.h>
 
 #include "base/install.h"
 #include "base/spawn.h"
@@ -32,6 +34,8 @@
 	"console=ttyS0 quiet panic=-1 reboot=t pci=off cryptomgr.notests " \
 	"initcall_blacklist=jent_mod_init 8250.nr_uarts=1 tsc=reliable "   \
 	"rcupdate.rcu_expedited=1 random.trust_cpu=on"
+
+#define TSC_SAMPLE_NS 20000000
 
 /* A command line that is being put together; words are owned. */
 struct words {
@@ -191,6 +195,25 @@ static int qemu_disk(const struct og_vm_machine *machine, size_t index, struct w
 	return 0;
 }
 
+/*
+ * The frequency of the processor's time stamp counter, which QEMU's emulation passes through. A
+ * guest that has to find it out by the emulated PIT fails to when the host is busy, and hangs.
+ */
+static unsigned int tsc_khz(void)
+{
+	struct timespec before, after, pause = { .tv_nsec = TSC_SAMPLE_NS };
+	uint64_t first, ticks, ns;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &before);
+	first = __rdtsc();
+	(void)nanosleep(&pause, NULL);
+	(void)clock_gettime(CLOCK_MONOTONIC, &after);
+	ticks = __rdtsc() - first;
+	ns = (uint64_t)(after.tv_sec - before.tv_sec) * 1000000000U + (uint64_t)after.tv_nsec -
+	     (uint64_t)before.tv_nsec;
+	return (unsigned int)(ticks * 1000000U / ns);
+}
+
 static int qemu_words(const struct og_vm_machine *machine, struct words *words, struct og_err *err)
 {
 	static const char *const fixed[] = {
@@ -209,8 +232,6 @@ static int qemu_words(const struct og_vm_machine *machine, struct words *words, 
 		/* What QEMU may not do: become another user, start programs, change its limits. */
 		"-sandbox",
 		"on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
-		"-append",
-		CMDLINE,
 		"-device",
 		"virtio-serial-device",
 		"-device",
@@ -230,6 +251,8 @@ static int qemu_words(const struct og_vm_machine *machine, struct words *words, 
 	add(words, "/dev/fd/%d", machine->kernel_fd);
 	add(words, "-initrd");
 	add(words, "/dev/fd/%d", machine->initramfs_fd);
+	add(words, "-append");
+	add(words, CMDLINE " tsc_early_khz=%u", tsc_khz());
 	add(words, "-serial");
 	add(words, "file:/dev/fd/%d", machine->log_fd);
 	add(words, "-chardev");
