@@ -225,6 +225,25 @@ static void emit_rule(struct program *program, const struct og_oci_device_rule *
 	emit(program, EXIT);
 }
 
+static bool always_fits(const struct og_oci_device_rule *rule)
+{
+	return rule->type == 'a' && is_any(&rule->major) && is_any(&rule->minor) &&
+	       access_bits(rule->access) == 7;
+}
+
+/* Nothing may follow a rule that always fits: the kernel refuses what can never be reached. */
+static void emit_all(struct program *program, const struct og_oci_resources *resources)
+{
+	emit_start(program);
+	for (size_t i = rule_count(resources); i > 0; i--) {
+		emit_rule(program, rule_at(resources, i - 1));
+		if (always_fits(rule_at(resources, i - 1)))
+			return;
+	}
+	emit(program, SET(0, 0));
+	emit(program, EXIT);
+}
+
 static int load(const struct program *program, struct og_err *err)
 {
 	union bpf_attr attr = {
@@ -251,11 +270,7 @@ static int apply_program(const struct og_cgroup_tree *tree,
 		return og_fail(err, dir_fd < 0 ? -errno : -ENOMEM, "open '%s'", tree->dir);
 	if (all_allowed(resources))
 		return 0;
-	emit_start(program);
-	for (size_t i = rule_count(resources); i > 0; i--)
-		emit_rule(program, rule_at(resources, i - 1));
-	emit(program, SET(0, 0));
-	emit(program, EXIT);
+	emit_all(program, resources);
 	if (program->count > PROGRAM_MAX)
 		return og_fail(err, -E2BIG, "linux.resources.devices has too many rules");
 	program_fd = load(program, err);
