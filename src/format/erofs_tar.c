@@ -25,9 +25,6 @@ struct og_erofs_tar {
 
 	og_erofs_placed_fn *placed; /* may be NULL */
 	void *placed_data;
-	uint64_t run_tar; /* where the file's content began */
-	uint64_t run_erofs;
-	uint64_t run_len;
 };
 
 /* A path without ".", "" and inner "..": any number of leading ".." and then names. */
@@ -465,35 +462,23 @@ static int on_content(void *data, uint64_t offset, const void *buf, size_t len, 
 {
 	struct og_erofs_tar *tar = data;
 
+	int r = 0;
+
 	if (tar->file == NULL)
 		return 0;
-	if (tar->run_len == 0) {
-		tar->run_tar = og_tar_offset(tar->reader);
-		tar->run_erofs = og_erofs_writer_at(tar->writer);
-	}
-	tar->run_len += len;
-	return og_erofs_file_data(tar->writer, offset, buf, len, err);
-}
-
-static int tell_run(struct og_erofs_tar *tar, struct og_err *err)
-{
 	/* Content over several chunks of a sparse file does not lie in one piece. */
-	if (tar->placed == NULL || tar->run_len == 0 || tar->file->chunk_bits != 0)
-		return 0;
-	return tar->placed(tar->placed_data, tar->run_tar, tar->run_erofs, tar->run_len, err);
+	if (tar->placed != NULL && len > 0 && tar->file->chunk_bits == 0)
+		r = tar->placed(tar->placed_data, og_tar_offset(tar->reader),
+				og_erofs_writer_at(tar->writer), len, err);
+	tar->content_bytes += len;
+	return r < 0 ? r : og_erofs_file_data(tar->writer, offset, buf, len, err);
 }
 
 static int on_file_end(void *data, struct og_err *err)
 {
 	struct og_erofs_tar *tar = data;
-	int r;
 
-	if (tar->file == NULL)
-		return 0;
-	r = tell_run(tar, err);
-	tar->content_bytes += tar->run_len;
-	tar->run_len = 0;
-	return r < 0 ? r : og_erofs_file_end(tar->writer, err);
+	return tar->file == NULL ? 0 : og_erofs_file_end(tar->writer, err);
 }
 
 static const struct og_tar_ops ops = {

@@ -56,5 +56,8 @@ uint64_t og_erofs_tar_entries(const struct og_erofs_tar *tar);
 /* The sum of the files' sizes, holes left out. */
 uint64_t og_erofs_tar_content_bytes(const struct og_erofs_tar *tar);
 
-/* Calls @fn for the content of files that are not sparse: in order, a run a file. */
+/*
+ * Calls @fn for the content of files that are not sparse: in order, a piece at a time as it was fed,
+ * just before it is taken.
+ */
 void og_erofs_tar_watch(struct og_erofs_tar *tar, og_erofs_placed_fn *fn, void *data);

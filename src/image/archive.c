@@ -197,7 +197,7 @@ static int find_known_layer(struct og_archive *archive, struct og_member *member
 	(void)pthread_mutex_unlock(&archive->images->store.lock);
 	if (r <= 0)
 		return r;
-	blob = og_file_name(OG_FOLDER_BLOBS, &digest);
+	blob = og_layer_blob_name(&digest, &member->layer.diff_id);
 	layer = og_file_name(OG_FOLDER_LAYERS, &member->layer.diff_id);
 	r = og_session_pin(archive->session, &blob, &blob_exists, err);
 	if (r == 0)

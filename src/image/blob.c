@@ -56,15 +56,7 @@ int og_blob_publish(struct og_blob *blob, struct og_err *err)
 {
 	struct og_file_name name = og_file_name(OG_FOLDER_BLOBS, &blob->digest);
 
-	if (fsync(blob->fd) < 0)
-		return og_fail(err, -errno, "flush '%s'", name.text);
-	if (linkat(AT_FDCWD, og_fd_path(blob->fd).text, blob->store->root_fd, name.text,
-		   AT_SYMLINK_FOLLOW) < 0 &&
-	    errno != EEXIST)
-		return og_fail(err, -errno, "publish '%s'", name.text);
-	if (fsync(blob->store->folder_fds[OG_FOLDER_BLOBS]) < 0)
-		return og_fail(err, -errno, "flush the folder of blobs");
-	return 0;
+	return og_store_publish(blob->store, blob->fd, OG_FOLDER_BLOBS, &name, err);
 }
 
 static int put(struct og_session *session, struct og_blob *blob, const void *buf, size_t len,
@@ -98,26 +90,9 @@ int og_blob_put(struct og_session *session, const void *buf, size_t len,
 	return r;
 }
 
-int og_blob_open(struct og_store *store, const struct og_digest *digest, int *ret_fd,
-		 uint64_t *ret_size, struct og_err *err)
-{
-	struct og_file_name name = og_file_name(OG_FOLDER_BLOBS, digest);
-	og_auto_fd fd = openat(store->root_fd, name.text, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	struct stat st;
-
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return og_fail(err, -errno, "open '%s'", name.text);
-	if (ret_size != NULL)
-		*ret_size = (uint64_t)st.st_size;
-	*ret_fd = og_take_fd(&fd);
-	return 0;
-}
-
 int og_blob_read(struct og_store *store, const struct og_digest *digest, size_t max_bytes,
 		 char **ret_buf, size_t *ret_len, struct og_err *err)
 {
-	og_auto_fd fd = -EBADF;
-	int r = og_blob_open(store, digest, &fd, NULL, err);
-
-	return r < 0 ? r : og_read_all(fd, max_bytes, ret_buf, ret_len, err);
+	return og_read_file(store->root_fd, og_file_name(OG_FOLDER_BLOBS, digest).text, max_bytes,
+			    ret_buf, ret_len, err);
 }

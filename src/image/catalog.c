@@ -83,11 +83,16 @@ int og_catalog_layer_bytes(struct og_db *db, const struct og_digest *diff_id, ui
 
 /* ---- adding ---- */
 
-static int add_file(struct og_db *db, const char *id, enum og_folder folder,
-		    const struct og_digest *digest, struct og_err *err)
+static int add_file(struct og_db *db, const char *id, const char *name, struct og_err *err)
 {
 	return og_db_run(db, err, "INSERT OR IGNORE INTO files (image, name) VALUES (?, ?)", "ss",
-			 id, og_file_name(folder, digest).text);
+			 id, name);
+}
+
+static int add_file_of(struct og_db *db, const char *id, enum og_folder folder,
+		       const struct og_digest *digest, struct og_err *err)
+{
+	return add_file(db, id, og_file_name(folder, digest).text, err);
 }
 
 static int add_layer(struct og_db *db, const char *id, int64_t position,
@@ -100,9 +105,9 @@ static int add_layer(struct og_db *db, const char *id, int64_t position,
 			  (int64_t)layer->blob_bytes, (int64_t)layer->bytes);
 
 	if (r == 0)
-		r = add_file(db, id, OG_FOLDER_BLOBS, &layer->blob, err);
+		r = add_file(db, id, og_layer_blob_name(&layer->blob, &layer->diff_id).text, err);
 	if (r == 0)
-		r = add_file(db, id, OG_FOLDER_LAYERS, &layer->diff_id, err);
+		r = add_file_of(db, id, OG_FOLDER_LAYERS, &layer->diff_id, err);
 	return r;
 }
 
@@ -117,7 +122,7 @@ static int add_merged(struct og_db *db, const char *id, const struct og_record *
 	for (size_t i = 0; i < record->layer_count; i++)
 		diff_ids[i] = record->layers[i].diff_id;
 	r = og_chain_id(diff_ids, record->layer_count, &chain_id, err);
-	return r < 0 ? r : add_file(db, id, OG_FOLDER_MERGED, &chain_id, err);
+	return r < 0 ? r : add_file_of(db, id, OG_FOLDER_MERGED, &chain_id, err);
 }
 
 int og_catalog_add(struct og_db *db, const struct og_record *record, struct og_err *err)
@@ -128,9 +133,9 @@ int og_catalog_add(struct og_db *db, const struct og_record *record, struct og_e
 			  "ssi", id.text, manifest.text, (int64_t)record->size);
 
 	if (r == 0)
-		r = add_file(db, id.text, OG_FOLDER_BLOBS, &record->id, err);
+		r = add_file_of(db, id.text, OG_FOLDER_BLOBS, &record->id, err);
 	if (r == 0)
-		r = add_file(db, id.text, OG_FOLDER_BLOBS, &record->manifest, err);
+		r = add_file_of(db, id.text, OG_FOLDER_BLOBS, &record->manifest, err);
 	for (size_t i = 0; i < record->layer_count && r == 0; i++)
 		r = add_layer(db, id.text, (int64_t)i, &record->layers[i], err);
 	return r < 0 ? r : add_merged(db, id.text, record, err);

@@ -12,6 +12,8 @@
 #include "image/relay.h"
 #include "image/store.h"
 
+struct og_intake_worker; /* private */
+
 struct og_images {
 	struct og_store store;
 };
@@ -56,17 +58,21 @@ int og_bar_advance(struct og_bar *bar, uint64_t bytes);
 /* ---- layers on their way in ---- */
 
 /*
- * A layer and, where wanted, the blob it comes as, verified and published together. The bytes
- * go to the blob's file on the caller's thread, and through og_layer on another.
+ * A layer and the blob it comes as, verified and published together. The bytes of a compressed blob
+ * go to its file on the caller's thread, and through og_layer on another; of one that is a plain tar
+ * only a recipe is kept.
  */
 struct og_intake {
 	struct og_session *session;
-	struct og_blob blob;
-	struct og_layer *layer;	   /* owned */
-	struct og_relay *relay;	   /* owned */
-	struct og_layer_info info; /* after og_intake_finish() */
-	uint64_t bytes;		   /* taken so far */
-	uint8_t head[4];	   /* the first of them */
+	struct og_blob blob;		 /* of a plain one only its digest, in the end */
+	struct og_intake_worker *worker; /* owned; what the other thread works on */
+	struct og_relay *relay;		 /* owned */
+	struct og_layer_info info;	 /* after og_intake_finish() */
+	uint64_t bytes;			 /* taken so far */
+	uint8_t head[4];		 /* the first of them */
+	size_t head_len;
+	bool decided; /* by its head: is it plain? */
+	bool plain;
 };
 
 /* og_intake_done() takes one that was zeroed; what was not published is gone then. */

@@ -261,7 +261,7 @@ static int reuse(struct fetch *fetch, struct og_err *err)
 static int fetch_layer(struct fetch *fetch, struct og_err *err)
 {
 	struct pull *pull = fetch->pull;
-	struct og_file_name blob = og_file_name(OG_FOLDER_BLOBS, &fetch->want->digest);
+	struct og_file_name blob = og_layer_blob_name(&fetch->want->digest, &fetch->layer->diff_id);
 	struct og_file_name layer = og_file_name(OG_FOLDER_LAYERS, &fetch->layer->diff_id);
 	bool exists = false, mine = false;
 	int r = og_session_pin(&pull->session, &layer, &exists, err);

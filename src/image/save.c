@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "format/tar_write.h"
 #include "image/parts.h"
+#include "image/recipe.h"
 
 #define COPY_BYTES (256U << 10)
 
@@ -56,7 +57,11 @@ static int pin_files(struct save *save, const struct og_record *record, struct o
 	int r = og_session_pin(&save->session, &name, &exists, err);
 
 	for (size_t i = 0; i < record->layer_count && r == 0 && exists; i++) {
-		name = og_file_name(OG_FOLDER_BLOBS, &record->layers[i].blob);
+		name = og_layer_blob_name(&record->layers[i].blob, &record->layers[i].diff_id);
+		r = og_session_pin(&save->session, &name, &exists, err);
+		if (r < 0 || !exists)
+			break;
+		name = og_file_name(OG_FOLDER_LAYERS, &record->layers[i].diff_id);
 		r = og_session_pin(&save->session, &name, &exists, err);
 	}
 	if (r == 0 && !exists)
@@ -266,39 +271,55 @@ static bool was_written(struct save *save, const struct og_digest *digest)
 	return false;
 }
 
-static int copy_blob(struct save *save, int fd, uint64_t size, struct og_err *err)
+/* The layer's files may have changed under us (a broken disk): what goes out must be the blob. */
+static int check_copy(struct og_sha256 *sha256, const struct og_digest *digest, struct og_err *err)
 {
+	struct og_digest got;
+
+	og_sha256_finish(sha256, got.sha256);
+	if (og_digest_equal(&got, digest))
+		return 0;
+	return og_fail_plain(err, -EUCLEAN,
+			     "blob %.12s is damaged in the store; remove its image and get it anew",
+			     og_digest_hex(digest).text);
+}
+
+static int copy_blob(struct save *save, struct og_blob_reader *reader,
+		     const struct og_digest *digest, struct og_err *err)
+{
+	og_cleanup(og_sha256_freep) struct og_sha256 *sha256 = NULL;
 	og_auto_free char *buf = malloc(COPY_BYTES);
+	int r = og_sha256_new(&sha256, err);
 
 	if (buf == NULL)
 		return og_fail(err, -ENOMEM, "no memory");
-	while (size > 0) {
-		ssize_t n = og_read_upto(fd, buf, size < COPY_BYTES ? (size_t)size : COPY_BYTES);
-		int r;
+	while (r == 0) {
+		ssize_t n = og_blob_reader_read(reader, buf, COPY_BYTES, err);
 
 		if (n <= 0)
-			return og_fail(err, n < 0 ? (int)n : -EIO, "read a blob");
-		r = put(save, buf, (size_t)n, err);
-		if (r < 0)
-			return r;
-		size -= (uint64_t)n;
+			return n < 0 ? (int)n : check_copy(sha256, digest, err);
+		r = og_sha256_add(sha256, buf, (size_t)n, err);
+		if (r == 0)
+			r = put(save, buf, (size_t)n, err);
 	}
-	return 0;
+	return r;
 }
 
 static int put_blob(struct save *save, const struct og_digest *digest, struct og_err *err)
 {
-	og_auto_fd fd = -EBADF;
-	uint64_t size = 0;
+	og_cleanup(og_blob_reader_freep) struct og_blob_reader *reader = NULL;
+	uint64_t size;
 	int r;
 
 	if (was_written(save, digest))
 		return 0;
-	r = og_blob_open(&save->images->store, digest, &fd, &size, err);
+	r = og_blob_reader_new(&save->images->store, digest, &reader, err);
+	if (r < 0)
+		return r;
+	size = og_blob_reader_size(reader);
+	r = put_header(save, og_file_name(OG_FOLDER_BLOBS, digest).text, false, size, err);
 	if (r == 0)
-		r = put_header(save, og_file_name(OG_FOLDER_BLOBS, digest).text, false, size, err);
-	if (r == 0)
-		r = copy_blob(save, fd, size, err);
+		r = copy_blob(save, reader, digest, err);
 	return r < 0 ? r : put_padding(save, size, err);
 }
 
@@ -321,12 +342,13 @@ static int prepare(struct save *save, struct og_err *err)
 
 	for (size_t i = 0; i < save->count && r == 0; i++) {
 		struct saved *item = &save->items[i];
-		og_auto_fd fd = -EBADF;
+		og_cleanup(og_blob_reader_freep) struct og_blob_reader *config = NULL;
 
-		r = og_blob_open(&save->images->store, &item->record.id, &fd, &item->config_bytes,
-				 err);
-		if (r == 0)
-			r = make_manifest(item, err);
+		r = og_blob_reader_new(&save->images->store, &item->record.id, &config, err);
+		if (r < 0)
+			return r;
+		item->config_bytes = og_blob_reader_size(config);
+		r = make_manifest(item, err);
 		blobs += item->record.layer_count + 2;
 	}
 	save->written = calloc(blobs > 0 ? blobs : 1, sizeof(*save->written));

@@ -20,6 +20,7 @@ static const struct {
 	[OG_FOLDER_BLOBS] = { "blobs/sha256", "" },
 	[OG_FOLDER_LAYERS] = { "layers", ".erofs" },
 	[OG_FOLDER_MERGED] = { "merged", ".erofs" },
+	[OG_FOLDER_RECIPES] = { "recipes", "" },
 };
 
 struct og_file_name og_file_name(enum og_folder folder, const struct og_digest *digest)
@@ -29,6 +30,27 @@ struct og_file_name og_file_name(enum og_folder folder, const struct og_digest *
 	(void)snprintf(name.text, sizeof(name.text), "%s/%s%s", folders[folder].path,
 		       og_digest_hex(digest).text, folders[folder].suffix);
 	return name;
+}
+
+struct og_file_name og_layer_blob_name(const struct og_digest *blob,
+				       const struct og_digest *diff_id)
+{
+	return og_file_name(og_digest_equal(blob, diff_id) ? OG_FOLDER_RECIPES : OG_FOLDER_BLOBS,
+			    blob);
+}
+
+int og_store_publish(struct og_store *store, int fd, enum og_folder folder,
+		     const struct og_file_name *name, struct og_err *err)
+{
+	if (fsync(fd) < 0)
+		return og_fail(err, -errno, "flush '%s'", name->text);
+	if (linkat(AT_FDCWD, og_fd_path(fd).text, store->root_fd, name->text, AT_SYMLINK_FOLLOW) <
+		    0 &&
+	    errno != EEXIST)
+		return og_fail(err, -errno, "publish '%s'", name->text);
+	if (fsync(store->folder_fds[folder]) < 0)
+		return og_fail(err, -errno, "flush '%s'", folders[folder].path);
+	return 0;
 }
 
 /* ---- opening ---- */

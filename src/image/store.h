@@ -22,6 +22,7 @@ enum og_folder {
 	OG_FOLDER_BLOBS,
 	OG_FOLDER_LAYERS,
 	OG_FOLDER_MERGED,
+	OG_FOLDER_RECIPES, /* see recipe.h */
 	OG_FOLDER_COUNT,
 };
 
@@ -30,6 +31,10 @@ struct og_file_name {
 };
 
 struct og_file_name og_file_name(enum og_folder folder, const struct og_digest *digest);
+
+/* Where a layer's blob is kept: an uncompressed one, whose digest is its diffID, as a recipe. */
+struct og_file_name og_layer_blob_name(const struct og_digest *blob,
+				       const struct og_digest *diff_id);
 
 struct og_pin; /* private */
 
@@ -78,6 +83,10 @@ int og_session_claim(struct og_session *session, const struct og_file_name *name
 		     int (*tick)(void *data), void *data, bool *ret_mine, struct og_err *err);
 void og_session_made(struct og_session *session, const struct og_file_name *name);
 
+/* Flushes the unnamed file @fd and gives it its name, durably. One that exists is kept. */
+int og_store_publish(struct og_store *store, int fd, enum og_folder folder,
+		     const struct og_file_name *name, struct og_err *err);
+
 /* ---- blobs ---- */
 
 /* A blob on its way in: bytes go to a file without a name and through SHA-256. */
@@ -102,11 +111,7 @@ int og_blob_publish(struct og_blob *blob, struct og_err *err);
 int og_blob_put(struct og_session *session, const void *buf, size_t len,
 		struct og_digest *ret_digest, struct og_err *err);
 
-/* Opens a published blob. Errors: -ENOENT. *@ret_size may be NULL. */
-int og_blob_open(struct og_store *store, const struct og_digest *digest, int *ret_fd,
-		 uint64_t *ret_size, struct og_err *err);
-
-/* Reads a published blob of at most @max_bytes, NUL-terminated, the caller's to free. */
+/* Reads a document (kept whole) of at most @max_bytes, NUL-terminated, the caller's to free. */
 int og_blob_read(struct og_store *store, const struct og_digest *digest, size_t max_bytes,
 		 char **ret_buf, size_t *ret_len, struct og_err *err);
 

@@ -626,10 +626,31 @@ def test_a_pull_killed_in_the_midst_of_a_layer_leaves_nothing(image_store, image
 def test_rubbish_in_the_folders_of_the_store_is_cleared_away(image_store, archives):
     image_store.ok("load", input=archives["docker"], stdin=None)
     before = image_store.files()
-    for folder in ("blobs/sha256", "layers", "merged"):
+    for folder in ("blobs/sha256", "layers", "merged", "recipes"):
         (image_store.folder / folder / ("0" * 64)).write_bytes(b"half")
     assert len(image_store.list()) == 1
     assert image_store.files() == before
+
+
+def test_a_layer_damaged_on_the_disk_is_told_when_saved(image_store, archives):
+    image_store.ok("load", input=archives["docker"], stdin=None)
+    for path in image_store.folder.glob("layers/*"):
+        content = bytearray(path.read_bytes())
+        if len(content) > 300000:
+            content[content.index(b"one")] ^= 1
+        path.chmod(0o600)
+        path.write_bytes(content)
+    assert "is damaged in the store" in image_store.error("save", "--output", "/dev/null", "test")
+
+
+@pytest.mark.parametrize("keep", [0, 8, 31, 32, 1000, -1])
+def test_a_damaged_recipe_is_told(image_store, keep):
+    image_store.ok("import", "-", "x", input=LAYERS[0], stdin=None)
+    path, = image_store.folder.glob("recipes/*")
+    content = path.read_bytes()
+    path.chmod(0o600)
+    path.write_bytes(content[:keep])
+    assert "is damaged; remove the image" in image_store.error("save", "--output", "/dev/null", "x")
 
 
 def test_a_damaged_database_is_told(image_store, archives):

@@ -375,11 +375,7 @@ def test_a_root_file_system_becomes_an_image(image_store, require, compression):
     assert found["config"]["config"] == {"Cmd": ["sh", "-c"], "Env": ["A=1"]}
     assert found["config"]["history"][0]["comment"] == "hello"
     assert found["diff_ids"] == [images.sha256(LAYERS[0])]
-    saved = subprocess.run(image_store.command("save", "--format", "oci", "mine:1"), capture_output=True,
-                           check=True).stdout
-    with tarfile.open(fileobj=io.BytesIO(saved)) as archive:
-        blob = archive.extractfile("blobs/sha256/" + images.sha256(data)[7:]).read()
-    assert blob == data
+    assert save_layer(image_store, "mine:1", data) == data
 
 
 @pytest.mark.parametrize("words,text", [
@@ -391,6 +387,57 @@ def test_a_root_file_system_becomes_an_image(image_store, require, compression):
 def test_a_bad_wish_is_told_before_anything_is_read(image_store, words, text):
     assert text in image_store.error("import", "-", *words, stdin=subprocess.DEVNULL)
     assert image_store.files() == []
+
+
+def save_layer(store, name, blob):
+    saved = subprocess.run(store.command("save", "--format", "oci", name), capture_output=True,
+                           check=True).stdout
+    with tarfile.open(fileobj=io.BytesIO(saved)) as archive:
+        return archive.extractfile("blobs/sha256/" + images.sha256(blob)[7:]).read()
+
+
+@pytest.mark.parametrize("first,second", [("", "gzip"), ("gzip", "")])
+def test_one_layer_may_come_plain_and_compressed(image_store, first, second):
+    content = [images.entry(f"file-{i}", os.urandom(i * 777 % 9000)) for i in range(60)]
+    content += [images.hardlink("link", "file-3"), images.entry("file-5", b"once more")]
+    tar = images.tar(content)
+    for number, compression in enumerate((first, second)):
+        blob = images.compress(tar, compression)
+        image_store.ok("import", "-", f"x:{number}", input=blob, stdin=None)
+    for number, compression in enumerate((first, second)):
+        blob = images.compress(tar, compression)
+        assert save_layer(image_store, f"x:{number}", blob) == blob
+    image_store.ok("rm", "x:0")
+    assert save_layer(image_store, "x:1", images.compress(tar, second))
+    image_store.ok("rm", "x:1")
+    assert image_store.files() == []
+
+
+def test_the_bytes_of_a_plain_layer_are_kept_once(image_store):
+    tar = images.tar([images.entry("big", os.urandom(8 << 20)), images.entry("zeros", bytes(1 << 20))])
+    image_store.ok("import", "-", "x", input=tar, stdin=None)
+    kept = sum(path.stat().st_blocks * 512 for path in image_store.folder.rglob("*"))
+    assert kept < len(tar) + (1 << 20)
+    assert save_layer(image_store, "x", tar) == tar
+
+
+def test_odd_tars_are_given_back_byte_for_byte(image_store, tmp_path):
+    """Zeros behind the end, sparse files, long names, other formats: all literal, or in its place."""
+    folder = tmp_path / "tree"
+    folder.mkdir()
+    with open(folder / "sparse", "wb") as sparse:
+        sparse.truncate(3 << 20)
+        sparse.seek(1 << 20)
+        sparse.write(os.urandom(70000))
+    (folder / ("n" * 200)).write_bytes(os.urandom(5000))
+    for number in range(30):
+        (folder / f"f{number}").write_bytes(os.urandom(number * 300))
+    for form in ("gnu", "pax", "ustar", "v7"):
+        options = ["--sparse"] if form in ("gnu", "pax") else ["--exclude=nn*"]
+        tar = subprocess.run(["tar", f"--format={form}", *options, "-c", "-C", folder, "."],
+                             stdout=subprocess.PIPE, check=True).stdout + bytes(99 * 512)
+        image_store.ok("import", "-", f"x:{form}", input=tar, stdin=None)
+        assert save_layer(image_store, f"x:{form}", tar) == tar, form
 
 
 # ---- names and removal ----

@@ -62,5 +62,5 @@ class ImageStore:
         known = self.list()
         assert bool(known) == bool(self.files()), self.files()
         hex_ = "[0-9a-f]{64}"
-        pattern = re.compile(f"blobs/sha256/{hex_}|(layers|merged)/{hex_}[.]erofs")
+        pattern = re.compile(f"(blobs/sha256|recipes)/{hex_}|(layers|merged)/{hex_}[.]erofs")
         assert all(pattern.fullmatch(name) for name in self.files()), self.files()

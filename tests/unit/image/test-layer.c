@@ -125,7 +125,11 @@ static int note_run(void *data, uint64_t tar_offset, uint64_t erofs_offset, uint
 	struct run *run = data;
 
 	(void)err;
-	*run = (struct run){ tar_offset, erofs_offset, len, run->count + 1 };
+	if (run->count > 0 && tar_offset == run->tar + run->len &&
+	    erofs_offset == run->erofs + run->len)
+		run->len += len;
+	else
+		*run = (struct run){ tar_offset, erofs_offset, len, run->count + 1 };
 	return 0;
 }
 
