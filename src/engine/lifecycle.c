@@ -14,8 +14,8 @@
 #include "engine/internal.h"
 #include "monitor/client.h"
 
-/* Making namespaces and cgroups takes milliseconds; a busy machine may take a thousand times that. */
-#define SPAWN_TIMEOUT_MS 60000
+/* More than the runtime gives a VM to boot (180 s under emulation): its own text says more. */
+#define SPAWN_TIMEOUT_MS 240000
 #define ASK_TIMEOUT_MS	 10000
 
 /* A client that said it attaches and never does holds up its own start for so long. */
