@@ -444,8 +444,11 @@ static int save(struct call *call, const char *const *names, struct og_err *err)
 		r = og_http_stream(call->request, 200, "application/x-tar", err);
 	if (r < 0)
 		return r;
-	return og_images_save(images(call), names, oci ? OG_ARCHIVE_OCI : OG_ARCHIVE_DOCKER,
-			      write_archive, call->request, err);
+	r = og_images_save(images(call), names, oci ? OG_ARCHIVE_OCI : OG_ARCHIVE_DOCKER,
+			   write_archive, call->request, err);
+	if (r < 0)
+		og_http_break(call->request);
+	return r;
 }
 
 static int save_one(struct call *call, struct og_err *err)

@@ -307,7 +307,8 @@ static int await_room(struct og_http_request *request, size_t len)
 
 		if (request->gone)
 			return -EPIPE;
-		if (!request->body_done)
+		/* Of a request without a body the end may not have been noticed yet. */
+		if (!request->body_done && request->has_body)
 			return kept + len > OG_HTTP_EARLY_MAX ? -EAGAIN : 0;
 		if (kept < HTTP_STREAM_MAX)
 			return 0;
@@ -328,6 +329,14 @@ int og_http_write(struct og_http_request *request, const void *buf, size_t len)
 		wake(request->wake_fd);
 	(void)pthread_mutex_unlock(&request->lock);
 	return r;
+}
+
+void og_http_break(struct og_http_request *request)
+{
+	(void)pthread_mutex_lock(&request->lock);
+	assert(request->answer == HTTP_STREAM);
+	request->broken = true;
+	(void)pthread_mutex_unlock(&request->lock);
 }
 
 int og_http_gone_fd(const struct og_http_request *request)
@@ -440,15 +449,19 @@ void http_request_await_finish(struct og_http_request *request)
 	(void)pthread_mutex_unlock(&request->lock);
 }
 
-/* With the lock held: bytes moved to @buf, or -1 at the end; 0: nothing yet. */
+/* With the lock held: bytes moved to @buf; 0: nothing yet, else libmicrohttpd's word for the end. */
 static ssize_t take_out(struct og_http_request *request, char *buf, size_t max)
 {
 	size_t len = request->out_len - request->out_at;
 
 	if (len > max)
 		len = max;
-	if (len == 0)
-		return request->finished ? -1 : 0;
+	if (len == 0) {
+		if (!request->finished)
+			return 0;
+		return request->broken ? MHD_CONTENT_READER_END_WITH_ERROR
+				       : MHD_CONTENT_READER_END_OF_STREAM;
+	}
 	memcpy(buf, request->out + request->out_at, len);
 	request->out_at += len;
 	(void)pthread_cond_broadcast(&request->changed);
@@ -484,10 +497,8 @@ ssize_t http_request_drain(void *data, uint64_t offset, char *buf, size_t max)
 		(void)pthread_mutex_lock(&request->lock);
 		n = take_out(request, buf, max);
 		(void)pthread_mutex_unlock(&request->lock);
-		if (n > 0)
+		if (n != 0)
 			return n;
-		if (n < 0)
-			return MHD_CONTENT_READER_END_OF_STREAM;
 		if (!await_out(request)) {
 			http_request_set_gone(request);
 			return MHD_CONTENT_READER_END_WITH_ERROR;

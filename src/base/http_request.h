@@ -57,6 +57,7 @@ struct og_http_request {
 	bool body_done; /* all of it has come */
 	bool gone;
 	bool finished; /* the handler has returned */
+	bool broken;   /* the stream shall not look complete */
 	enum http_answer answer;
 	int status;
 	char *type;

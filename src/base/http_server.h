@@ -131,6 +131,12 @@ int og_http_stream(struct og_http_request *request, int status, const char *type
 #define OG_HTTP_EARLY_MAX (1024U * 1024U)
 int og_http_write(struct og_http_request *request, const void *buf, size_t len);
 
+/*
+ * A stream has failed in the midst: when the handler returns, the connection breaks off after what
+ * was written, so that no client takes it for the whole.
+ */
+void og_http_break(struct og_http_request *request);
+
 /* Becomes readable when the client of a stream has left or the server ends. Borrowed. */
 int og_http_gone_fd(const struct og_http_request *request);
 

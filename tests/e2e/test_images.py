@@ -440,6 +440,26 @@ def test_odd_tars_are_given_back_byte_for_byte(image_store, tmp_path):
         assert save_layer(image_store, f"x:{form}", tar) == tar, form
 
 
+def test_a_daemon_saves_whole_archives_or_fails(start_onggid, tmp_path):
+    """A stream that breaks must not look complete; found: one save in six ended early, and well."""
+    one = start_onggid()
+    tar = images.tar([images.entry(f"f{i}", os.urandom(300000)) for i in range(10)])
+    (tmp_path / "root.tar").write_bytes(tar)
+    one.onggi("import", tmp_path / "root.tar", "whole:1")
+    for _ in range(25):
+        one.onggi("save", "-o", tmp_path / "saved", "whole:1")
+        assert (tmp_path / "saved").stat().st_size > len(tar)
+    (tmp_path / "saved").unlink()
+    layer, = one.data_root.glob("layers/*")
+    content = bytearray(layer.read_bytes())
+    content[5000] ^= 1
+    layer.chmod(0o600)
+    layer.write_bytes(content)
+    broken = one.onggi("save", "-o", tmp_path / "saved", "whole:1", check=False)
+    assert broken.returncode != 0
+    assert not (tmp_path / "saved").exists()
+
+
 # ---- names and removal ----
 
 def test_the_last_name_takes_the_image_with_it(image_store, archive):
