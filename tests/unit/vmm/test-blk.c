@@ -190,7 +190,12 @@ TEST(the_identity_is_cut_and_an_unknown_request_is_said_to_be)
 	CHECK_EQ(request(&m, VIRTIO_BLK_T_GET_ID, 0, 4), VIRTIO_BLK_S_OK);
 	CHECK_EQ(request(&m, 999, 0, 512), VIRTIO_BLK_S_UNSUPP);
 	CHECK_EQ(og_virtio_mmio_read(&m.d.mmio, 0x100, 8), SECTORS);
+	/* A76: not behind the configuration, nor into the middle of what is behind it */
 	CHECK_EQ(og_virtio_mmio_read(&m.d.mmio, 0x100 + sizeof(struct virtio_blk_config), 4), 0);
+	memset((uint8_t *)&m.blk.config + sizeof(m.blk.config) - 2, 0xff, 2);
+	CHECK_EQ(og_virtio_mmio_read(&m.d.mmio, 0x100 + sizeof(m.blk.config) - 2, 2), 0xffff);
+	CHECK_EQ(og_virtio_mmio_read(&m.d.mmio, 0x100 + sizeof(m.blk.config) - 2, 4), 0);
+	CHECK_EQ(og_virtio_mmio_read(&m.d.mmio, 0x100, 16), 0);
 	end(&m);
 }
 

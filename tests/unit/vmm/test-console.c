@@ -247,6 +247,7 @@ TEST(a_request_that_shrinks_under_way_is_finished)
 	og_virtio_console_ready(&m.console, false, true);
 	CHECK_EQ(driver_used(&m.d, OUT), 1);
 	CHECK_EQ(m.console.sent, 0);
+	CHECK(m.console.can_write);
 	end(&m);
 }
 

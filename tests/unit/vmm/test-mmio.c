@@ -150,6 +150,11 @@ TEST(a_queue_does_not_move_while_the_driver_is_ready)
 	driver_set(&m.d, VIRTIO_MMIO_QUEUE_NUM, 4);
 	CHECK_EQ(m.rng.virtio.queues[0].desc_gpa, QUEUE_GPA(0));
 	CHECK_EQ(m.rng.virtio.queues[0].size, SIZE);
+	driver_set(&m.d, VIRTIO_MMIO_QUEUE_READY, 0); /* it may only be put to rest */
+	driver_set(&m.d, VIRTIO_MMIO_QUEUE_DESC_LOW, 0xdead000);
+	CHECK_EQ(m.rng.virtio.queues[0].desc_gpa, QUEUE_GPA(0));
+	driver_set(&m.d, VIRTIO_MMIO_QUEUE_READY, 1);
+	CHECK_EQ(driver_get(&m.d, VIRTIO_MMIO_QUEUE_READY), 0);
 	end(&m);
 }
 
