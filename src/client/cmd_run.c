@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "client/attach.h"
@@ -13,6 +14,8 @@
 
 #define CANNOT_INVOKE 126
 #define NOT_FOUND     127
+
+#define HASTE_S 3
 
 /* Docker's way to tell why a program did not start: by the daemon's words. */
 static int start_failure(const struct og_err *err)
@@ -125,6 +128,23 @@ struct foreground {
 	bool removed; /* it is removed at its end */
 };
 
+/* Asks the daemon to end it, and does not wait for long: it may be busy with the very start. */
+static void end_in_haste(struct og_session *session, const struct foreground *run)
+{
+	struct itimerspec soon = { .it_value = { .tv_sec = HASTE_S } };
+	og_auto_fd timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
+	og_auto_free char *path =
+		og_strdupf(run->removed ? "%s?force=1" : "%s/kill", run->attach.path);
+	struct og_call call = { .method = run->removed ? "DELETE" : "POST",
+				.path = path,
+				.interrupt_fd = timer_fd };
+
+	if (path == NULL || timer_fd < 0)
+		return;
+	(void)timerfd_settime(timer_fd, 0, &soon, NULL);
+	(void)og_session_call(session, &call, NULL, NULL);
+}
+
 /*
  * Starts it, unless a signal comes before the daemon's answer: then it is to end, whatever state it
  * is in by then. Returns 0, an exit status, or a negative errno.
@@ -145,8 +165,7 @@ static int start_unless_told(struct og_session *session, const struct foreground
 		number = og_attach_waiting_signal(signal_fd);
 	}
 	if (number != 0) {
-		(void)og_session_ask(session, run->removed ? "DELETE" : "POST", NULL, NULL,
-				     run->removed ? "%s?force=1" : "%s/kill", run->attach.path);
+		end_in_haste(session, run);
 		return 128 + number;
 	}
 	if (r < 0) {

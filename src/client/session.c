@@ -91,7 +91,11 @@ int og_session_call(struct og_session *session, struct og_call *call, struct og_
 	og_auto_free char *path = og_strdupf(OG_API "%s", call->path);
 	og_auto_free char *body = call->body != NULL ? og_json_write(call->body) : NULL;
 	struct og_http_call http_call = {
-		.method = call->method, .path = path, .headers = call->headers, .body = body
+		.method = call->method,
+		.path = path,
+		.headers = call->headers,
+		.body = body,
+		.interrupt_fd = call->interrupt_fd,
 	};
 	int r;
 
