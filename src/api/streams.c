@@ -395,20 +395,32 @@ static int64_t nanoseconds(const struct timespec *moment)
 	return moment->tv_sec * NS_PER_S + moment->tv_nsec;
 }
 
+/* Whether an event is about what a filter like container=NAME names. */
+static bool is_about(const struct events *events, const char *key, const char *id, const char *name,
+		     const char *image)
+{
+	return og_filters_allow(events->filters, key, id) ||
+	       og_filters_allow(events->filters, key, name) ||
+	       (og_streq(key, "image") && og_filters_allow(events->filters, key, image));
+}
+
 static bool wanted(const struct events *events, const struct og_json *event, int64_t moment)
 {
+	static const char *const things[] = { "container", "image", "network", "volume" };
 	const struct og_json *actor = og_json_get(event, "Actor");
 	const struct og_json *attributes = og_json_get(actor, "Attributes");
-	const char *type = og_json_string(og_json_get(event, "Type"), "");
 	const char *id = og_json_string(og_json_get(actor, "ID"), "");
 	const char *name = og_json_string(og_json_get(attributes, "name"), "");
+	const char *image = og_json_string(og_json_get(attributes, "image"), "");
 
 	if (moment < events->since)
 		return false;
-	if (!og_filters_allow(events->filters, type, id) &&
-	    !og_filters_allow(events->filters, type, name))
-		return false;
-	return og_filters_allow(events->filters, "type", type) &&
+	for (size_t i = 0; i < sizeof(things) / sizeof(things[0]); i++) {
+		if (!is_about(events, things[i], id, name, image))
+			return false;
+	}
+	return og_filters_allow(events->filters, "type",
+				og_json_string(og_json_get(event, "Type"), "")) &&
 	       og_filters_allow(events->filters, "event",
 				og_json_string(og_json_get(event, "Action"), "")) &&
 	       og_filters_allow_labels(events->filters, attributes);

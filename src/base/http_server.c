@@ -17,7 +17,7 @@
 #include "base/text.h"
 
 #define LISTENERS_MAX	 16
-#define LISTEN_BACKLOG	 128
+#define LISTEN_BACKLOG	 4096 /* what the kernel allows; it takes nothing while unused */
 #define THREAD_STACK	 (256U * 1024U)
 #define STREAM_BLOCK	 (64U * 1024U)
 #define URI_MAX		 8192U /* image names and filters; A38 */

@@ -207,6 +207,7 @@ static void set_running(struct og_record *record, const struct og_monitor_ready 
 	record->oom_killed = false;
 	og_clock_now(record->started_at);
 	(void)strcpy(record->finished_at, OG_CLOCK_NEVER);
+	og_events_record(record, "start", NULL, NULL);
 	og_record_changed(record);
 	(void)pthread_mutex_unlock(&record->engine->lock);
 }
@@ -313,9 +314,6 @@ static int start(struct og_record *record, struct og_err *err)
 		undo_start(record, err);
 		return og_fail_inside(err, r);
 	}
-	(void)pthread_mutex_lock(&record->engine->lock);
-	og_events_record(record, "start", NULL, NULL);
-	(void)pthread_mutex_unlock(&record->engine->lock);
 	return 0;
 }
 
