@@ -97,6 +97,8 @@ static int prepare(struct og_launch *launch, int *ret_receive_fd, struct og_err 
 		r = open_console(launch, ret_receive_fd, err);
 	if (r == 0 && seccomp->set)
 		r = og_seccomp_new(seccomp, &launch->seccomp, err);
+	if (r == 0 && seccomp->set)
+		r = og_seccomp_save(launch->seccomp, workload->dir_fd, err);
 	if (r == 0)
 		r = make_cgroup(launch, err);
 	if (r < 0)

@@ -175,7 +175,7 @@ static int prepare(struct joining *joining, int *ret_receive_fd, struct og_err *
 	if (r == 0)
 		r = open_console(joining, ret_receive_fd, err);
 	if (r == 0 && seccomp->set)
-		r = og_seccomp_new(seccomp, &joining->seccomp, err);
+		r = og_seccomp_load(workload->dir_fd, &joining->seccomp, err);
 	if (r == 0)
 		r = og_cgroup_load(og_json_get(workload->extra, "cgroups"), &joining->cgroup, err);
 	if (r == 0)
@@ -237,8 +237,11 @@ int og_container_exec(struct og_workload *workload, const struct og_exec_options
 		.console_fd = -EBADF,
 	};
 	og_auto_fd receive_fd = -EBADF;
-	int r = og_hide(err);
+	int r;
 
+	if (options->cgroup != NULL)
+		return og_fail(err, -ENOTSUP, "exec --cgroup is not supported yet");
+	r = og_hide(err);
 	if (r == 0)
 		r = prepare(&joining, &receive_fd, err);
 	if (r == 0)

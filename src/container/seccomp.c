@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <seccomp.h>
@@ -14,6 +15,9 @@
 
 #include "base/io.h"
 #include "base/text.h"
+
+#define SAVED_NAME	 "seccomp.bpf"
+#define FILTER_MAX_BYTES ((size_t)UINT16_MAX * sizeof(struct sock_filter)) /* sock_fprog's count */
 
 struct og_seccomp {
 	struct sock_fprog program; /* its filter is owned */
@@ -184,8 +188,6 @@ static int add_all(scmp_filter_ctx ctx, const struct og_oci_seccomp *config,
 	/* The process that it is for sets no_new_privs or has the capability: not the library. */
 	if (r == 0)
 		r = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_NNP, 0);
-	if (r == 0) /* a tree instead of a list: a call late in the profile is as quick */
-		r = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2);
 	for (size_t i = 0; r == 0 && i < config->syscalls.count; i++) {
 		r = add_rule(ctx, &config->syscalls.items[i], default_action, err);
 		if (r < 0)
@@ -204,8 +206,7 @@ static int export(scmp_filter_ctx ctx, struct og_seccomp *seccomp, struct og_err
 	if (r == 0 && lseek(fd, 0, SEEK_SET) < 0)
 		r = -errno;
 	if (r == 0)
-		r = og_read_all(fd, (size_t)UINT16_MAX * sizeof(struct sock_filter), &code, &len,
-				NULL);
+		r = og_read_all(fd, FILTER_MAX_BYTES, &code, &len, NULL);
 	if (r < 0)
 		return og_fail(err, r, "compile the filter");
 	seccomp->program.filter = (struct sock_filter *)(void *)code;
@@ -263,6 +264,40 @@ int og_seccomp_new(const struct og_oci_seccomp *config, struct og_seccomp **ret_
 	r = build(config, seccomp, err);
 	if (r < 0)
 		return og_fail_in(err, r, "linux.seccomp");
+	*ret_seccomp = og_take_ptr(seccomp);
+	return 0;
+}
+
+int og_seccomp_save(const struct og_seccomp *seccomp, int dir_fd, struct og_err *err)
+{
+	og_auto_fd fd = openat(dir_fd, SAVED_NAME, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	int r = fd < 0 ? -errno : og_write_all(fd, &seccomp->flags, sizeof(seccomp->flags));
+
+	if (r == 0)
+		r = og_write_all(fd, seccomp->program.filter,
+				 seccomp->program.len * sizeof(struct sock_filter));
+	return r < 0 ? og_fail(err, r, "keep the compiled filter") : 0;
+}
+
+int og_seccomp_load(int dir_fd, struct og_seccomp **ret_seccomp, struct og_err *err)
+{
+	og_cleanup(og_seccomp_freep) struct og_seccomp *seccomp = calloc(1, sizeof(*seccomp));
+	og_auto_fd fd = openat(dir_fd, SAVED_NAME, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	char *code = NULL;
+	size_t len;
+	int r = 0;
+
+	if (seccomp == NULL || fd < 0)
+		return og_fail(err, seccomp == NULL ? -ENOMEM : -errno, "open " SAVED_NAME);
+	if (og_read_upto(fd, &seccomp->flags, sizeof(seccomp->flags)) != sizeof(seccomp->flags))
+		return og_fail(err, -EBADMSG, SAVED_NAME " is cut short");
+	r = og_read_all(fd, FILTER_MAX_BYTES, &code, &len, err);
+	if (r < 0)
+		return r;
+	seccomp->program.filter = (struct sock_filter *)(void *)code;
+	seccomp->program.len = (unsigned short)(len / sizeof(struct sock_filter));
+	if (len == 0 || len % sizeof(struct sock_filter) != 0)
+		return og_fail(err, -EBADMSG, SAVED_NAME " is cut short");
 	*ret_seccomp = og_take_ptr(seccomp);
 	return 0;
 }

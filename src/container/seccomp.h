@@ -17,5 +17,12 @@ int og_seccomp_new(const struct og_oci_seccomp *config, struct og_seccomp **ret_
 struct og_seccomp *og_seccomp_free(struct og_seccomp *seccomp);
 OG_DEFINE_CLEANUP(struct og_seccomp, og_seccomp_free)
 
+/*
+ * Compiling costs more than all else of an exec, so the filter is kept in the folder of the
+ * workload's state, which is the runtime's own.
+ */
+int og_seccomp_save(const struct og_seccomp *seccomp, int dir_fd, struct og_err *err);
+int og_seccomp_load(int dir_fd, struct og_seccomp **ret_seccomp, struct og_err *err);
+
 /* One system call, so that a filter which forbids nearly everything can still be set up. */
 int og_seccomp_install(const struct og_seccomp *seccomp, struct og_err *err);

@@ -34,6 +34,7 @@ def status_of(text):
 # ---- life cycle ----
 
 
+@pytest.mark.in_lab
 def test_create_start_kill_delete_go_through_the_states(runtime):
     name = runtime.create("/bin/sleep", "1000")
     state = runtime.state(name)
@@ -266,6 +267,7 @@ def test_devices_are_the_default_ones_and_those_asked_for(runtime):
                                 "pts/ptmx", "/proc/self/fd", "/proc/self/fd/0", "4"]
 
 
+@pytest.mark.in_lab
 def test_other_devices_cannot_be_opened(runtime):  # A24
     out = runtime.sh("mknod /tmp/disk b 254 0 && head -c 1 /tmp/disk; mknod /tmp/mem c 1 1 && head -c 1 /tmp/mem; true 2>&1")
     assert out == ""
@@ -283,6 +285,7 @@ def test_sysctls_of_its_own_namespaces_and_no_others(runtime):
         assert result.returncode != 0 and "linux.sysctl" in result.stderr
 
 
+@pytest.mark.in_lab
 def test_limits_are_set_in_its_cgroups(runtime):
     runtime.config["linux"]["resources"] |= {
         "memory": {"limit": 64 << 20}, "pids": {"limit": 20},
@@ -332,6 +335,7 @@ def test_cgroups_are_shown_and_cannot_be_written(runtime):  # A12
 # ---- exec ----
 
 
+@pytest.mark.in_lab
 def test_exec_is_in_the_same_place_with_the_same_limits(runtime):
     name = runtime.start("/bin/sleep", "1000")
     first = runtime.state(name)["pid"]
