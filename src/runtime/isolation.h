@@ -99,4 +99,7 @@ struct og_isolation {
 
 	/* Whether a live workload is paused. NULL: it never is. */
 	bool (*paused)(struct og_workload *workload);
+
+	/* Adds what it has to say about this host to the annotations of `features`. May be NULL. */
+	void (*features)(struct og_json *annotations);
 };

@@ -73,12 +73,22 @@ static struct og_json *features_linux(void)
 	return lin;
 }
 
+static struct og_json *features_annotations(const struct og_context *context)
+{
+	struct og_json *annotations = og_json_new_object();
+
+	for (size_t i = 0; context->isolations[i] != NULL; i++) {
+		if (context->isolations[i]->features != NULL)
+			context->isolations[i]->features(annotations);
+	}
+	return annotations;
+}
+
 int og_command_features(const struct og_context *context, struct og_err *err)
 {
 	og_cleanup(og_json_freep) struct og_json *features = og_json_new_object();
 	og_auto_free char *text = NULL;
 
-	(void)context;
 	og_json_set_string(features, "ociVersionMin", "1.0.0");
 	og_json_set_string(features, "ociVersionMax", OG_OCI_VERSION);
 	og_json_set(
@@ -91,6 +101,7 @@ int og_command_features(const struct og_context *context, struct og_err *err)
 		     "rprivate rro rrw rshared rslave runbindable rw shared slave strictatime suid "
 		     "symfollow unbindable"));
 	og_json_set(features, "linux", features_linux());
+	og_json_set(features, "annotations", features_annotations(context));
 	text = og_json_write_pretty(features);
 	if (text == NULL)
 		return og_fail(err, -ENOMEM, "print features");

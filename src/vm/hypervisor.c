@@ -46,6 +46,8 @@ struct words {
 
 struct og_hypervisor {
 	const char *name;
+	bool boots_elf;
+	unsigned int own_mib;
 	/* Returns 0 and fills in program and reason, or why it cannot serve. */
 	int (*look)(struct og_vm_choice *choice, struct og_err *err);
 	int (*words)(const struct og_vm_machine *machine, struct words *words, struct og_err *err);
@@ -266,11 +268,21 @@ static int qemu_words(const struct og_vm_machine *machine, struct words *words, 
 
 /* In the order of preference. */
 static const struct og_hypervisor hypervisors[] = {
-	{ "onggi-vmm", vmm_look, vmm_words },
-	{ "qemu", qemu_look, qemu_words },
+	{ "onggi-vmm", true, 32, vmm_look, vmm_words },
+	{ "qemu", false, 256, qemu_look, qemu_words }, /* its translations are 64 of these */
 };
 
 #define HYPERVISORS (sizeof(hypervisors) / sizeof(hypervisors[0]))
+
+static void take(const struct og_hypervisor *hypervisor, struct og_vm_choice *choice)
+{
+	*choice = (struct og_vm_choice){
+		.hypervisor = hypervisor,
+		.name = hypervisor->name,
+		.boots_elf = hypervisor->boots_elf,
+		.own_mib = hypervisor->own_mib,
+	};
+}
 
 static int choose_by_name(const char *name, struct og_vm_choice *choice, struct og_err *err)
 {
@@ -279,8 +291,7 @@ static int choose_by_name(const char *name, struct og_vm_choice *choice, struct 
 
 		if (!og_streq(hypervisors[i].name, name))
 			continue;
-		choice->hypervisor = &hypervisors[i];
-		choice->name = hypervisors[i].name;
+		take(&hypervisors[i], choice);
 		r = hypervisors[i].look(choice, err);
 		if (r < 0)
 			return og_fail_in(err, r, ENV_NAME "=%s", name);
@@ -304,8 +315,7 @@ int og_vm_choose(struct og_vm_choice *ret_choice, struct og_err *err)
 		return r;
 	}
 	for (size_t i = 0; i < HYPERVISORS; i++) {
-		choice.hypervisor = &hypervisors[i];
-		choice.name = hypervisors[i].name;
+		take(&hypervisors[i], &choice);
 		if (hypervisors[i].look(&choice, i == 0 ? &why : &last) < 0)
 			continue;
 		if (i > 0)

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/io.h"
+#include "runtime/cgroup.h"
 #include "runtime/gate.h"
 #include "runtime/hooks.h"
 #include "runtime/state.h"
@@ -75,6 +76,7 @@ struct creation {
 	struct og_supervisor_setup setup;
 	struct og_vm_disks *disks;
 	struct og_text frame;
+	struct og_cgroup *cgroup;
 	int go_fd;    /* our end */
 	int ready_fd; /* our end */
 	pid_t pid;
@@ -89,7 +91,8 @@ static void creation_init(struct creation *creation)
 		.ready_fd = -1,
 		.gate_fd = -1,
 		.control_fd = -1,
-		.machine = { .kernel_fd = -1, .initramfs_fd = -1 },
+		.state_fd = -1,
+		.machine = { .kernel_fd = -1, .initramfs_fd = -1, .dir_fd = -1 },
 	};
 }
 
@@ -104,10 +107,12 @@ static void creation_done(struct creation *creation)
 	(void)og_close(setup->control_fd);
 	(void)og_close(setup->machine.kernel_fd);
 	(void)og_close(setup->machine.initramfs_fd);
+	(void)og_close(setup->machine.dir_fd);
 	(void)og_close(creation->go_fd);
 	(void)og_close(creation->ready_fd);
 	creation->disks = og_vm_disks_free(creation->disks);
 	og_text_done(&creation->frame);
+	creation->cgroup = og_cgroup_free(creation->cgroup);
 }
 
 /* Everything that a bad bundle or installation can be refused for before anything is made. */
@@ -129,12 +134,15 @@ static int plan_machine(struct og_workload *workload, struct creation *creation,
 	if (r < 0)
 		return r;
 	machine->id = workload->id;
-	machine->dir_fd = workload->dir_fd;
+	machine->dir_fd = openat(workload->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (machine->dir_fd < 0)
+		return og_fail(err, -errno, "open the state folder");
+	creation->setup.state_fd = workload->dir_fd;
 	machine->disks = creation->disks;
 	machine->memory_mib = memory_of(config);
 	machine->cpus = cpus_of(config);
-	machine->kernel_fd =
-		og_vm_kernel_open(og_oci_annotation(config, ANNOTATION("vm.kernel")), err);
+	machine->kernel_fd = og_vm_kernel_open(og_oci_annotation(config, ANNOTATION("vm.kernel")),
+					       creation->choice.boots_elf, err);
 	if (machine->kernel_fd < 0)
 		return machine->kernel_fd;
 	machine->initramfs_fd =
@@ -208,6 +216,36 @@ static int fork_supervisor(struct creation *creation, struct og_err *err)
 	return 0;
 }
 
+/*
+ * The supervisor and the hypervisor live in the workload's cgroup. Its memory is the guest's and
+ * the hypervisor's own; processes are counted in the guest, devices are none of the host's.
+ */
+static int make_cgroup(struct og_workload *workload, struct creation *creation, struct og_err *err)
+{
+	const struct og_oci_linux *linux_ = &workload->config->linux_;
+	struct og_oci_resources resources = linux_->resources;
+	struct og_oci_memory *memory = &resources.memory;
+	int r = og_cgroup_find(linux_->cgroups_path, workload->id, &creation->cgroup, err);
+
+	if (r < 0)
+		return r;
+	if (memory->limit.set && memory->limit.value > 0) {
+		int64_t own = (int64_t)creation->choice.own_mib * MIB;
+
+		memory->limit.value = (int64_t)creation->setup.machine.memory_mib * MIB + own;
+		memory->swap.set = false;
+	}
+	memory->reservation.set = false;
+	resources.pids.limit.set = false;
+	resources.devices.count = 0;
+	resources.unified.count = 0;
+	og_json_set(workload->extra, "cgroups", og_cgroup_save(creation->cgroup));
+	r = og_workload_save(workload, err);
+	if (r == 0)
+		r = og_cgroup_make(creation->cgroup, &resources, err);
+	return r < 0 ? r : og_cgroup_limit(creation->cgroup, &resources, err);
+}
+
 static int remember(struct og_workload *workload, const struct creation *creation,
 		    struct og_err *err)
 {
@@ -253,9 +291,13 @@ static int create_in(struct og_workload *workload, const struct og_create_option
 	if (r == 0)
 		r = open_channels(workload, options, creation, err);
 	if (r == 0)
+		r = make_cgroup(workload, creation, err);
+	if (r == 0)
 		r = fork_supervisor(creation, err);
 	if (r == 0)
 		r = remember(workload, creation, err);
+	if (r == 0)
+		r = og_cgroup_join(creation->cgroup, creation->pid, false, err);
 	if (r == 0)
 		r = run_hooks(workload, err);
 	return r < 0 ? r : await_ready(creation, err);
@@ -274,6 +316,8 @@ static int vm_create(struct og_workload *workload, const struct og_create_option
 		(void)waitpid(creation.pid, NULL, 0);
 		workload->pid = 0;
 	}
+	if (r < 0 && creation.cgroup != NULL)
+		(void)og_cgroup_destroy(creation.cgroup, NULL);
 	creation_done(&creation);
 	return r;
 }
@@ -305,8 +349,7 @@ static int vm_kill(struct og_workload *workload, int signal, bool all, struct og
 	return fd < 0 ? fd : og_vm_control_ask(fd, &request, NULL, 0, &answer, err);
 }
 
-/* The hypervisor dies with its supervisor. */
-static int vm_destroy(struct og_workload *workload, struct og_err *err)
+static int kill_supervisor(const struct og_workload *workload, struct og_err *err)
 {
 	og_auto_fd fd = supervisor_fd(workload);
 	struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
@@ -320,10 +363,37 @@ static int vm_destroy(struct og_workload *workload, struct og_err *err)
 	return 0;
 }
 
+/* The hypervisor dies with its supervisor; the cgroup's end waits for it. */
+static int vm_destroy(struct og_workload *workload, struct og_err *err)
+{
+	og_cleanup(og_cgroup_freep) struct og_cgroup *cgroup = NULL;
+	const struct og_json *saved = og_json_get(workload->extra, "cgroups");
+	int r = kill_supervisor(workload, err);
+
+	if (r < 0 || saved == NULL)
+		return r;
+	r = og_cgroup_load(saved, &cgroup, err);
+	return r < 0 ? r : og_cgroup_destroy(cgroup, err);
+}
+
+static void vm_features(struct og_json *annotations)
+{
+	struct og_vm_choice choice;
+	struct og_err err = {};
+
+	if (og_vm_choose(&choice, &err) < 0) {
+		og_json_set_string(annotations, ANNOTATION("vm.reason"), err.text);
+		return;
+	}
+	og_json_set_string(annotations, ANNOTATION("vm.hypervisor"), choice.name);
+	og_json_set_string(annotations, ANNOTATION("vm.reason"), choice.reason);
+}
+
 const struct og_isolation og_isolation_vm = {
 	.name = "vm",
 	.create = vm_create,
 	.kill = vm_kill,
 	.destroy = vm_destroy,
 	.exec = og_vm_exec,
+	.features = vm_features,
 };

@@ -52,11 +52,15 @@ static int open_file(const char *given, const char *installed, const char *what,
 	return og_take_fd(&fd);
 }
 
-int og_vm_kernel_open(const char *path, struct og_err *err)
+int og_vm_kernel_open(const char *path, bool unpacked, struct og_err *err)
 {
-	og_auto_fd fd = open_file(path, "lib/onggi/guest/vmlinuz", "kernel", err);
+	og_auto_fd fd = -EBADF;
 	unsigned char head[HEAD_BYTES] = "";
 
+	if (path == NULL && unpacked)
+		fd = open_file(NULL, "lib/onggi/guest/vmlinux", "kernel", NULL);
+	if (fd < 0)
+		fd = open_file(path, "lib/onggi/guest/vmlinuz", "kernel", err);
 	if (fd < 0)
 		return fd;
 	if (og_pread_upto(fd, head, sizeof(head), 0) != (ssize_t)sizeof(head) ||

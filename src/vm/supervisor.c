@@ -299,6 +299,10 @@ static void hypervisor_ended(struct og_source *source, uint32_t events, void *da
 void og_supervisor_signal(struct og_supervisor *supervisor, int signal, bool all)
 {
 	if (supervisor->phase == OG_PHASE_RUNNING || supervisor->phase == OG_PHASE_STARTING) {
+		/* A guest whose kernel no longer listens is killed all the same. */
+		if (signal == SIGKILL)
+			(void)og_loop_add_timer(supervisor->loop, OFF_LIMIT_MS, too_slow,
+						supervisor, NULL, NULL);
 		og_guest_put_numbers(&supervisor->out, OG_GUEST_SIGNAL, OG_GUEST_MAIN, 0,
 				     (uint32_t)signal, all ? 1 : 0);
 		return;
@@ -414,6 +418,7 @@ static void leave(struct og_supervisor_setup *setup)
 		(void)dup2(null_fd, i);
 	}
 	(void)og_close(null_fd);
+	setup->state_fd = og_close(setup->state_fd);
 	(void)setsid();
 	if (setup->terminal)
 		(void)ioctl(setup->streams[0], TIOCSCTTY, 0);

@@ -18,6 +18,7 @@ struct og_supervisor_setup {
 	int go_fd;	/* a byte comes when this process is known to the state */
 	int ready_fd;	/* gets one struct og_supervisor_ready */
 	int gate_fd;	/* start.sock, listening */
+	int state_fd;	/* whoever makes the workload holds a lock by it: not ours */
 	int control_fd; /* vm.sock, listening */
 };
 
