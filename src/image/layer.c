@@ -6,12 +6,11 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/random.h>
 #include <unistd.h>
 
 #include "base/compress.h"
-#include "base/io.h"
+#include "base/file_writer.h"
 #include "base/path.h"
 #include "format/erofs_tar.h"
 #include "image/hasher.h"
@@ -22,42 +21,24 @@
 #define DEFAULT_MAX_METADATA (2ULL << 30)
 /* Smaller streams may be of zeros alone, and cost little. */
 #define RATIO_FROM_BYTES (256ULL << 20)
-/* What was written is sent to the disk in pieces of this, so that little is left for the flush. */
-#define WRITE_BEHIND_BYTES (8ULL << 20)
 
 struct og_layer {
 	int dir_fd;			  /* owned */
 	int fd;				  /* owned; the EROFS, without a name */
 	struct og_decompress *decompress; /* owned */
 	struct og_hasher *hasher;	  /* owned */
+	struct og_file_writer *writer;	  /* owned */
 	struct og_erofs_tar *tar;	  /* owned */
 	struct og_layer_info info;
-	uint64_t behind; /* bytes of the file sent to the disk */
 	bool finished;
 };
-
-static bool all_zero(const uint8_t *buf, size_t len)
-{
-	return len > 0 && buf[0] == 0 && memcmp(buf, buf + 1, len - 1) == 0;
-}
 
 static int write_out(void *data, uint64_t offset, const void *buf, size_t len, struct og_err *err)
 {
 	struct og_layer *layer = data;
-	int r;
+	int r = og_file_writer_add(layer->writer, buf, len, offset, err);
 
-	/* What is not written reads as zeros, and takes no room on the disk. */
-	if (all_zero(buf, len))
-		return 0;
-	r = og_pwrite_all(layer->fd, buf, len, offset);
-	if (r < 0)
-		return og_fail(err, r, "write layer: make room below the data root");
-	if (offset + len >= layer->behind + WRITE_BEHIND_BYTES) {
-		(void)sync_file_range(layer->fd, (off_t)layer->behind,
-				      (off_t)(offset + len - layer->behind), SYNC_FILE_RANGE_WRITE);
-		layer->behind = offset + len;
-	}
-	return 0;
+	return r < 0 ? og_fail_in(err, r, "layer") : 0;
 }
 
 /* The uncompressed bytes: hashed there, read as tar here. */
@@ -91,7 +72,9 @@ static int open_parts(struct og_layer *layer, const struct og_layer_limits *limi
 
 	if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed))
 		return og_fail(err, -EIO, "get random bytes");
-	r = og_erofs_tar_new(&sink, seed, &entries, &layer->tar, err);
+	r = og_file_writer_new(layer->fd, &layer->writer, err);
+	if (r == 0)
+		r = og_erofs_tar_new(&sink, seed, &entries, &layer->tar, err);
 	if (r == 0)
 		r = og_hasher_new(&layer->hasher, err);
 	if (r == 0)
@@ -128,6 +111,7 @@ struct og_layer *og_layer_free(struct og_layer *layer)
 	layer->hasher = og_hasher_free(layer->hasher);
 	layer->decompress = og_decompress_free(layer->decompress);
 	layer->tar = og_erofs_tar_free(layer->tar);
+	layer->writer = og_file_writer_free(layer->writer);
 	og_close(layer->fd);
 	og_close(layer->dir_fd);
 	free(layer);
@@ -156,14 +140,17 @@ int og_layer_finish(struct og_layer *layer, struct og_layer_info *ret_info, stru
 		r = og_hasher_finish(layer->hasher, &info->diff_id, err);
 	if (r == 0)
 		r = og_erofs_tar_finish(layer->tar, info->diff_id.sha256, &blocks, err);
+	if (r == 0)
+		r = og_file_writer_wait(layer->writer, err);
 	if (r < 0)
 		return r;
 	info->entries = og_erofs_tar_entries(layer->tar);
 	info->content_bytes = og_erofs_tar_content_bytes(layer->tar);
 	info->erofs_bytes = blocks << 12;
 	layer->finished = true;
-	/* Its tree may be large, and layers wait for each other. */
+	/* They may be large, and layers wait for each other. */
 	layer->tar = og_erofs_tar_free(layer->tar);
+	layer->writer = og_file_writer_free(layer->writer);
 	if (ret_info != NULL)
 		*ret_info = *info;
 	return 0;
