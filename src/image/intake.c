@@ -70,14 +70,25 @@ static bool begins_with(const struct og_intake *intake, const uint8_t *magic, si
 	return intake->head_len >= len && memcmp(intake->head, magic, len) == 0;
 }
 
+/* A zstd stream may begin with a frame to be skipped: 0x184d2a50 to 0x184d2a5f (RFC 8878, 3.1.2). */
+static bool begins_with_skippable(const struct og_intake *intake)
+{
+	return intake->head_len == sizeof(intake->head) && (intake->head[0] & 0xf0) == 0x50 &&
+	       memcmp(intake->head + 1, "\x2a\x4d\x18", 3) == 0;
+}
+
+static bool is_zstd(const struct og_intake *intake)
+{
+	return begins_with(intake, zstd_magic, sizeof(zstd_magic)) || begins_with_skippable(intake);
+}
+
 /* With the first bytes known (or all, when they are fewer): how is it kept? */
 static int decide(struct og_intake *intake, struct og_err *err)
 {
 	int r = 0;
 
 	intake->decided = true;
-	intake->plain = !begins_with(intake, gzip_magic, sizeof(gzip_magic)) &&
-			!begins_with(intake, zstd_magic, sizeof(zstd_magic));
+	intake->plain = !begins_with(intake, gzip_magic, sizeof(gzip_magic)) && !is_zstd(intake);
 	if (!intake->plain)
 		r = og_blob_begin(intake->session->store, &intake->blob, err);
 	return r < 0 ? r : begin_work(intake, intake->plain, err);
@@ -134,8 +145,7 @@ static const char *media_type_of(const struct og_intake *intake)
 {
 	if (intake->plain)
 		return OG_MEDIA_OCI_LAYER;
-	return begins_with(intake, zstd_magic, sizeof(zstd_magic)) ? OG_MEDIA_OCI_LAYER_ZSTD
-								   : OG_MEDIA_OCI_LAYER_GZIP;
+	return is_zstd(intake) ? OG_MEDIA_OCI_LAYER_ZSTD : OG_MEDIA_OCI_LAYER_GZIP;
 }
 
 struct og_record_layer og_intake_layer(const struct og_intake *intake)

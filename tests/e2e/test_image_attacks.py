@@ -442,6 +442,11 @@ def test_a_truncated_archive_leaves_nothing(image_store, archives, form):
     for length in [0, 1, 511, 512, 513, *range(5000, len(whole) - 10240, len(whole) // 23)]:
         image_store.error("load", input=whole[:length], stdin=None)
         assert image_store.files() == [], length
+    # Towards the end all layers have come, and only a document or the end is missing.
+    for length in range(len(whole) - 20480, len(whole) - 8192, 1024):
+        result = image_store.run("load", input=whole[:length], stdin=None)
+        assert (result.returncode == 0) == bool(image_store.files()), length
+        image_store.run("rm", "test")
     assert image_store.ok("load", input=whole, stdin=None) == ["test:latest"]
 
 

@@ -532,6 +532,15 @@ def test_two_processes_cannot_have_one_store(image_store):
     assert image_store.list() == []
 
 
+def test_zstd_may_begin_with_a_frame_to_be_skipped(image_store, require):
+    require.tool("zstd")
+    skipped = bytes.fromhex("502a4d18") + (5).to_bytes(4, "little") + b"hello"
+    data = skipped + images.compress(LAYERS[0], "zstd")
+    image_store.ok("import", "-", "x", input=data, stdin=None)
+    assert image_store.find("x")["diff_ids"] == [images.sha256(LAYERS[0])]
+    assert save_layer(image_store, "x", data) == data
+
+
 def test_gzip_of_several_members_is_one_layer(image_store):
     half = len(LAYERS[0]) // 2
     data = gzip.compress(LAYERS[0][:half]) + gzip.compress(LAYERS[0][half:])
