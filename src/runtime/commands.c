@@ -125,6 +125,7 @@ static int create(const struct og_context *context, int *console_fd,
 		(void)og_workload_remove(args->root, workload, NULL);
 		return r;
 	}
+	(void)flock(workload->dir_fd, LOCK_UN); /* created: from here on others may have it */
 	*ret_workload = og_take_ptr(workload);
 	return 0;
 }
@@ -198,25 +199,37 @@ int og_workload_delete(const struct og_context *context, struct og_workload *wor
 	return og_workload_remove(context->args->root, workload, err);
 }
 
+/* Whoever creates it may still be at work: what counts is what is there once that has ended. */
+static int wait_for_creator(const struct og_context *context, struct og_workload **locked,
+			    struct og_err *err)
+{
+	int r = og_workload_load(context->args->root, context->args->words[0], locked, err);
+
+	if (r < 0)
+		return r;
+	return flock((*locked)->dir_fd, LOCK_EX) < 0 ? og_fail(err, -errno, "lock its state") : 0;
+}
+
 int og_command_delete(const struct og_context *context, struct og_err *err)
 {
+	og_cleanup(og_workload_freep) struct og_workload *locked = NULL;
 	og_cleanup(og_workload_freep) struct og_workload *workload = NULL;
 	const struct og_isolation *isolation;
 	enum og_status status;
-	int r = og_workload_open(context, &workload, &isolation, err);
+	int r = wait_for_creator(context, &locked, err);
 
+	if (r == 0)
+		r = og_workload_open(context, &workload, &isolation, err);
 	if (r == -ENOENT && context->args->force)
 		return 0;
 	if (r < 0)
 		return r;
 	if (workload->isolation == NULL) /* interrupted before it had a state */
 		return og_workload_remove(context->args->root, workload, err);
-	status = og_workload_status(workload, NULL);
+	status = workload->pid > 0 ? og_workload_status(workload, NULL) : OG_STATUS_STOPPED;
 	if (status != OG_STATUS_STOPPED && !context->args->force)
 		return og_fail(err, -EBUSY, "delete '%s': it is %s (kill it first, or use --force)",
 			       workload->id, og_status_name(status));
-	if (flock(workload->dir_fd, LOCK_EX) < 0) /* whoever creates it may still be at work */
-		return og_fail(err, -errno, "delete '%s'", workload->id);
 	return og_workload_delete(context, workload, isolation, err);
 }
 

@@ -84,6 +84,39 @@ def test_a_signal_is_handed_on_by_run(runtime):
         assert process.wait(30) == 33
 
 
+def test_what_run_waits_for_can_be_deleted_by_another(runtime):
+    runtime.config["process"]["args"] = ["/bin/sh", "-c", "echo up; sleep 1000"]
+    runtime.write()
+    name = runtime.name()
+    with subprocess.Popen([runtime.program, "--root", runtime.root, "run", "--bundle", runtime.bundle, name],
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        assert process.stdout.readline() == b"up\n"
+        runtime.call("delete", "--force", name)
+        assert process.wait(30) == 137
+    assert bundles.left(name) == []
+
+
+def test_delete_waits_for_who_still_creates(runtime, tmp_path):
+    hook = tmp_path / "hook"
+    os.mkfifo(tmp_path / "fifo")
+    hook.write_text(f"#!/bin/sh\nread x < {tmp_path}/fifo\n")
+    hook.chmod(0o755)
+    runtime.config["hooks"] = {"createRuntime": [{"path": str(hook)}]}
+    runtime.config["process"]["args"] = ["/bin/sleep", "1000"]
+    runtime.write()
+    name = runtime.name()
+    words = [runtime.program, "--root", runtime.root]
+    quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen([*words, "create", "--bundle", runtime.bundle, name], **quiet) as creator:
+        with open(tmp_path / "fifo", "w") as fifo:  # the hook runs
+            with subprocess.Popen([*words, "delete", "--force", name], **quiet) as remover:
+                fifo.write("go on\n")
+                fifo.flush()
+                assert remover.wait(30) == 0
+        assert creator.wait(30) == 0
+    assert bundles.left(name) == [] and os.listdir(runtime.root) == []
+
+
 def test_stdin_reaches_its_end_and_100_mb_come_through_unharmed(runtime):
     runtime.config["process"]["args"] = ["/bin/md5sum"]
     runtime.write()
