@@ -42,6 +42,7 @@ static const struct rule vcpu_rules[] = {
 
 static const struct rule io_rules[] = {
 	{ SYS_epoll_wait, ANY, 0 },
+	{ SYS_epoll_pwait, ANY, 0 }, /* what musl makes of it */
 	{ SYS_read, ANY, 0 },
 	{ SYS_recvmsg, ANY, 0 },
 	{ SYS_sendmsg, ANY, 0 },
@@ -54,6 +55,8 @@ static const struct rule io_rules[] = {
 	/* To stop the vCPUs, and to tidy up. */
 	{ SYS_getpid, ANY, 0 },
 	{ SYS_tgkill, ANY, 0 },
+	{ SYS_tkill, ANY, 0 },
+	{ SYS_writev, ANY, 0 },
 	{ SYS_close, ANY, 0 },
 	{ SYS_munmap, ANY, 0 },
 	{ SYS_brk, ANY, 0 },
