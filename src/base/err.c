@@ -6,6 +6,16 @@
 #include <stdio.h>
 #include <string.h>
 
+/* What the number says, from a table: it allocates nothing. */
+static const char *meaning(int code)
+{
+#ifdef __GLIBC__
+	return strerrordesc_np(-code);
+#else
+	return strerror(-code); /* musl's does the same */
+#endif
+}
+
 int og_fail(struct og_err *err, int code, const char *fmt, ...)
 {
 	va_list ap;
@@ -20,7 +30,7 @@ int og_fail(struct og_err *err, int code, const char *fmt, ...)
 	va_end(ap);
 
 	used = strlen(err->text);
-	(void)snprintf(err->text + used, sizeof(err->text) - used, ": %s", strerrordesc_np(-code));
+	(void)snprintf(err->text + used, sizeof(err->text) - used, ": %s", meaning(code));
 	return code;
 }
 
@@ -47,8 +57,7 @@ int og_fail_in(struct og_err *err, int code, const char *fmt, ...)
 	if (err == NULL)
 		return code;
 
-	(void)snprintf(inner, sizeof(inner), "%s",
-		       err->code != 0 ? err->text : strerrordesc_np(-code));
+	(void)snprintf(inner, sizeof(inner), "%s", err->code != 0 ? err->text : meaning(code));
 	err->code = code;
 	va_start(ap, fmt);
 	(void)vsnprintf(err->text, sizeof(err->text), fmt, ap);
