@@ -162,8 +162,10 @@ static bool looks_like_tar(const uint8_t *block, size_t len)
 static bool looks_like_layer(const uint8_t *head, size_t len)
 {
 	static const uint8_t gzip[] = { 0x1f, 0x8b }, zstd[] = { 0x28, 0xb5, 0x2f, 0xfd };
+	static const uint8_t skippable[] = { 0x2a, 0x4d, 0x18 }; /* behind 0x50 to 0x5f */
 
-	return (len > 18 && memcmp(head, gzip, sizeof(gzip)) == 0) ||
+	return (len > 8 && (head[0] & 0xf0) == 0x50 && memcmp(head + 1, skippable, 3) == 0) ||
+	       (len > 18 && memcmp(head, gzip, sizeof(gzip)) == 0) ||
 	       (len > 8 && memcmp(head, zstd, sizeof(zstd)) == 0) || looks_like_tar(head, len);
 }
 

@@ -66,13 +66,15 @@ int og_catalog_has_image(struct og_db *db, const char *id, bool *ret_known, stru
 	return has(db, "SELECT 1 FROM images WHERE id = ?", id, ret_known, err);
 }
 
-int og_catalog_layer_bytes(struct og_db *db, const struct og_digest *diff_id, uint64_t *ret_bytes,
-			   struct og_err *err)
+int og_catalog_layer_bytes(struct og_db *db, const struct og_digest *blob,
+			   const struct og_digest *diff_id, uint64_t *ret_bytes, struct og_err *err)
 {
 	og_cleanup(og_query_freep) struct og_query *query = NULL;
+	struct og_digest_text blob_text = og_digest_format(blob);
 	struct og_digest_text text = og_digest_format(diff_id);
-	int r = og_db_query(db, &query, err, "SELECT bytes FROM layers WHERE diff_id = ? LIMIT 1",
-			    "s", text.text);
+	int r = og_db_query(db, &query, err,
+			    "SELECT bytes FROM layers WHERE diff_id = ? AND blob = ? LIMIT 1", "ss",
+			    text.text, blob_text.text);
 
 	if (r == 0)
 		r = og_query_next(query, err);

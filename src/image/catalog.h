@@ -46,8 +46,12 @@ int og_catalog_open(int root_fd, struct og_db **ret_db, struct og_err *err);
 int og_catalog_has_file(struct og_db *db, const char *name, bool *ret_known, struct og_err *err);
 int og_catalog_has_image(struct og_db *db, const char *id, bool *ret_known, struct og_err *err);
 
-/* Bytes of the files in a layer that an image has. Returns 1, 0 when none has it, or an error. */
-int og_catalog_layer_bytes(struct og_db *db, const struct og_digest *diff_id, uint64_t *ret_bytes,
+/*
+ * Bytes of the files in a layer that some image has from this blob. Returns 1, 0 when none has, or
+ * an error.
+ */
+int og_catalog_layer_bytes(struct og_db *db, const struct og_digest *blob,
+			   const struct og_digest *diff_id, uint64_t *ret_bytes,
 			   struct og_err *err);
 
 /* The layer that some image has from this blob. Returns 1, 0 when none has it, or an error. */

@@ -5,7 +5,8 @@
  * server; what runs is told to it through a callback.
  *
  * Below the data root: blobs/sha256/HEX (what was received, by digest), layers/HEX.erofs (one a
- * layer, HEX is its diffID), merged/HEX.erofs (HEX is the chain ID) and images.db. Files appear
+ * layer, HEX is its diffID), recipes/HEX (in place of a blob that is a plain tar: recipe.h),
+ * merged/HEX.erofs (HEX is the chain ID) and images.db. Files appear
  * whole, flushed and verified, or not at all; the record of an image is written last, in one
  * transaction. A process killed at any moment leaves at most files that no image refers to; the
  * next og_images_open() removes them.
@@ -233,7 +234,8 @@ void og_removed_list_done(struct og_removed_list *list);
 /*
  * Docker's rmi. A name is untagged; with its last name the image goes, unless a workload uses it. An
  * ID removes all its names and the image. Without @force: -EBUSY when a workload uses it, or when
- * an ID has names in several repositories. With @force: an image that is used loses its names and stays.
+ * an ID has names in several repositories. With @force: an image that is used loses its names and
+ * stays; by its ID one that runs cannot be removed at all.
  * @in_use may be NULL. On success @ret_list is the caller's, to be ended by og_removed_list_done().
  *
  * Errors: -ENOENT, -EBUSY (the text is Docker's "conflict: ..."), -EINVAL, -ENOTUNIQ.

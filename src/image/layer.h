@@ -57,7 +57,8 @@ int og_layer_write(struct og_layer *layer, const void *buf, size_t len, struct o
 /*
  * Tells where the tar's content ends up: @len bytes at @tar_offset of the uncompressed tar are at
  * @erofs_offset of the layer's file, unchanged. Called from og_layer_write() and og_layer_finish(),
- * by rising @tar_offset, a piece of a file at a time, as it came; sparse files are not told. A later entry may take a
+ * by rising @tar_offset, a piece of a file at a time, just before it is taken; sparse files are not
+ * told. What comes in small pieces may be gathered first and told later. A later entry may take a
  * file's name from the image; its bytes stay. A negative result ends the layer.
  */
 typedef int og_layer_placed_fn(void *data, uint64_t tar_offset, uint64_t erofs_offset, uint64_t len,

@@ -236,26 +236,38 @@ static int download(struct fetch *fetch, struct og_err *err)
 	return r;
 }
 
+/*
+ * Bytes of the files of a layer that is there and was made of this very blob, whatever the image's
+ * documents claim to belong together. Returns 1, 0 when it is not so, or an error.
+ */
+static int find_layer(struct fetch *fetch, const struct og_file_name *blob, uint64_t *ret_bytes,
+		      struct og_err *err)
+{
+	struct pull *pull = fetch->pull;
+	int r;
+
+	if (og_session_noted(&pull->session, blob, &fetch->layer->diff_id, ret_bytes))
+		return 1;
+	(void)pthread_mutex_lock(&pull->images->store.lock);
+	r = og_catalog_layer_bytes(pull->images->store.db, &fetch->want->digest,
+				   &fetch->layer->diff_id, ret_bytes, err);
+	(void)pthread_mutex_unlock(&pull->images->store.lock);
+	return r;
+}
+
 /* The blob is there already: the layer, too, or it is made of it. */
-static int reuse(struct fetch *fetch, struct og_err *err)
+static int reuse(struct fetch *fetch, const struct og_file_name *blob, struct og_err *err)
 {
 	struct pull *pull = fetch->pull;
 	struct og_layer_info info = {};
-	uint64_t bytes = 0;
-	int r;
+	int r = find_layer(fetch, blob, &fetch->layer->bytes, err);
 
-	(void)pthread_mutex_lock(&pull->images->store.lock);
-	r = og_catalog_layer_bytes(pull->images->store.db, &fetch->layer->diff_id, &bytes, err);
-	(void)pthread_mutex_unlock(&pull->images->store.lock);
 	if (r == 0) {
 		r = og_intake_from_blob(&pull->session, &fetch->want->digest,
 					&fetch->layer->diff_id, &info, err);
-		bytes = info.content_bytes;
+		fetch->layer->bytes = info.content_bytes;
 	}
-	if (r < 0)
-		return r;
-	fetch->layer->bytes = bytes;
-	return og_report(&pull->reporter, fetch->bar.id, "Already exists", 0, 0);
+	return r < 0 ? r : og_report(&pull->reporter, fetch->bar.id, "Already exists", 0, 0);
 }
 
 static int fetch_layer(struct fetch *fetch, struct og_err *err)
@@ -274,7 +286,7 @@ static int fetch_layer(struct fetch *fetch, struct og_err *err)
 	if (r < 0)
 		return r;
 	if (!mine)
-		return reuse(fetch, err);
+		return reuse(fetch, &blob, err);
 	if (fetch->want->kind == OG_MEDIA_FOREIGN_LAYER)
 		r = og_fail_plain(
 			err, -ENOTSUP,
@@ -283,6 +295,8 @@ static int fetch_layer(struct fetch *fetch, struct og_err *err)
 			fetch->bar.id);
 	if (r == 0)
 		r = download(fetch, err);
+	if (r == 0)
+		og_session_note(&pull->session, &blob, &fetch->layer->diff_id, fetch->layer->bytes);
 	og_session_made(&pull->session, &blob);
 	if (r == 0)
 		r = og_report(&pull->reporter, fetch->bar.id, "Pull complete", 0, 0);

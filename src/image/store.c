@@ -135,6 +135,9 @@ struct og_pin {
 	struct og_file_name name;
 	size_t count;
 	bool being_made;
+	bool noted;
+	struct og_digest diff_id; /* when noted: of the blob's layer */
+	uint64_t bytes;		  /* and of that layer's files */
 	struct og_pin *next;
 };
 
@@ -329,4 +332,36 @@ void og_session_made(struct og_session *session, const struct og_file_name *name
 		pin->being_made = false;
 	(void)pthread_cond_broadcast(&store->changed);
 	(void)pthread_mutex_unlock(&store->lock);
+}
+
+void og_session_note(struct og_session *session, const struct og_file_name *name,
+		     const struct og_digest *diff_id, uint64_t bytes)
+{
+	struct og_store *store = session->store;
+	struct og_pin *pin;
+
+	(void)pthread_mutex_lock(&store->lock);
+	pin = find_pin(store, name->text);
+	if (pin != NULL) {
+		pin->noted = true;
+		pin->diff_id = *diff_id;
+		pin->bytes = bytes;
+	}
+	(void)pthread_mutex_unlock(&store->lock);
+}
+
+bool og_session_noted(struct og_session *session, const struct og_file_name *name,
+		      const struct og_digest *diff_id, uint64_t *ret_bytes)
+{
+	struct og_store *store = session->store;
+	const struct og_pin *pin;
+	bool noted;
+
+	(void)pthread_mutex_lock(&store->lock);
+	pin = find_pin(store, name->text);
+	noted = pin != NULL && pin->noted && og_digest_equal(&pin->diff_id, diff_id);
+	if (noted)
+		*ret_bytes = pin->bytes;
+	(void)pthread_mutex_unlock(&store->lock);
+	return noted;
 }

@@ -83,6 +83,15 @@ int og_session_claim(struct og_session *session, const struct og_file_name *name
 		     int (*tick)(void *data), void *data, bool *ret_mine, struct og_err *err);
 void og_session_made(struct og_session *session, const struct og_file_name *name);
 
+/*
+ * What a session knows of a blob it made, for those who wait and before there is a record: its layer,
+ * and the bytes of that layer's files. og_session_noted() tells whether it is that layer's blob.
+ */
+void og_session_note(struct og_session *session, const struct og_file_name *name,
+		     const struct og_digest *diff_id, uint64_t bytes);
+bool og_session_noted(struct og_session *session, const struct og_file_name *name,
+		      const struct og_digest *diff_id, uint64_t *ret_bytes);
+
 /* Flushes the unnamed file @fd and gives it its name, durably. One that exists is kept. */
 int og_store_publish(struct og_store *store, int fd, enum og_folder folder,
 		     const struct og_file_name *name, struct og_err *err);

@@ -160,6 +160,21 @@ def test_a49_fewer_layers_than_the_configuration_says_are_refused(refused, image
     refused("it has 1 layers, its configuration 2")
 
 
+def test_a49_a_known_blob_is_not_taken_for_another_known_layer(image_store, image, stub):
+    """Both are in the store, but the one was not made of the other."""
+    image_store.ok("pull", f"{stub.address}/x")
+    before = image_store.files()
+    image.manifest["layers"].reverse()
+    image.serve()
+    assert image_store.find(f"{stub.address}/x")["id"] == image_store.ok("pull", f"{stub.address}/x")[0]
+    config = image.config()
+    config["author"] = "another image"
+    image.set_config(config)
+    image.serve()
+    assert "diff_id" in image_store.error("pull", f"{stub.address}/x")
+    assert image_store.files() == before
+
+
 # ---- A50: what is it? ----
 
 def bent(**members):
