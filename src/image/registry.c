@@ -236,7 +236,7 @@ static int refuse(struct inquiry *inquiry, const struct og_http_response *respon
 	if (status == 401 || status == 403)
 		return og_fail_plain(err, -EACCES,
 				     "pull access denied for %s, repository does not exist or may "
-				     "require 'onggi login': %s",
+				     "require 'docker login': %s",
 				     og_imageref_familiar(ref).text, why);
 	if (status == 404)
 		return og_fail_plain(err, -ENOENT, "%s not found: %s", og_imageref_format(ref).text,

@@ -173,7 +173,7 @@ def test_basic_authentication_is_passed(image_store, require, start_registry, ar
     registry = start_registry(more=registries.htpasswd(tmp_path / "htpasswd", "user", "pass:word"))
     push(require, f"docker-archive:{archive[0]}", f"{registry}/x:1", "--dest-creds", "user:pass:word")
     name = f"{registry}/x:1"
-    assert "may require 'onggi login'" in image_store.error("pull", name)
+    assert "may require 'docker login'" in image_store.error("pull", name)
     assert "denied" in image_store.error("pull", "--user", "user", "--password", "wrong", name)
     image_store.assert_clean()
     assert image_store.ok("pull", "--user", "user", "--password", "pass:word", name) == [archive[1]]
