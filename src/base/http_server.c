@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
+#include "base/http_accept.h"
 #include "base/http_request.h"
 #include "base/text.h"
 
@@ -26,6 +27,7 @@
 struct listener {
 	struct og_http_server *server;
 	struct MHD_Daemon *daemon;
+	struct http_acceptor *acceptor;
 	bool local;
 };
 
@@ -39,6 +41,11 @@ struct og_http_server {
 int http_server_stop_fd(const struct og_http_server *server)
 {
 	return server->stop_fd;
+}
+
+const struct og_http_config *http_server_config(const struct og_http_server *server)
+{
+	return &server->config;
 }
 
 /* ---- what a stranger sent, made unambiguous ---- */
@@ -206,6 +213,7 @@ static bool names_upgrade(const char *connection)
 
 /* ---- answers ---- */
 
+/* Every answer but an upgrade is its connection's last: see http_accept.h. */
 static enum MHD_Result queue(struct MHD_Connection *connection, int status, const char *type,
 			     const struct http_pairs *extra, struct MHD_Response *response)
 {
@@ -213,6 +221,8 @@ static enum MHD_Result queue(struct MHD_Connection *connection, int status, cons
 
 	if (response == NULL)
 		return MHD_NO;
+	if (status != MHD_HTTP_SWITCHING_PROTOCOLS)
+		(void)MHD_add_response_header(response, "Connection", "close");
 	if (type != NULL)
 		(void)MHD_add_response_header(response, "Content-Type", type);
 	for (size_t i = 0; extra != NULL && i < extra->count; i++)
@@ -236,8 +246,6 @@ static enum MHD_Result refuse(struct listener *listener, struct MHD_Connection *
 	response = MHD_create_response_from_buffer(strlen(body), body, MHD_RESPMEM_MUST_FREE);
 	if (response == NULL)
 		free(body);
-	else
-		(void)MHD_add_response_header(response, "Connection", "close");
 	return queue(connection, status, config->error_type, NULL, response);
 }
 
@@ -409,10 +417,10 @@ int og_http_server_listen(struct og_http_server *server, int listen_fd, bool loc
 	*listener = (struct listener){ .server = server, .local = local };
 	listener->daemon = MHD_start_daemon(
 		MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION | MHD_USE_POLL |
-			MHD_ALLOW_UPGRADE | MHD_USE_ITC,
-		0, NULL, NULL, on_request, listener, MHD_OPTION_LISTEN_SOCKET, fd,
-		MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL, MHD_OPTION_UNESCAPE_CALLBACK,
-		keep_escapes, NULL, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_CONNECTION_LIMIT,
+			MHD_ALLOW_UPGRADE | MHD_USE_ITC | MHD_USE_NO_LISTEN_SOCKET,
+		0, NULL, NULL, on_request, listener, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
+		NULL, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL,
+		MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_CONNECTION_LIMIT,
 		OG_HTTP_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, OG_HTTP_IDLE_S,
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)(2 * OG_HTTP_HEAD_MAX),
 		MHD_OPTION_CONNECTION_MEMORY_INCREMENT, (size_t)OG_HTTP_HEAD_MAX,
@@ -420,9 +428,9 @@ int og_http_server_listen(struct og_http_server *server, int listen_fd, bool loc
 		MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_END);
 	if (listener->daemon == NULL)
 		return og_fail(err, errno == 0 ? -EIO : -errno, "start HTTP server");
-	(void)og_take_fd(&fd); /* closed by MHD_stop_daemon() */
 	server->count++;
-	return 0;
+	return http_acceptor_new(server, og_take_fd(&fd), listener->daemon, &listener->acceptor,
+				 err);
 }
 
 struct og_http_server *og_http_server_free(struct og_http_server *server)
@@ -430,8 +438,10 @@ struct og_http_server *og_http_server_free(struct og_http_server *server)
 	if (server == NULL)
 		return NULL;
 	(void)eventfd_write(server->stop_fd, 1);
-	for (size_t i = 0; i < server->count; i++)
+	for (size_t i = 0; i < server->count; i++) {
+		(void)http_acceptor_free(server->listeners[i].acceptor);
 		MHD_stop_daemon(server->listeners[i].daemon);
+	}
 	og_close(server->stop_fd);
 	free(server);
 	return NULL;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * An HTTP/1.1 server (RFC 9112) on unix sockets and TCP. A thin face over libmicrohttpd, and with
- * http_request.c its only user. It knows nothing of what it serves.
+ * http_accept.c and http_request.c its only user. It knows nothing of what it serves.
  *
  * Every request is handled by one call of a function in a thread of its own, written as if nothing
  * else went on: it reads the body as it comes, answers at once, or answers with a stream, or takes

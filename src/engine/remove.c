@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Renaming, removing, and taking up what an earlier engine left. */
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 
 #include "base/path.h"
@@ -27,12 +28,21 @@ int og_engine_rename(struct og_engine *engine, const char *name, const char *new
 
 /* ---- remove ---- */
 
+/* A helper whose parent was killed may still write a file into the folder while it goes. */
+#define REMOVE_TRIES_MAX 100
+#define REMOVE_AGAIN_MS	 20
+
 static void remove_folder(int root_fd, const char *id, struct og_engine *engine)
 {
 	og_auto_fd parent_fd = og_open_beneath(root_fd, "workloads", O_RDONLY | O_DIRECTORY, 0);
 	struct og_err err = {};
+	int r = parent_fd < 0 ? 0 : og_remove_tree(parent_fd, id, &err);
 
-	if (parent_fd >= 0 && og_remove_tree(parent_fd, id, &err) < 0)
+	for (int tries = 0; r < 0 && tries < REMOVE_TRIES_MAX; tries++) {
+		(void)poll(NULL, 0, REMOVE_AGAIN_MS);
+		r = og_remove_tree(parent_fd, id, &err);
+	}
+	if (r < 0)
 		og_engine_report(engine, "remove workload %.12s: %s", id, err.text);
 }
 

@@ -369,6 +369,9 @@ def count(api):
     b"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n",
     b"Content-Length: 0x48\r\n",
     b"Content-Length : 72\r\n",
+    b"Content-Length: 72\n",
+    b"X-Folded: a\r\n b\r\nContent-Length: 72\r\n",
+    b"Content-Length:\r\n 72\r\n",
 ])
 def test_a_head_with_two_readings_is_refused(api, head):  # A31, A33
     before = count(api)

@@ -193,6 +193,46 @@ TEST(what_two_readers_could_read_in_two_ways_is_refused)
 	}
 }
 
+TEST(lines_that_end_or_fold_in_another_way_are_refused)
+{
+	og_cleanup(og_http_server_freep) struct og_http_server *server = serve(true);
+	static const char *const texts[] = {
+		"GET /a HTTP/1.1\nHost: x\n\n",
+		"GET /a HTTP/1.1\r\nHost: x\nX: y\r\n\r\n",
+		"GET /a HTTP/1.1\r\nHost: x\r\nX: y\r\n z\r\n\r\n",
+		"GET /a HTTP/1.1\r\n Host: x\r\n\r\n",
+		"GET /a HTTP/1.1\r\nHost: x\rX: y\r\n\r\n",
+		"GET /a HTTP/1.1\r\nHost: x\r\nX: \x01\r\n\r\n",
+		"\n",
+	};
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		CHECK_EQ(status_of(texts[i]), 400);
+}
+
+TEST(a_connection_carries_one_request)
+{
+	og_cleanup(og_http_server_freep) struct og_http_server *server = serve(true);
+	og_auto_free char *answer = talk("GET /one HTTP/1.1\r\nHost: x\r\n\r\n"
+					 "GET /two HTTP/1.1\r\nHost: x\r\n\r\n");
+
+	CHECK(strstr(answer, "GET /one") != NULL);
+	CHECK(strstr(answer, "GET /two") == NULL);
+}
+
+TEST(a_head_that_comes_in_pieces_is_whole_in_the_end)
+{
+	og_cleanup(og_http_server_freep) struct og_http_server *server = serve(true);
+	static const char text[] = "GET /pieces HTTP/1.1\r\nHost: x\r\n\r\n";
+	og_auto_fd fd = dial();
+	char buf[512] = "";
+
+	for (size_t i = 0; i < strlen(text); i++)
+		CHECK_EQ(write(fd, text + i, 1), 1);
+	CHECK(read(fd, buf, sizeof(buf) - 1) > 0);
+	CHECK(og_starts_with(buf, "HTTP/1.1 200 "));
+}
+
 TEST(paths_that_name_two_things_are_refused)
 {
 	og_cleanup(og_http_server_freep) struct og_http_server *server = serve(true);
@@ -368,6 +408,9 @@ TEST_MAIN(TEST_ENTRY(a_request_is_answered_with_its_path_and_query),
 	  TEST_ENTRY(a_handler_without_an_answer_is_a_500),
 	  TEST_ENTRY(bodies_come_whole_with_length_and_in_chunks),
 	  TEST_ENTRY(what_two_readers_could_read_in_two_ways_is_refused),
+	  TEST_ENTRY(lines_that_end_or_fold_in_another_way_are_refused),
+	  TEST_ENTRY(a_connection_carries_one_request),
+	  TEST_ENTRY(a_head_that_comes_in_pieces_is_whole_in_the_end),
 	  TEST_ENTRY(paths_that_name_two_things_are_refused),
 	  TEST_ENTRY(an_endless_head_is_cut_off),
 	  TEST_ENTRY(a_body_over_the_limit_is_refused_unread),
