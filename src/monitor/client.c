@@ -159,6 +159,9 @@ static struct og_json *new_request(const char *op)
 	return request;
 }
 
+/* How long to hear from a monitor that answers at once: it may have to be scheduled first. */
+#define AT_ONCE_MS 10000
+
 /* One request and its answer. @request is taken over. @ret_fd and @ret_answer may be NULL. */
 static int ask(int dir_fd, struct og_json *request, int timeout_ms, int *ret_fd,
 	       struct og_json **ret_answer, struct og_err *err)
@@ -177,6 +180,19 @@ static int ask(int dir_fd, struct og_json *request, int timeout_ms, int *ret_fd,
 	if (r == 0 && ret_fd != NULL)
 		*ret_fd = og_take_fd(&fd);
 	return r;
+}
+
+/* A wait of 0 ms asks how things stand: then the monitor itself answers -ETIMEDOUT. */
+static int ask_wait(int dir_fd, struct og_json *request, int timeout_ms,
+		    struct og_monitor_exit *ret_exit, struct og_err *err)
+{
+	og_cleanup(og_json_freep) struct og_json *answer = NULL;
+	int r;
+
+	if (timeout_ms == 0)
+		og_json_set_bool(request, "now", true);
+	r = ask(dir_fd, request, timeout_ms == 0 ? AT_ONCE_MS : timeout_ms, NULL, &answer, err);
+	return r < 0 ? r : og_monitor_exit_parse(answer, ret_exit, err);
 }
 
 int og_monitor_start(int dir_fd, int timeout_ms, struct og_err *err)
@@ -252,13 +268,10 @@ int og_monitor_exec(int dir_fd, const struct og_monitor_exec *exec, int timeout_
 int og_monitor_exec_wait(int dir_fd, const char *exec_id, int timeout_ms,
 			 struct og_monitor_exit *ret_exit, struct og_err *err)
 {
-	og_cleanup(og_json_freep) struct og_json *answer = NULL;
 	struct og_json *request = new_request("exec_wait");
-	int r;
 
 	og_json_set_string(request, "exec", exec_id);
-	r = ask(dir_fd, request, timeout_ms, NULL, &answer, err);
-	return r < 0 ? r : og_monitor_exit_parse(answer, ret_exit, err);
+	return ask_wait(dir_fd, request, timeout_ms, ret_exit, err);
 }
 
 int og_monitor_wait_begin(int dir_fd, int *ret_fd, struct og_err *err)
@@ -286,8 +299,5 @@ int og_monitor_wait_end(int fd, int timeout_ms, struct og_monitor_exit *ret_exit
 int og_monitor_wait(int dir_fd, int timeout_ms, struct og_monitor_exit *ret_exit,
 		    struct og_err *err)
 {
-	int fd = -EBADF;
-	int r = og_monitor_wait_begin(dir_fd, &fd, err);
-
-	return r < 0 ? r : og_monitor_wait_end(fd, timeout_ms, ret_exit, err);
+	return ask_wait(dir_fd, new_request("wait"), timeout_ms, ret_exit, err);
 }

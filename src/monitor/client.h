@@ -7,7 +7,8 @@
  * Every call is blocking, keeps no state in this process, may be used from any thread, and is one
  * connection to DIR/monitor.sock, where DIR (the workload's folder in the exec root, given as a
  * directory descriptor @dir_fd) also holds `bundle/` and the monitor's own `monitor.json` and
- * `runtime.log`. A @timeout_ms of -1 waits for ever. Errors of all calls: -ECONNREFUSED or -ENOENT
+ * `runtime.log`. A @timeout_ms of -1 waits for ever; 0
+ * for the waits asks how things stand now. Errors of all calls: -ECONNREFUSED or -ENOENT
  * (no monitor serves this folder: it ended, or was killed), -ECONNRESET (it died meanwhile),
  * -ETIMEDOUT, and what the monitor or onggi-runtime answered, with their text.
  *

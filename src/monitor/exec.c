@@ -348,7 +348,6 @@ void exec_wait_request(struct conn *conn, const struct og_json *request)
 
 		conn_answer(conn, og_monitor_exit_json(&exit));
 	} else {
-		conn->waiting = true;
-		conn->waits_for = exec;
+		conn_wait_for(conn, request, exec);
 	}
 }

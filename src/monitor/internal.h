@@ -55,6 +55,9 @@ void conn_answer_error(struct conn *conn, const struct og_err *err);
 void conn_answer_and_attach(struct conn *conn, struct og_json *json, struct og_hub *hub,
 			    const struct og_monitor_streams *streams, bool front);
 
+/* Lets it wait for @exec (NULL: the workload), or answers -ETIMEDOUT when it asked how things are now. */
+void conn_wait_for(struct conn *conn, const struct og_json *request, struct exec *exec);
+
 /* Answers all who wait for @exec (NULL: the workload). */
 void monitor_answer_waiters(struct monitor *monitor, const struct exec *exec,
 			    const struct og_monitor_exit *exit);

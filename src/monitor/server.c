@@ -155,13 +155,25 @@ static void resize_request(struct conn *conn, const struct og_json *request)
 	conn_answer(conn, answer);
 }
 
+void conn_wait_for(struct conn *conn, const struct og_json *request, struct exec *exec)
+{
+	struct og_err err = {};
+
+	if (og_json_bool(og_json_get(request, "now"), false)) {
+		(void)og_fail(&err, -ETIMEDOUT, "it has not ended");
+		conn_answer_error(conn, &err);
+		return;
+	}
+	conn->waiting = true;
+	conn->waits_for = exec;
+}
+
 static void wait_request(struct conn *conn, const struct og_json *request)
 {
-	(void)request;
 	if (conn->monitor->state == MONITOR_DONE)
 		conn_answer(conn, og_monitor_exit_json(&conn->monitor->exit));
 	else
-		conn->waiting = true;
+		conn_wait_for(conn, request, NULL);
 }
 
 static const struct {

@@ -333,12 +333,17 @@ TEST(an_exec_has_streams_and_a_status_of_its_own)
 	CHECK_OK(og_monitor_start(place.dir_fd, TIMEOUT_MS, NULL));
 	CHECK_OK(og_monitor_exec(place.dir_fd, &exec, TIMEOUT_MS, &fd, &pid, &err));
 	CHECK(pid > 0);
+	CHECK_EQ(og_monitor_exec_wait(place.dir_fd, "e1", 0, &end, &err), -ETIMEDOUT);
+	CHECK_EQ(og_monitor_wait(place.dir_fd, 0, &end, &err), -ETIMEDOUT);
 	CHECK_EQ(og_monitor_exec(place.dir_fd, &exec, TIMEOUT_MS, &fd, &pid, &err), -EEXIST);
 	CHECK_OK(og_write_all(fd, "ping", 4));
 	CHECK_OK(shutdown(fd, SHUT_WR));
 	out = read_stream(fd, OG_STDOUT, &len);
 	CHECK_EQ(strcmp(out, "ping"), 0);
 	CHECK_OK(og_monitor_exec_wait(place.dir_fd, "e1", TIMEOUT_MS, &end, &err));
+	CHECK_EQ(end.status, 9);
+	end.status = 0;
+	CHECK_OK(og_monitor_exec_wait(place.dir_fd, "e1", 0, &end, &err));
 	CHECK_EQ(end.status, 9);
 	CHECK_EQ(og_monitor_exec_wait(place.dir_fd, "e2", TIMEOUT_MS, &end, &err), -ENOENT);
 
