@@ -266,6 +266,9 @@ plain.serve_forever()
             assert trusted.returncode == 0, trusted.stderr
         finally:
             shutil.rmtree(folder)
+            for parent in (folder.parent, folder.parent.parent):
+                if not any(parent.iterdir()):
+                    parent.rmdir()
     finally:
         if stub:
             stub.kill()
