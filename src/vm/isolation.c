@@ -32,6 +32,8 @@
 #define CPUS_MAX	   8U /* onggi-vmm's */
 #define MIB		   (1024U * 1024U)
 #define KILL_LIMIT_MS	   10000
+#define KVM_MAJOR	   10 /* of /dev/kvm, Documentation/admin-guide/devices.txt */
+#define KVM_MINOR	   232
 
 #define ANNOTATION(name) "org.onggi." name
 
@@ -218,13 +220,21 @@ static int fork_supervisor(struct creation *creation, struct og_err *err)
 
 /*
  * The supervisor and the hypervisor live in the workload's cgroup. Its memory is the guest's and
- * the hypervisor's own; processes are counted in the guest, devices are none of the host's.
+ * the hypervisor's own; processes are counted in the guest. Of the host's devices it has /dev/kvm,
+ * and those that every workload has.
  */
 static int make_cgroup(struct og_workload *workload, struct creation *creation, struct og_err *err)
 {
 	const struct og_oci_linux *linux_ = &workload->config->linux_;
 	struct og_oci_resources resources = linux_->resources;
 	struct og_oci_memory *memory = &resources.memory;
+	struct og_oci_device_rule kvm = {
+		.allow = true,
+		.type = 'c',
+		.major = { .set = true, .value = KVM_MAJOR },
+		.minor = { .set = true, .value = KVM_MINOR },
+		.access = "rw",
+	};
 	int r = og_cgroup_find(linux_->cgroups_path, workload->id, &creation->cgroup, err);
 
 	if (r < 0)
@@ -237,7 +247,8 @@ static int make_cgroup(struct og_workload *workload, struct creation *creation, 
 	}
 	memory->reservation.set = false;
 	resources.pids.limit.set = false;
-	resources.devices.count = 0;
+	resources.devices.items = &kvm;
+	resources.devices.count = 1;
 	resources.unified.count = 0;
 	og_json_set(workload->extra, "cgroups", og_cgroup_save(creation->cgroup));
 	r = og_workload_save(workload, err);
