@@ -187,10 +187,20 @@ static int read_request(const struct og_json *request, struct exec *exec,
 	return r;
 }
 
+/* The size belongs in there: the process may look at it before we could set it. */
 static int write_process(struct exec *exec, const struct og_json *process, struct og_err *err)
 {
-	og_auto_free char *text = og_json_write(process);
+	og_cleanup(og_json_freep) struct og_json *sized = og_json_copy(process);
+	og_auto_free char *text = NULL;
 
+	if (exec->tty && exec->rows > 0 && exec->columns > 0) {
+		struct og_json *size = og_json_new_object();
+
+		og_json_set_int(size, "height", exec->rows);
+		og_json_set_int(size, "width", exec->columns);
+		og_json_set(sized, "consoleSize", size);
+	}
+	text = og_json_write(sized);
 	if (text == NULL)
 		return og_fail(err, -ENOMEM, "exec");
 	return og_replace_file(exec->monitor->dir_fd, exec->process_name, text, strlen(text), 0600,
