@@ -379,8 +379,11 @@ static int logs(struct call *call, struct og_err *err)
 		r = og_http_stream(call->request, 200, RAW_TYPE, err);
 	if (r < 0)
 		return r;
-	return og_engine_logs(call->engine, call->param, &options, og_http_gone_fd(call->request),
-			      write_http, call->request, err);
+	r = og_engine_logs(call->engine, call->param, &options, og_http_gone_fd(call->request),
+			   write_http, call->request, err);
+	if (r < 0)
+		og_http_break(call->request);
+	return r;
 }
 
 /* ---- events ---- */

@@ -26,5 +26,5 @@ char *og_find_emulation(struct og_engine *engine)
 	reason = og_json_string(og_json_get(annotations, "org.onggi.vm.reason"), "");
 	if (!og_streq(hypervisor, "qemu"))
 		return NULL;
-	return og_strdupf("VMs run under QEMU's software emulation, which is slow: %s", reason);
+	return og_strdupf("VMs are slow on this machine: QEMU serves them by %s", reason);
 }
