@@ -21,6 +21,12 @@
 /* Clients get the end of a stream through shutdown(); a client that ignores it has this long. */
 #define FAREWELL_MS 2000U
 
+/*
+ * A process has ended, but another holds its pipe still: a child of its, or a VM's supervisor, which
+ * has more to deliver. It is heard until it is silent for so long.
+ */
+#define SILENCE_MS 2000U
+
 struct client {
 	struct og_hub *hub;
 	struct client *next;
@@ -54,9 +60,11 @@ struct og_hub {
 	size_t client_count;
 	struct og_source *stall_timer;
 	struct og_source *farewell_timer;
+	struct og_source *silence_timer;
 	bool open;
 	bool paused; /* a client's queue is full */
-	bool ended;
+	bool ended;  /* the process; */
+	bool over;   /* and its output too */
 	uint8_t buf[READ_BYTES];
 };
 
@@ -138,6 +146,7 @@ struct og_hub *og_hub_free(struct og_hub *hub)
 		drop_client(hub->clients);
 	og_source_remove(hub->stall_timer);
 	og_source_remove(hub->farewell_timer);
+	og_source_remove(hub->silence_timer);
 	close_outlet(&hub->outlets[0]);
 	close_outlet(&hub->outlets[1]);
 	close_stdin(hub);
@@ -258,6 +267,7 @@ static void send_to_all(struct og_hub *hub, enum og_stdstream_id id, const uint8
 
 static void read_outlet(struct og_source *source, uint32_t events, void *data);
 static void update_flow(struct og_hub *hub);
+static void await_silence(struct og_hub *hub);
 
 static void on_stall(struct og_source *source, void *data)
 {
@@ -332,7 +342,10 @@ static void read_outlet(struct og_source *source, uint32_t events, void *data)
 	(void)events;
 	if (read_some(outlet) == 0)
 		close_outlet(outlet);
-	update_flow(outlet->hub);
+	if (outlet->hub->ended)
+		await_silence(outlet->hub); /* may free the hub */
+	else
+		update_flow(outlet->hub);
 }
 
 void og_hub_open(struct og_hub *hub)
@@ -414,7 +427,7 @@ static void read_client(struct client *client)
 
 static void check_drained(struct og_hub *hub)
 {
-	if (hub->ended && hub->clients == NULL && hub->setup.drained != NULL)
+	if (hub->over && hub->clients == NULL && hub->setup.drained != NULL)
 		hub->setup.drained(hub->setup.data);
 }
 
@@ -480,7 +493,7 @@ static void flush_client(struct client *client)
 		client->progress_ms = og_clock_ms();
 	if (n < 0)
 		drop_client(client);
-	else if (client->queue.len == 0 && client->hub->ended)
+	else if (client->queue.len == 0 && client->hub->over)
 		say_farewell(client);
 	else
 		watch_client(client);
@@ -500,7 +513,7 @@ static void on_client(struct og_source *source, uint32_t events, void *data)
 		drop_client(client);
 	else if ((events & EPOLLOUT) != 0)
 		flush_client(client);
-	if (!hub->ended)
+	if (!hub->over)
 		update_flow(hub);
 	check_drained(hub);
 }
@@ -533,24 +546,16 @@ int og_hub_attach(struct og_hub *hub, int fd, const struct og_monitor_streams *s
 	return 0;
 }
 
-void og_hub_end(struct og_hub *hub)
+/* Nothing more will come: each client is sent what waits for it, and its end. */
+static void end_output(struct og_hub *hub)
 {
 	struct client *next;
 
-	hub->open = false;
-	update_flow(hub);
-	hub->ended = true;
+	hub->over = true;
 	hub->stall_timer = og_source_remove(hub->stall_timer);
-	hub->tty_peer_fd = og_close(hub->tty_peer_fd);
-	close_stdin(hub);
-	for (int i = 0; i < 2; i++) {
-		struct outlet *outlet = &hub->outlets[i];
-
-		/* What the process wrote is in the kernel's hands already: no need to wait. */
-		while (outlet->fd >= 0 && read_some(outlet) > 0)
-			;
-		close_outlet(outlet);
-	}
+	hub->silence_timer = og_source_remove(hub->silence_timer);
+	close_outlet(&hub->outlets[0]);
+	close_outlet(&hub->outlets[1]);
 	og_log_finish(hub->setup.log);
 	for (struct client *client = hub->clients; client != NULL; client = next) {
 		next = client->next;
@@ -558,4 +563,60 @@ void og_hub_end(struct og_hub *hub)
 			say_farewell(client);
 	}
 	check_drained(hub);
+}
+
+static void on_silence(struct og_source *source, void *data)
+{
+	struct og_hub *hub = data;
+
+	(void)source;
+	hub->silence_timer = NULL;
+	if (hub->paused)
+		await_silence(hub); /* it is not read, so nobody knows */
+	else
+		end_output(hub);
+}
+
+/* Goes on reading as long as something comes. May free the hub, by way of `drained`. */
+static void await_silence(struct og_hub *hub)
+{
+	hub->silence_timer = og_source_remove(hub->silence_timer);
+	if (hub->outlets[0].fd < 0 && hub->outlets[1].fd < 0) {
+		end_output(hub);
+		return;
+	}
+	update_flow(hub);
+	if (og_loop_add_timer(hub->setup.loop, SILENCE_MS, on_silence, hub, &hub->silence_timer,
+			      NULL) < 0)
+		end_output(hub);
+}
+
+/* What the process wrote is in the kernel's hands by now, and no more than a pipe holds. */
+static void read_rest(struct outlet *outlet)
+{
+	size_t most = PIPE_BYTES;
+
+	while (outlet->fd >= 0 && most > 0) {
+		ptrdiff_t n = read_some(outlet);
+
+		if (n == 0)
+			close_outlet(outlet);
+		if (n < 0)
+			return;
+		most -= (size_t)n < most ? (size_t)n : most;
+	}
+}
+
+void og_hub_end(struct og_hub *hub)
+{
+	if (hub->ended)
+		return;
+	hub->ended = true;
+	hub->open = true;
+	hub->tty_peer_fd = og_close(hub->tty_peer_fd);
+	close_stdin(hub);
+	read_rest(&hub->outlets[0]);
+	read_rest(&hub->outlets[1]);
+	og_log_finish(hub->setup.log);
+	await_silence(hub);
 }

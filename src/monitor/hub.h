@@ -66,6 +66,7 @@ size_t og_hub_clients(const struct og_hub *hub);
 
 /*
  * The process has ended: reads what is left, gives it to the log and the clients' queues, and ends
- * each connection once its queue is empty. `drained` follows, at once where there is no client.
+ * each connection once its queue is empty. Where another process holds its output still, that is
+ * read until it is silent. `drained` follows, at once where there is no client and no such process.
  */
 void og_hub_end(struct og_hub *hub);

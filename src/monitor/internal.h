@@ -104,6 +104,7 @@ struct monitor {
 	struct og_hub *hub;
 	struct og_oom oom;
 	enum monitor_state state;
+	bool drained; /* the streams are at their end, and every client has read them */
 	pid_t pid;
 	struct og_monitor_exit exit;
 

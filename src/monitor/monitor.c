@@ -47,14 +47,17 @@ int monitor_read_pid(struct monitor *monitor, const char *name, pid_t *ret_pid, 
 
 void monitor_check_done(struct monitor *monitor)
 {
-	if (monitor->state == MONITOR_DONE && monitor->conn_count == 0 &&
-	    og_hub_clients(monitor->hub) == 0 && !exec_has_clients(monitor))
+	if (monitor->state == MONITOR_DONE && monitor->drained && monitor->conn_count == 0 &&
+	    !exec_has_clients(monitor))
 		og_loop_stop(monitor->loop);
 }
 
 static void on_drained(void *data)
 {
-	monitor_check_done(data);
+	struct monitor *monitor = data;
+
+	monitor->drained = true;
+	monitor_check_done(monitor);
 }
 
 static void on_deleted(const struct og_err *err, void *data)

@@ -355,6 +355,18 @@ TEST(an_exec_has_streams_and_a_status_of_its_own)
 	CHECK_OK(og_monitor_exec_wait(place.dir_fd, "e2", TIMEOUT_MS, &end, &err));
 	CHECK_EQ(end.status, 3);
 
+	/* Its output goes on after its own end: none of it is lost. */
+	exec.id = "late";
+	exec.process_json = "{\"args\":[\"sh\",\"-c\",\"(sleep 1; seq 1 300000) & exit 4\"]}";
+	exec.streams = (struct og_monitor_streams){ .out = true };
+	CHECK_OK(og_monitor_exec(place.dir_fd, &exec, TIMEOUT_MS, &fd, NULL, &err));
+	free(out);
+	out = read_stream(fd, OG_STDOUT, &len);
+	CHECK_EQ(len, 1988895);
+	CHECK_OK(og_monitor_exec_wait(place.dir_fd, "late", TIMEOUT_MS, &end, &err));
+	CHECK_EQ(end.status, 4);
+	exec.streams = (struct og_monitor_streams){};
+
 	exec.id = "e3";
 	exec.process_json = "{\"args\":[\"sh\",\"-c\",\"missing\"]}";
 	CHECK(og_monitor_exec(place.dir_fd, &exec, TIMEOUT_MS, &fd, NULL, &err) < 0);
