@@ -255,6 +255,23 @@ def test_a_terminal_echoes_resizes_and_interrupts(running, tmp_path):
         os.close(master)
 
 
+def test_an_exec_on_a_terminal_ends_with_its_programs_status(running, tmp_path):
+    runtime, name = running
+    path = tmp_path / "console.sock"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen(1)
+        command = runtime.command("exec", "-t", "--console-socket", path, name, "/bin/sh")
+        with subprocess.Popen(command, stdin=subprocess.DEVNULL) as process:
+            master = bundles.receive_terminal(listener)
+            try:
+                resize(master, 20, 40)
+                os.write(master, b"while [ \"$(stty size)\" != '20 40' ]; do sleep 0.1; done; exit 8\n")
+                assert process.wait(TIMEOUT_S) == 8
+            finally:
+                os.close(master)
+
+
 # ---- a VM each ----
 
 
