@@ -238,6 +238,7 @@ def test_a_terminal_echoes_resizes_and_interrupts(running, tmp_path):
     runtime, name = running
     master = open_terminal(runtime, tmp_path, "exec", "-t", "-d", name, "/bin/sh")
     try:
+        read_until(master, b"$ ")
         os.write(master, b"echo a$((40+2))b\n")
         seen = read_until(master, b"a42b")
         assert b"echo a$((40+2))b\r\n" in seen  # echoed once, by the guest's terminal alone
@@ -265,6 +266,7 @@ def test_an_exec_on_a_terminal_ends_with_its_programs_status(running, tmp_path):
         with subprocess.Popen(command, stdin=subprocess.DEVNULL) as process:
             master = bundles.receive_terminal(listener)
             try:
+                read_until(master, b"$ ")
                 resize(master, 20, 40)
                 os.write(master, b"while [ \"$(stty size)\" != '20 40' ]; do sleep 0.1; done; exit 8\n")
                 assert process.wait(TIMEOUT_S) == 8

@@ -69,7 +69,9 @@ def expected_digest():
 
 def test_output_and_error_are_two_streams(run):
     result = run("busybox:test", "sh", "-c", "echo out; echo err >&2")
-    assert (result.stdout, result.stderr) == ("out\n", "err\n")
+    # Where VMs are slow, the client says so beside what the program says.
+    said = [line for line in result.stderr.splitlines() if not line.startswith("WARNING: VMs are")]
+    assert (result.stdout, said) == ("out\n", ["err"])
 
 
 @pytest.mark.parametrize("status", [0, 1, 42, 255])
@@ -161,7 +163,7 @@ def test_keys_of_a_terminal_are_signals_inside(foreground):
     with terminal.Terminal(foreground("-it", "busybox:test", "sh", "-c",
                                       "trap 'echo interrupted; exit 3' INT; echo up; "
                                       "while :; do sleep 0.1; done")) as session:
-        session.expect(b"up")
+        session.expect(b"up\r\n")  # a line: what is said of the hypervisor comes before it
         session.send(b"\x03")
         session.expect(b"interrupted")
         assert session.wait() == 3
