@@ -398,7 +398,9 @@ TEST(ten_thousand_dropped_connections_leak_nothing)
 	for (int i = 0; i < 10000; i++) {
 		og_auto_fd fd = dial();
 
-		CHECK_EQ(write(fd, "GET /a HTTP/1.1\r\n", 17), 17);
+		/* With OG_HTTP_CONNECTIONS_MAX still open, one more is hung up on. */
+		if (send(fd, "GET /a HTTP/1.1\r\n", 17, MSG_NOSIGNAL) < 0)
+			CHECK(errno == EPIPE || errno == ECONNRESET);
 	}
 	server = og_http_server_free(server);
 	CHECK(open_fds() <= before);
