@@ -31,7 +31,7 @@ import imagestore
 import leaks
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-STRICT = os.environ.get("CI") == "true" or os.environ.get("ONGGI_STRICT_LEAKS") == "1"
+STRICT = os.environ.get("ONGGI_STRICT_LEAKS", str(int(os.environ.get("CI") == "true"))) == "1"
 REQUIRE_ALL = os.environ.get("CI") == "true" or os.environ.get("ONGGI_REQUIRE_ALL") == "1"
 
 
