@@ -12,6 +12,9 @@
 /* Writes all of @buf. Returns 0 or a negative errno. */
 int og_write_all(int fd, const void *buf, size_t len);
 
+/* Likewise into a socket; a peer that is gone is -EPIPE and no signal. */
+int og_send_all(int fd, const void *buf, size_t len);
+
 /* Likewise, at @offset of a file. */
 int og_pwrite_all(int fd, const void *buf, size_t len, uint64_t offset);
 

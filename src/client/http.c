@@ -126,21 +126,6 @@ int og_host_connect(const struct og_host *host, struct og_err *err)
 
 /* ---- requests ---- */
 
-static int send_bytes(int fd, const char *bytes, size_t len)
-{
-	while (len > 0) {
-		ssize_t n = send(fd, bytes, len, MSG_NOSIGNAL);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		bytes += n;
-		len -= (size_t)n;
-	}
-	return 0;
-}
-
 static int send_head(int fd, const struct og_host *host, const struct og_http_call *call)
 {
 	og_auto_text head = {};
@@ -163,7 +148,7 @@ static int send_head(int fd, const struct og_host *host, const struct og_http_ca
 	else
 		og_text_add(&head,
 			    og_streq(call->method, "POST") ? "Content-Length: 0\r\n\r\n" : "\r\n");
-	return head.failed ? -ENOMEM : send_bytes(fd, head.buf, head.len);
+	return head.failed ? -ENOMEM : og_send_all(fd, head.buf, head.len);
 }
 
 static int send_chunks(int fd, int from_fd, char *buf, size_t room)
@@ -178,11 +163,11 @@ static int send_chunks(int fd, int from_fd, char *buf, size_t room)
 		if (n < 0)
 			return -EIO; /* not what the socket says */
 		(void)snprintf(size, sizeof(size), "%zx\r\n", (size_t)n);
-		r = send_bytes(fd, size, strlen(size));
+		r = og_send_all(fd, size, strlen(size));
 		if (r == 0)
-			r = send_bytes(fd, buf, (size_t)n);
+			r = og_send_all(fd, buf, (size_t)n);
 		if (r == 0)
-			r = send_bytes(fd, "\r\n", 2);
+			r = og_send_all(fd, "\r\n", 2);
 		if (r < 0 || n == 0)
 			return r;
 	}

@@ -59,21 +59,6 @@ static int connect_monitor(int dir_fd, int *ret_fd, struct og_err *err)
 	return 0;
 }
 
-static int send_bytes(int fd, const char *bytes, size_t len)
-{
-	while (len > 0) {
-		ssize_t n = send(fd, bytes, len, MSG_NOSIGNAL);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		bytes += n;
-		len -= (size_t)n;
-	}
-	return 0;
-}
-
 /* Takes @request over. */
 static int send_request(int fd, struct og_json *request, struct og_err *err)
 {
@@ -84,7 +69,7 @@ static int send_request(int fd, struct og_json *request, struct og_err *err)
 	og_json_free(request);
 	if (text != NULL) {
 		text[len] = '\n'; /* in place of the NUL */
-		r = send_bytes(fd, text, len + 1);
+		r = og_send_all(fd, text, len + 1);
 	}
 	return r < 0 ? og_fail(err, r, "ask the monitor") : 0;
 }
