@@ -2,8 +2,12 @@
 #include "format/oci_config.h"
 
 #include <errno.h>
+#include <linux/ioprio.h>
+#include <linux/mempolicy.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/personality.h>
 
 #include "base/json.h"
 #include "base/text.h"
@@ -11,6 +15,11 @@
 
 #define ID_MAX	(UINT32_MAX - 1) /* 2^32 - 1 means "no change" to the kernel */
 #define DEV_MAX (1 << 20)	 /* of Linux: 12 bits of major, 20 of minor */
+/* Of the kernel's, where Debian 12's headers have them not. */
+#define OG_SCHED_ISO		    4
+#define OG_SCHED_DEADLINE	    6
+#define OG_MPOL_WEIGHTED_INTERLEAVE 6
+
 #define END                           \
 	{                             \
 		.kind = OG_SCHEMA_END \
@@ -56,6 +65,47 @@ static const struct og_schema console_rows[] = {
 	END,
 };
 
+static const struct og_schema_name policy_names[] = {
+	{ "SCHED_OTHER", SCHED_OTHER },
+	{ "SCHED_FIFO", SCHED_FIFO },
+	{ "SCHED_RR", SCHED_RR },
+	{ "SCHED_BATCH", SCHED_BATCH },
+	{ "SCHED_ISO", OG_SCHED_ISO },
+	{ "SCHED_IDLE", SCHED_IDLE },
+	{ "SCHED_DEADLINE", OG_SCHED_DEADLINE },
+	{ NULL, 0 },
+};
+
+static const struct og_schema scheduler_rows[] = {
+	ROW(og_oci_scheduler, policy, "policy", ENUM, .names = policy_names, .required = true),
+	ROW(og_oci_scheduler, nice, "nice", OPT_INT, .min = -20, .max = 19),
+	ROW(og_oci_scheduler, priority, "priority", OPT_INT, .max = 99),
+	ROW(og_oci_scheduler, flags, "flags", STRINGS),
+	ROW(og_oci_scheduler, runtime_ns, "runtime", UINT),
+	ROW(og_oci_scheduler, deadline_ns, "deadline", UINT),
+	ROW(og_oci_scheduler, period_ns, "period", UINT),
+	END,
+};
+
+static const struct og_schema_name io_class_names[] = {
+	{ "IOPRIO_CLASS_RT", IOPRIO_CLASS_RT },
+	{ "IOPRIO_CLASS_BE", IOPRIO_CLASS_BE },
+	{ "IOPRIO_CLASS_IDLE", IOPRIO_CLASS_IDLE },
+	{ NULL, 0 },
+};
+
+static const struct og_schema io_priority_rows[] = {
+	ROW(og_oci_io_priority, class, "class", ENUM, .names = io_class_names, .required = true),
+	ROW(og_oci_io_priority, priority, "priority", INT, .max = 7),
+	END,
+};
+
+static const struct og_schema exec_affinity_rows[] = {
+	ROW(og_oci_exec_affinity, initial, "initial", STRING),
+	ROW(og_oci_exec_affinity, final, "final", STRING),
+	END,
+};
+
 static const struct og_schema process_rows[] = {
 	ROW(og_oci_process, terminal, "terminal", BOOL),
 	{ .name = "consoleSize", .kind = OG_SCHEMA_OBJECT, .rows = console_rows },
@@ -70,6 +120,11 @@ static const struct og_schema process_rows[] = {
 	ROW(og_oci_process, oom_score_adj, "oomScoreAdj", OPT_INT, .min = -1000, .max = 1000),
 	ROW(og_oci_process, apparmor_profile, "apparmorProfile", STRING),
 	ROW(og_oci_process, selinux_label, "selinuxLabel", STRING),
+	ROW(og_oci_process, scheduler, "scheduler", OBJECT, .rows = scheduler_rows,
+	    .has_set = true),
+	ROW(og_oci_process, io_priority, "ioPriority", OBJECT, .rows = io_priority_rows,
+	    .has_set = true),
+	ROW(og_oci_process, exec_affinity, "execCPUAffinity", OBJECT, .rows = exec_affinity_rows),
 	END,
 };
 
@@ -285,6 +340,52 @@ static const struct og_schema time_offset_rows[] = {
 	END,
 };
 
+static const struct og_schema_name personality_names[] = {
+	{ "LINUX", PER_LINUX },
+	{ "LINUX32", PER_LINUX32 },
+	{ NULL, 0 },
+};
+
+static const struct og_schema personality_rows[] = {
+	ROW(og_oci_personality, domain, "domain", ENUM, .names = personality_names,
+	    .required = true),
+	ROW(og_oci_personality, flags, "flags", STRINGS),
+	END,
+};
+
+static const struct og_schema_name memory_policy_names[] = {
+	{ "MPOL_DEFAULT", MPOL_DEFAULT },
+	{ "MPOL_PREFERRED", MPOL_PREFERRED },
+	{ "MPOL_BIND", MPOL_BIND },
+	{ "MPOL_INTERLEAVE", MPOL_INTERLEAVE },
+	{ "MPOL_LOCAL", MPOL_LOCAL },
+	{ "MPOL_PREFERRED_MANY", MPOL_PREFERRED_MANY },
+	{ "MPOL_WEIGHTED_INTERLEAVE", OG_MPOL_WEIGHTED_INTERLEAVE },
+	{ NULL, 0 },
+};
+
+static const struct og_schema memory_policy_rows[] = {
+	ROW(og_oci_memory_policy, mode, "mode", ENUM, .names = memory_policy_names,
+	    .required = true),
+	ROW(og_oci_memory_policy, nodes, "nodes", STRING),
+	ROW(og_oci_memory_policy, flags, "flags", STRINGS),
+	END,
+};
+
+static const struct og_schema intel_rdt_rows[] = {
+	ROW(og_oci_intel_rdt, clos_id, "closID", STRING),
+	ROW(og_oci_intel_rdt, schemata, "schemata", STRINGS),
+	ROW(og_oci_intel_rdt, l3_cache_schema, "l3CacheSchema", STRING),
+	ROW(og_oci_intel_rdt, mem_bw_schema, "memBwSchema", STRING),
+	ROW(og_oci_intel_rdt, enable_monitoring, "enableMonitoring", BOOL),
+	END,
+};
+
+static const struct og_schema net_device_rows[] = {
+	ROW(og_oci_net_device, name, "name", STRING),
+	END,
+};
+
 static const struct og_schema linux_rows[] = {
 	LIST(og_oci_linux, namespaces, "namespaces", og_oci_namespace, namespace_rows),
 	LIST(og_oci_linux, uid_mappings, "uidMappings", og_oci_id_map, id_map_rows),
@@ -300,6 +401,13 @@ static const struct og_schema linux_rows[] = {
 	ROW(og_oci_linux, masked_paths, "maskedPaths", STRINGS),
 	ROW(og_oci_linux, readonly_paths, "readonlyPaths", STRINGS),
 	ROW(og_oci_linux, sysctl, "sysctl", PAIRS),
+	ROW(og_oci_linux, personality, "personality", OBJECT, .rows = personality_rows,
+	    .has_set = true),
+	ROW(og_oci_linux, memory_policy, "memoryPolicy", OBJECT, .rows = memory_policy_rows,
+	    .has_set = true),
+	ROW(og_oci_linux, intel_rdt, "intelRdt", OBJECT, .rows = intel_rdt_rows, .has_set = true),
+	ROW(og_oci_linux, net_devices, "netDevices", MAP, .rows = net_device_rows,
+	    .item_size = sizeof(struct og_oci_net_device)),
 	END,
 };
 
@@ -468,6 +576,29 @@ int og_oci_process_parse(const char *buf, size_t len, struct og_oci_config **ret
 			   err);
 	if (r == 0)
 		r = check_process(&config->process, err);
+	if (r < 0)
+		return r;
+	*ret_config = og_take_ptr(config);
+	return 0;
+}
+
+int og_oci_resources_parse(const char *buf, size_t len, struct og_oci_config **ret_config,
+			   struct og_err *err)
+{
+	og_cleanup(og_oci_config_freep) struct og_oci_config *config = NULL;
+	struct config_memory *memory = NULL;
+	struct og_oci_resources *resources;
+	int r;
+
+	r = parse(buf, len, &config, &memory, err);
+	if (r < 0)
+		return r;
+	resources = &config->linux_.resources;
+	resources->set = true;
+	r = og_schema_read(resource_rows, memory->root, "linux.resources", resources,
+			   &memory->blocks, err);
+	if (r == 0)
+		r = check_rules(resources, err);
 	if (r < 0)
 		return r;
 	*ret_config = og_take_ptr(config);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * config.json of the OCI runtime specification 1.2 (config.md, config-linux.md) as plain structs.
+ * config.json of the OCI runtime specification 1.3 (config.md, config-linux.md) as plain structs.
  *
  * Reading is strict where the specification leaves no choice: a member of the wrong kind, out of
  * range, missing though required, or given twice is refused, and the error names its path
@@ -73,6 +73,27 @@ struct og_oci_rlimit {
 	uint64_t soft, hard;
 };
 
+/* process.scheduler: sched_setattr(2) */
+struct og_oci_scheduler {
+	bool set;
+	int policy; /* SCHED_* */
+	struct og_oci_int nice, priority;
+	struct og_oci_strings flags; /* "SCHED_FLAG_RESET_ON_FORK" */
+	uint64_t runtime_ns, deadline_ns, period_ns;
+};
+
+/* process.ioPriority: ioprio_set(2) */
+struct og_oci_io_priority {
+	bool set;
+	int class; /* IOPRIO_CLASS_* */
+	int64_t priority;
+};
+
+/* process.execCPUAffinity: lists of processors, "0-3,7" */
+struct og_oci_exec_affinity {
+	const char *initial, *final;
+};
+
 struct og_oci_process {
 	bool set;
 	bool terminal;
@@ -95,6 +116,9 @@ struct og_oci_process {
 	bool no_new_privileges;
 	struct og_oci_int oom_score_adj;
 	const char *apparmor_profile, *selinux_label;
+	struct og_oci_scheduler scheduler;
+	struct og_oci_io_priority io_priority;
+	struct og_oci_exec_affinity exec_affinity;
 };
 
 struct og_oci_id_map {
@@ -262,6 +286,35 @@ struct og_oci_time_offset {
 	uint64_t nanosecs;
 };
 
+/* linux.personality: personality(2) */
+struct og_oci_personality {
+	bool set;
+	int domain; /* PER_LINUX, PER_LINUX32 */
+	struct og_oci_strings flags;
+};
+
+/* linux.memoryPolicy: set_mempolicy(2) */
+struct og_oci_memory_policy {
+	bool set;
+	int mode;		     /* MPOL_* */
+	const char *nodes;	     /* a list, "0-3,7" */
+	struct og_oci_strings flags; /* "MPOL_F_STATIC_NODES" */
+};
+
+/* linux.intelRdt: the resctrl file system */
+struct og_oci_intel_rdt {
+	bool set;
+	const char *clos_id, *l3_cache_schema, *mem_bw_schema;
+	struct og_oci_strings schemata;
+	bool enable_monitoring;
+};
+
+/* linux.netDevices: an interface of the host's, and its name inside (NULL: the same) */
+struct og_oci_net_device {
+	const char *host_name;
+	const char *name;
+};
+
 struct og_oci_linux {
 	struct {
 		struct og_oci_namespace *items;
@@ -285,6 +338,14 @@ struct og_oci_linux {
 	const char *rootfs_propagation, *mount_label;
 	struct og_oci_strings masked_paths, readonly_paths;
 	struct og_oci_pairs sysctl;
+	struct og_oci_personality personality;
+	struct og_oci_memory_policy memory_policy;
+	struct og_oci_intel_rdt intel_rdt;
+
+	struct {
+		struct og_oci_net_device *items;
+		size_t count;
+	} net_devices;
 };
 
 struct og_oci_hook {
@@ -337,6 +398,13 @@ int og_oci_config_parse(const char *buf, size_t len, struct og_oci_config **ret_
  */
 int og_oci_process_parse(const char *buf, size_t len, struct og_oci_config **ret_config,
 			 struct og_err *err);
+
+/*
+ * Reads linux.resources alone, as `update --resources` takes it; the result is a config of which
+ * only @linux_.resources is set.
+ */
+int og_oci_resources_parse(const char *buf, size_t len, struct og_oci_config **ret_config,
+			   struct og_err *err);
 
 /* Accepts NULL. Always returns NULL. */
 struct og_oci_config *og_oci_config_free(struct og_oci_config *config);

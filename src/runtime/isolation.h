@@ -100,6 +100,22 @@ struct og_isolation {
 	/* Whether a live workload is paused. NULL: it never is. */
 	bool (*paused)(struct og_workload *workload);
 
+	/* ---- NULL, all below: it cannot be done with this isolation ---- */
+
+	/* Stops every process, or lets it go on. Returns when that is so. */
+	int (*pause)(struct og_workload *workload, bool paused, struct og_err *err);
+
+	/* Sets those limits that @resources has, and leaves the others as they are. */
+	int (*update)(struct og_workload *workload, const struct og_oci_resources *resources,
+		      struct og_err *err);
+
+	/* Every process in it, as this process's PID namespace numbers them; the caller's to free. */
+	int (*pids)(struct og_workload *workload, pid_t **ret_pids, size_t *ret_count,
+		    struct og_err *err);
+
+	/* What it uses, in the shape of runc's `events --stats` ("data"); the caller's. */
+	int (*stats)(struct og_workload *workload, struct og_json **ret_stats, struct og_err *err);
+
 	/* Adds what it has to say about this host to the annotations of `features`. May be NULL. */
 	void (*features)(struct og_json *annotations);
 };

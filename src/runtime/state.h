@@ -6,7 +6,7 @@
 #include "runtime/isolation.h"
 
 #define OG_ID_MAX      1024    /* bytes; as runc */
-#define OG_OCI_VERSION "1.2.0" /* of the runtime specification, as the state says */
+#define OG_OCI_VERSION "1.3.0" /* of the runtime specification, as the state says */
 
 /* Letters, digits, and "_+-." not at the front, so that an ID is always a plain file name. */
 int og_id_check(const char *id, struct og_err *err);
