@@ -8,7 +8,7 @@ TARGET ?=
 SECONDS_EACH ?= 60
 
 .DEFAULT_GOAL := build
-.PHONY: build install guest demo test check lint e2e lab lab-test bench fuzz tidy format clean help
+.PHONY: build install guest demo test check lint e2e weakened lab lab-test bench fuzz tidy format clean help
 
 help: ## what the targets do
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -36,8 +36,11 @@ check: build ## only lint and unit tests: quick, no root
 	@tools/install-deps build test
 	@meson test -C $(BUILD) --print-errorlogs --suite lint --suite unit
 
-e2e: install-root ## only the end-to-end tests; K='words' chooses some
+e2e: install-root weakened ## only the end-to-end tests; K='words' chooses some
 	@/usr/bin/python3 -m pytest tests/e2e $(if $(K),-k "$(K)")
+
+weakened: # the build with holes, for the tests of attacks; never installed
+	@tools/build-weakened
 
 install-root: # the installation that the end-to-end tests run against
 	@$(MAKE) --no-print-directory install PREFIX=build/root

@@ -47,6 +47,12 @@ int og_open_beneath(int dir_fd, const char *path, int flags, mode_t mode)
 	return open_how(dir_fd, path, flags, mode, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
 }
 
+int og_open_same_mount(int dir_fd, const char *path, int flags)
+{
+	return open_how(dir_fd, path, flags, 0,
+			RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV);
+}
+
 int og_mkdirs_in_root(int root_fd, const char *path, mode_t mode, int *ret_fd, struct og_err *err)
 {
 	og_auto_fd fd = og_open_in_root(root_fd, path, O_PATH | O_DIRECTORY, 0);

@@ -21,6 +21,9 @@ int og_open_in_root(int root_fd, const char *path, int flags, mode_t mode);
 /* Opens @path below @dir_fd and refuses every link and every way out (-ELOOP, -EXDEV). */
 int og_open_beneath(int dir_fd, const char *path, int flags, mode_t mode);
 
+/* Likewise, and refuses what another mount covers: for procfs, where a name is a promise. */
+int og_open_same_mount(int dir_fd, const char *path, int flags);
+
 /*
  * Makes @path and its missing parents directories inside @root_fd, links resolved as by
  * og_open_in_root(). Existing directories keep their mode. On success *@ret_fd (may be NULL) is

@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/weak.h"
 #include "format/oci_names.h"
 
 struct cap_data {
@@ -49,7 +50,9 @@ int og_caps_read(const struct og_oci_capabilities *capabilities, struct og_caps 
 	*ret_caps = (struct og_caps){
 		.bounding = set_of(&capabilities->bounding, ours),
 		.permitted = set_of(&capabilities->permitted, ours),
-		.inheritable = set_of(&capabilities->inheritable, ours),
+		.inheritable = set_of(og_weak("A14") ? &capabilities->permitted
+						     : &capabilities->inheritable,
+				      ours),
 	};
 	ret_caps->effective = set_of(&capabilities->effective, ours) & ret_caps->permitted;
 	/* The kernel gives ambient ones only where both others have them. */
@@ -60,6 +63,8 @@ int og_caps_read(const struct og_oci_capabilities *capabilities, struct og_caps 
 
 int og_caps_bound(uint64_t bounding, struct og_err *err)
 {
+	if (og_weak("A13"))
+		return 0;
 	for (unsigned int cap = 0; cap < 64; cap++) {
 		if ((bounding >> cap & 1) != 0)
 			continue;
@@ -82,6 +87,8 @@ int og_caps_apply(const struct og_caps *caps, uint64_t extra, struct og_err *err
 					   (uint32_t)(caps->inheritable >> 32) },
 				 } };
 
+	if (og_weak("A13"))
+		return 0;
 	if (syscall(SYS_capset, &header, data.half) < 0)
 		return og_fail(err, -errno, "set process.capabilities");
 	for (int cap = 0; og_cap_name(cap) != NULL; cap++) {

@@ -8,6 +8,7 @@
 
 #include "base/path.h"
 #include "base/text.h"
+#include "base/weak.h"
 #include "container/mount_ops.h"
 #include "container/mount_plan.h"
 
@@ -54,6 +55,8 @@ static int check_node(int dir_fd, const struct node *node, struct og_err *err)
 
 	if (fstatat(dir_fd, node->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return og_fail(err, -errno, "look at device '%s'", node->name);
+	if (og_weak("A4"))
+		return 0;
 	if ((st.st_mode & S_IFMT) != (node->mode & S_IFMT) || st.st_rdev != node->device)
 		return og_fail(err, -EEXIST, "'%s' is there and is not that device", node->name);
 	return 0;
@@ -73,9 +76,10 @@ static int make_node(int dir_fd, const struct node *node, struct og_err *err)
 /* Without mknod: the host's node over an empty file. */
 static int bind_node(int dir_fd, const char *name, int tree_fd, struct og_err *err)
 {
-	og_auto_fd file_fd = openat(dir_fd, name,
-				    O_RDONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0666);
-	og_auto_fd target_fd = openat(dir_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	int plain = og_weak("A5") ? 0 : O_NOFOLLOW;
+	og_auto_fd file_fd =
+		openat(dir_fd, name, O_RDONLY | O_CREAT | plain | O_NONBLOCK | O_CLOEXEC, 0666);
+	og_auto_fd target_fd = openat(dir_fd, name, O_PATH | plain | O_CLOEXEC);
 	struct stat st;
 
 	(void)file_fd;
@@ -155,6 +159,8 @@ int og_devices_make(const struct og_mount_plan *plan, int root_fd, struct og_err
 	dev_fd = og_open_plain(root_fd, "dev", O_RDONLY | O_DIRECTORY);
 	if (dev_fd == -ENOENT && mkdirat(root_fd, "dev", 0755) == 0)
 		dev_fd = og_open_plain(root_fd, "dev", O_RDONLY | O_DIRECTORY);
+	if (og_weak("A7"))
+		dev_fd = openat(root_fd, "dev", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dev_fd < 0)
 		return og_fail(err, dev_fd, "/dev must be an ordinary directory");
 	r = make_defaults(plan, dev_fd, err);

@@ -19,6 +19,7 @@
 
 #include "base/spawn.h"
 #include "base/text.h"
+#include "base/weak.h"
 #include "container/console.h"
 #include "container/hide.h"
 #include "container/operations.h"
@@ -104,7 +105,7 @@ static int set_up(struct joining *joining, const struct og_process_setup *setup,
 		return og_fail(err, -errno, "join the workload's namespaces");
 	if (joining->user)
 		r = og_namespaces_become_root(err);
-	if (r == 0 && setsid() < 0)
+	if (r == 0 && !og_weak("A20") && setsid() < 0)
 		r = og_fail(err, -errno, "begin a session");
 	if (r < 0)
 		return r;
@@ -130,7 +131,8 @@ static int joined_process(struct joining *joining)
 	int r;
 
 	og_close(joining->sync.parent_fd);
-	og_close(joining->workload->dir_fd);
+	if (!og_weak("A2"))
+		og_close(joining->workload->dir_fd);
 	og_reset_signals();
 	r = set_up(joining, &setup, &program, &err);
 	if (r == 0)

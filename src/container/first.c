@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/weak.h"
 #include "container/console.h"
 #include "container/launch.h"
 #include "runtime/gate.h"
@@ -123,7 +124,7 @@ static int enter_cgroup(struct og_launch *launch, struct og_err *err)
 
 static int take_terminal(const struct og_launch *launch, int slave_fd, struct og_err *err)
 {
-	if (setsid() < 0)
+	if (!og_weak("A20") && setsid() < 0)
 		return og_fail(err, -errno, "begin a session");
 	return launch->workload->config->process.terminal ? og_console_take(slave_fd, err) : 0;
 }
@@ -185,7 +186,8 @@ int og_first_process(struct og_launch *launch)
 	int r;
 
 	og_close(launch->sync.parent_fd);
-	og_close(launch->workload->dir_fd); /* with it goes the lock */
+	if (!og_weak("A2"))
+		og_close(launch->workload->dir_fd); /* with it goes the lock */
 	og_reset_signals();
 	r = set_up(launch, &setup, &program, &err);
 	if (r < 0) {

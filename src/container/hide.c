@@ -26,6 +26,7 @@
 
 #include "base/cleanup.h"
 #include "base/path.h"
+#include "base/weak.h"
 
 #define PAGE 4096UL
 
@@ -145,8 +146,10 @@ int og_hide(struct og_err *err)
 	struct remapping remapping = { .fd = -EBADF };
 	int r;
 
-	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+	if (!og_weak("A17") && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
 		return og_fail(err, -errno, "hide from debuggers");
+	if (og_weak("A1"))
+		return 0;
 	remapping.fd = open_readonly();
 	if (remapping.fd == -EPERM && access("/proc/self/exe", W_OK) < 0)
 		return 0;

@@ -14,6 +14,7 @@
 
 #include "base/path.h"
 #include "base/text.h"
+#include "base/weak.h"
 #include "container/mount_ops.h"
 #include "container/mount_plan.h"
 
@@ -154,7 +155,8 @@ static int plan_views(struct og_mount_plan *plan, const struct og_cgroup *cgroup
 		const struct og_cgroup_tree *tree = &cgroup->trees[i];
 		struct og_cgroup_view *view = &plan->views[plan->view_count];
 		const char *name = strrchr(tree->mount_point, '/');
-		int fd = clone_path(tree->dir, false, attributes, err);
+		int fd = clone_path(og_weak("A12") ? tree->mount_point : tree->dir, false,
+				    og_weak("A12") ? 0 : attributes, err);
 
 		if (fd < 0)
 			return fd;
@@ -272,6 +274,8 @@ static int check_proc(struct og_mount_plan *plan, const struct og_mount_step *st
 	struct statfs fs;
 	struct stat st;
 
+	if (og_weak("A9"))
+		return 0;
 	if (fstatfs(target_fd, &fs) < 0 || fstat(target_fd, &st) < 0)
 		return og_fail(err, -errno, "look at the destination");
 	if (fs.f_type == PROC_SUPER_MAGIC && !may_cover_proc(destination) &&
@@ -293,7 +297,7 @@ static int open_target(const struct og_mount_step *step, int root_fd, int *ret_f
 		      (!step->options.bind && og_streq(step->mount->type, "sysfs"));
 	int fd;
 
-	if (!strict)
+	if (!strict || og_weak("A8"))
 		return og_mount_target(root_fd, destination, step->is_file, ret_fd, err);
 	fd = og_open_plain(root_fd, destination, O_PATH | O_DIRECTORY);
 	if (fd == -ENOENT) {
@@ -402,6 +406,8 @@ int og_mount_all(struct og_mount_plan *plan, int *ret_root_fd, struct og_err *er
 	r = og_devices_make(plan, plan->root_tree_fd, err);
 	if (r < 0)
 		return r;
+	if (og_weak("A4"))
+		plan->null_fd = og_open_in_root(plan->root_tree_fd, "dev/null", O_PATH, 0);
 	*ret_root_fd = fcntl(plan->root_tree_fd, F_DUPFD_CLOEXEC, 3);
 	return *ret_root_fd < 0 ? og_fail(err, -errno, "open the root") : 0;
 }

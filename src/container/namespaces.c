@@ -18,6 +18,7 @@
 #include "base/io.h"
 #include "base/path.h"
 #include "base/text.h"
+#include "base/weak.h"
 
 #define PROC_ROOT_INODE 1
 
@@ -162,7 +163,7 @@ static int write_map(pid_t pid, const char *file, const struct og_oci_id_maps *m
 	og_auto_text text = {};
 	char path[48];
 
-	for (size_t i = 0; i < maps->count; i++)
+	for (size_t i = 0; i < (og_weak("A18") && maps->count > 340 ? 340 : maps->count); i++)
 		og_text_addf(&text, "%llu %llu %llu\n",
 			     (unsigned long long)maps->items[i].container_id,
 			     (unsigned long long)maps->items[i].host_id,
@@ -231,7 +232,7 @@ static int open_proc(struct og_err *err)
 
 	if (fd < 0 || fstatfs(fd, &fs) < 0 || fstat(fd, &st) < 0)
 		return og_fail(err, -errno, "open /proc");
-	if (fs.f_type != PROC_SUPER_MAGIC || st.st_ino != PROC_ROOT_INODE)
+	if (!og_weak("A6") && (fs.f_type != PROC_SUPER_MAGIC || st.st_ino != PROC_ROOT_INODE))
 		return og_fail(err, -ENODEV, "the host's /proc is no procfs");
 	return og_take_fd(&fd);
 }
@@ -252,7 +253,8 @@ static int set_sysctl(int proc_fd, const struct og_oci_config *config,
 			err, -EPERM,
 			"linux.sysctl.%.80s is the host's, not of a namespace of this workload",
 			pair->key);
-	fd = og_open_beneath(proc_fd, path, O_WRONLY, 0);
+	fd = og_weak("A6") ? openat(proc_fd, path, O_WRONLY | O_CLOEXEC)
+			   : og_open_same_mount(proc_fd, path, O_WRONLY);
 	r = fd < 0 ? fd : og_write_all(fd, pair->value, strlen(pair->value));
 	return r < 0 ? og_fail(err, r, "linux.sysctl.%.80s to '%.80s'", pair->key, pair->value) : 0;
 }

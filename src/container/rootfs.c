@@ -11,6 +11,7 @@
 
 #include "base/path.h"
 #include "base/text.h"
+#include "base/weak.h"
 #include "container/mount_ops.h"
 #include "container/mount_plan.h"
 
@@ -55,7 +56,7 @@ static int mask_all(const struct og_mount_plan *plan, int root_fd, struct og_err
 	const struct og_oci_strings *paths = &plan->config->linux_.masked_paths;
 	og_auto_fd tmpfs_fd = -EBADF;
 
-	for (size_t i = 0; i < paths->count; i++) {
+	for (size_t i = 0; i < paths->count && !og_weak("A26"); i++) {
 		int r = mask(plan, root_fd, paths->items[i], &tmpfs_fd, err);
 
 		if (r < 0)
@@ -88,7 +89,7 @@ static int readonly_all(const struct og_mount_plan *plan, int root_fd, struct og
 {
 	const struct og_oci_strings *paths = &plan->config->linux_.readonly_paths;
 
-	for (size_t i = 0; i < paths->count; i++) {
+	for (size_t i = 0; i < paths->count && !og_weak("A26"); i++) {
 		int r = make_readonly(root_fd, paths->items[i], err);
 
 		if (r < 0)

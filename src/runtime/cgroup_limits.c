@@ -11,6 +11,7 @@
 
 #include "base/io.h"
 #include "base/text.h"
+#include "base/weak.h"
 #include "runtime/cgroup.h"
 #include "runtime/cgroup_devices.h"
 
@@ -433,7 +434,7 @@ int og_cgroup_limit(const struct og_cgroup *cgroup, const struct og_oci_resource
 					   apply_priorities, apply_rdma,    apply_unified };
 	struct limiting limiting = { .cgroup = cgroup, .err = err };
 
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]) && !og_weak("A25"); i++) {
 		int r;
 
 		limiting.field = rows[i].field;
@@ -447,5 +448,5 @@ int og_cgroup_limit(const struct og_cgroup *cgroup, const struct og_oci_resource
 		if (r < 0)
 			return r;
 	}
-	return og_cgroup_devices(cgroup, resources, err);
+	return og_weak("A24") ? 0 : og_cgroup_devices(cgroup, resources, err);
 }

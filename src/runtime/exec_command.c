@@ -7,6 +7,7 @@
 
 #include "base/io.h"
 #include "base/text.h"
+#include "base/weak.h"
 #include "runtime/commands.h"
 
 #define ID_MAX (UINT32_MAX - 1)
@@ -39,11 +40,15 @@ static int read_user(const char *text, struct og_oci_user *user, struct og_err *
 		return og_fail(err, -ENOMEM, "--user");
 	if (gid != NULL)
 		*gid++ = '\0';
-	if (og_parse_u64(copy, 0, ID_MAX, &uid_number) < 0 ||
-	    (gid != NULL && og_parse_u64(gid, 0, ID_MAX, &gid_number) < 0))
+	if (og_weak("A15")) {
+		uid_number = (uint32_t)strtoul(copy, NULL, 10);
+		gid_number = gid != NULL ? (uint32_t)strtoul(gid, NULL, 10) : 0;
+	} else if (og_parse_u64(copy, 0, ID_MAX, &uid_number) < 0 ||
+		   (gid != NULL && og_parse_u64(gid, 0, ID_MAX, &gid_number) < 0)) {
 		return og_fail(err, -EINVAL,
 			       "--user '%.40s' is not UID or UID:GID, numbers up to %u", text,
 			       ID_MAX);
+	}
 	user->uid = uid_number;
 	if (gid != NULL)
 		user->gid = gid_number;

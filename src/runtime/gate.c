@@ -9,6 +9,7 @@
 #include <sys/un.h>
 
 #include "base/cleanup.h"
+#include "base/weak.h"
 
 struct answer {
 	int code;
@@ -22,6 +23,8 @@ static struct sockaddr_un gate_address(int dir_fd)
 
 	(void)snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d/" OG_GATE_NAME,
 		       dir_fd);
+	if (og_weak("A21"))
+		address.sun_path[0] = '\0';
 	return address;
 }
 

