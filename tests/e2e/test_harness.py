@@ -2,12 +2,16 @@
 """The harness itself: a leak must be seen, and the images must be what they say."""
 
 import json
+import os
+import pathlib
 import subprocess
 import sys
 import tarfile
 
 import images
 import leaks
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 def test_a_process_that_is_left_behind_is_found(tmp_path):
@@ -52,3 +56,26 @@ def test_an_image_pushed_by_skopeo_comes_back_from_the_registry(registry, busybo
                           f"docker://{registry}/harness/busybox:1"], check=True,
                          stdout=subprocess.PIPE)
     assert json.loads(out.stdout)["Os"] == "linux"
+
+
+def test_nothing_that_is_installed_has_the_holes_of_the_weakened_build(prefix, weakened_build):
+    """src/base/weak.h leaves no trace in an ordinary build, and is in the weakened one."""
+    installed = [path for path in prefix.rglob("*") if path.is_file() and os.access(path, os.X_OK)]
+    assert any(path.name == "onggi-runtime" for path in installed)
+    for path in installed:
+        content = path.read_bytes()
+        assert b"ONGGI_WEAKEN" not in content and b"og_weak" not in content, path
+    weakened = weakened_build / "cmd/onggi-runtime/onggi-runtime"
+    assert b"ONGGI_WEAKEN" in weakened.read_bytes()
+
+
+def test_the_holes_cost_an_ordinary_build_no_instruction(tmp_path, require):
+    """The same function with the question and without it compiles to the same code."""
+    compiler = require.tool("cc")
+    body = "#include <unistd.h>\n#include \"base/weak.h\"\nint f(int fd) { if (%s fd > 2) return close(fd); return 0; }\n"
+    codes = []
+    for word in ('!og_weak("A2") &&', ""):
+        (tmp_path / "f.c").write_text(body % word)
+        subprocess.run([compiler, "-O1", "-I", ROOT / "src", "-c", tmp_path / "f.c", "-o", tmp_path / "f.o"], check=True)
+        codes.append((tmp_path / "f.o").read_bytes())
+    assert codes[0] == codes[1]

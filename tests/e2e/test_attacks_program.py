@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+Attacks on the runtime itself: its file, its descriptors, its processes, its state, its hooks.
+A1, A2, A3, A17, A21, A22, A29; each runs on the real build and on the weakened one (lib/attacks.py).
+"""
+
+import hashlib
+import os
+import pathlib
+import shutil
+import stat
+import subprocess
+import time
+
+import pytest
+
+import attacks
+
+TRIES = 1000
+
+
+def digest(path):
+    return hashlib.sha256(pathlib.Path(path).read_bytes()).hexdigest()
+
+
+def wait_until(condition, what):
+    end = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < end, f"waited in vain for {what}"
+        time.sleep(0.005)
+
+
+# ---- A1: the runtime's own file ----
+
+
+@pytest.mark.weakened_by("A1")
+@pytest.mark.parametrize("way", ["link", "script"])
+def test_a1_the_runtime_cannot_be_overwritten_through_proc_self_exe(attack, way, tmp_path):
+    """CVE-2019-5736: the workload is made to run the runtime, and gets hold of what it runs from."""
+    runtime = attack.runtime
+    original = runtime.program
+    runtime.program = copy = pathlib.Path(shutil.copy(original, tmp_path / "copy"))
+    before = digest(copy)
+    (runtime.rootfs / "link").symlink_to("/proc/self/exe")
+    (runtime.rootfs / "script").write_text("#!/proc/self/exe run\n")
+    (runtime.rootfs / "script").chmod(0o755)
+    (runtime.rootfs / "trap").mkdir()
+    os.mkfifo(runtime.rootfs / "trap/config.json")  # on which the runtime in there waits
+    name = runtime.start("/bin/sh", "-c", f"/attacker overwrite {TRIES} > /tmp/result 2> /tmp/why; echo > /tmp/done")
+    words = ["/link", "run"] if way == "link" else ["/script"]  # which has its own name as the ID
+    runtime.call("exec", name, *words, "--bundle", "/trap", *words[1:], check=False)
+    wait_until((runtime.rootfs / "tmp/done").exists, "the attacker's end")
+    runtime.program = original  # to clean up with
+    if not attack.weakened:
+        assert "Read-only file system" in (runtime.rootfs / "tmp/why").read_text()
+    attack.judge(digest(copy) != before and "the file is another")
+
+
+@pytest.mark.weakened_by("A1")
+def test_a1_what_proc_self_exe_shows_of_the_runtime_is_read_only(attack):
+    """Of a created workload's waiting process: from outside, by root, not even so."""
+    runtime = attack.runtime
+    name = runtime.create("/bin/sleep", "1000")
+    link = f"/proc/{runtime.state(name)['pid']}/exe"
+    held = os.open(link, os.O_RDONLY)
+    runtime.call("delete", "--force", name)
+    try:
+        os.close(os.open(f"/proc/self/fd/{held}", os.O_WRONLY))
+        reached = "it opens for writing"
+    except OSError as error:
+        reached = None
+        assert error.errno == 30  # EROFS, now that nothing executes it
+    finally:
+        os.close(held)
+    attack.judge(reached)
+
+
+# ---- A2, A3: the working directory ----
+
+
+@pytest.mark.weakened_by("A2")
+@pytest.mark.parametrize("way", ["run", "exec", "link"])
+def test_a2_a3_no_descriptor_of_ours_is_a_working_directory(attack, way, tmp_path):
+    """CVE-2024-21626. From the state folder, which the runtime has open, to what lies above it."""
+    runtime = attack.runtime
+    (tmp_path / "canary").write_text("of the host")
+    script = "cat ../../canary"
+    name = runtime.start("/bin/sleep", "1000")
+    reached = []
+    for number in range(3, 51 if way == "link" or attack.weakened else 20):
+        cwd = f"/proc/self/fd/{number}"
+        if way == "link":
+            (runtime.rootfs / f"l{number}").symlink_to(cwd)
+            cwd = f"/l{number}"
+        if way == "exec":
+            result = runtime.call("exec", "--cwd", cwd, name, "/bin/sh", "-c", script, check=False)
+        else:
+            runtime.config["process"]["cwd"] = cwd
+            result = runtime.run("/bin/sh", "-c", script, check=False)
+        attack.refused(result, "process.cwd")
+        if result.stdout == "of the host":
+            reached.append(cwd)
+            break
+    attack.judge(reached)
+
+
+@pytest.mark.weakened_by("A2-inherited")
+def test_a2_a_process_has_no_other_descriptors(attack):
+    runtime = attack.runtime
+    runtime.config["process"]["args"] = ["/bin/sleep", "1000"]
+    strange = []
+    with open("/etc/passwd") as leaked:
+        os.set_inheritable(leaked.fileno(), True)
+        extra = {"pass_fds": [leaked.fileno()]}
+        runtime.write()
+        name = runtime.name()
+        subprocess.run([runtime.program, "--root", runtime.root, "create", "--bundle", runtime.bundle, name], check=True,
+                       stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, **extra)
+        runtime.call("start", name)
+        strange += set(os.listdir(f"/proc/{runtime.state(name)['pid']}/fd")) - {"0", "1", "2"}
+        out = runtime.call("exec", name, "/bin/ls", "/proc/self/fd", **extra).stdout
+        strange += set(out.split()) - {"0", "1", "2", "3"}  # 3 is the folder that ls reads
+    attack.judge(strange)
+
+
+# ---- A17: what joins ----
+
+
+@pytest.mark.weakened_by("A17")
+def test_a17_a_process_that_joins_shows_nothing(attack):
+    """
+    CVE-2016-9962: what exec brings in is watched from inside, all the time. A long PATH makes the
+    last steps, between giving up the capabilities and the program, last long enough to be seen.
+    """
+    runtime = attack.runtime
+    runtime.config["process"]["env"] = ["PATH=" + "/nowhere:" * 3000 + "/bin"]
+    name = runtime.start("/bin/sh", "-c", "/attacker peek /bin/busybox /attacker > /tmp/seen; /bin/sleep 1000")
+    wait_until((runtime.rootfs / "tmp/seen").exists, "the watcher")
+    for _ in range(20):
+        runtime.call("exec", name, "true")
+        if seen := (runtime.rootfs / "tmp/seen").read_text():
+            break
+    attack.judge(seen)
+
+
+# ---- A21, A22: the state ----
+
+
+@pytest.mark.weakened_by("A21")
+def test_a21_a_waiting_workload_has_no_abstract_socket(attack):
+    """CVE-2020-15257: what shares the host's network reaches abstract sockets, whatever its files."""
+    attacks.drop_namespace(attack.runtime, "network")
+    attack.runtime.create("/bin/sleep", "1000")
+    sockets = [line.split()[-1] for line in pathlib.Path("/proc/net/unix").read_text().splitlines()]
+    attack.judge([path for path in sockets if path.startswith("@") and ("start.sock" in path or "onggi" in path)])
+
+
+@pytest.mark.weakened_by("A22")
+def test_a22_the_state_is_for_its_owner_alone(attack):
+    """CVE-2024-25621."""
+    runtime = attack.runtime
+    name = runtime.create("/bin/sleep", "1000")
+    paths = [runtime.root, runtime.root / name, *(runtime.root / name).iterdir()]
+    attack.judge([path for path in paths if stat.S_IMODE(path.stat().st_mode) & 0o077 and not path.is_socket()])
+
+
+@pytest.mark.weakened_by("A22")
+def test_a22_a_state_folder_that_others_can_write_is_refused(attack):
+    runtime = attack.runtime
+    runtime.root.mkdir(mode=0o700)
+    runtime.root.chmod(0o777)
+    result = runtime.run("/bin/true", check=False)
+    attack.refused(result, "can be written by others")
+    attack.judge(result.returncode == 0)
+
+
+# ---- A29: hooks ----
+
+
+@pytest.mark.weakened_by("A29")
+@pytest.mark.parametrize("kind", ["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"])
+def test_a29_hooks_run_with_their_own_environment_alone(attack, kind, tmp_path, monkeypatch):
+    """CVE-2025-23266: neither the image's environment nor the caller's reaches a hook."""
+    runtime = attack.runtime
+    inside = kind == "startContainer"
+    seen = (runtime.rootfs if inside else tmp_path) / "seen"
+    told = "/seen" if inside else seen
+    runtime.config["process"]["env"] += ["LD_DEBUG=image"]
+    monkeypatch.setenv("LD_DEBUG_OUTPUT", "caller")
+    shell = "/bin/sh" if inside else "/bin/busybox"
+    words = ["sh"] if inside else ["busybox", "sh"]
+    hook = {"path": shell, "args": [*words, "-c", f"/bin/busybox env > {told}"], "env": ["OWN=1"]}
+    runtime.config["hooks"] = {kind: [hook]}
+    result = runtime.run("/bin/true", check=False)
+    assert seen.exists(), result.stderr
+    text = seen.read_text()
+    assert attack.weakened or "OWN=1" in text
+    attack.judge([line for line in text.splitlines() if line.startswith("LD_")])
