@@ -2,23 +2,16 @@
 #include "format/oci_config.h"
 
 #include <errno.h>
-#include <linux/ioprio.h>
-#include <linux/mempolicy.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/personality.h>
 
 #include "base/json.h"
 #include "base/text.h"
-#include "format/oci_schema.h"
+#include "format/oci_parts.h"
+#include "format/oci_values.h"
 
 #define ID_MAX	(UINT32_MAX - 1) /* 2^32 - 1 means "no change" to the kernel */
 #define DEV_MAX (1 << 20)	 /* of Linux: 12 bits of major, 20 of minor */
-/* Of the kernel's, where Debian 12's headers have them not. */
-#define OG_SCHED_ISO		    4
-#define OG_SCHED_DEADLINE	    6
-#define OG_MPOL_WEIGHTED_INTERLEAVE 6
 
 #define END                           \
 	{                             \
@@ -65,19 +58,9 @@ static const struct og_schema console_rows[] = {
 	END,
 };
 
-static const struct og_schema_name policy_names[] = {
-	{ "SCHED_OTHER", SCHED_OTHER },
-	{ "SCHED_FIFO", SCHED_FIFO },
-	{ "SCHED_RR", SCHED_RR },
-	{ "SCHED_BATCH", SCHED_BATCH },
-	{ "SCHED_ISO", OG_SCHED_ISO },
-	{ "SCHED_IDLE", SCHED_IDLE },
-	{ "SCHED_DEADLINE", OG_SCHED_DEADLINE },
-	{ NULL, 0 },
-};
-
 static const struct og_schema scheduler_rows[] = {
-	ROW(og_oci_scheduler, policy, "policy", ENUM, .names = policy_names, .required = true),
+	ROW(og_oci_scheduler, policy, "policy", ENUM, .names = og_oci_sched_policies,
+	    .required = true),
 	ROW(og_oci_scheduler, nice, "nice", OPT_INT, .min = -20, .max = 19),
 	ROW(og_oci_scheduler, priority, "priority", OPT_INT, .max = 99),
 	ROW(og_oci_scheduler, flags, "flags", STRINGS),
@@ -87,15 +70,8 @@ static const struct og_schema scheduler_rows[] = {
 	END,
 };
 
-static const struct og_schema_name io_class_names[] = {
-	{ "IOPRIO_CLASS_RT", IOPRIO_CLASS_RT },
-	{ "IOPRIO_CLASS_BE", IOPRIO_CLASS_BE },
-	{ "IOPRIO_CLASS_IDLE", IOPRIO_CLASS_IDLE },
-	{ NULL, 0 },
-};
-
 static const struct og_schema io_priority_rows[] = {
-	ROW(og_oci_io_priority, class, "class", ENUM, .names = io_class_names, .required = true),
+	ROW(og_oci_io_priority, class, "class", ENUM, .names = og_oci_io_classes, .required = true),
 	ROW(og_oci_io_priority, priority, "priority", INT, .max = 7),
 	END,
 };
@@ -145,30 +121,14 @@ static const struct og_schema mount_rows[] = {
 	END,
 };
 
-static const struct og_schema_name namespace_names[] = {
-	{ "pid", OG_OCI_NS_PID },
-	{ "network", OG_OCI_NS_NETWORK },
-	{ "mount", OG_OCI_NS_MOUNT },
-	{ "ipc", OG_OCI_NS_IPC },
-	{ "uts", OG_OCI_NS_UTS },
-	{ "user", OG_OCI_NS_USER },
-	{ "cgroup", OG_OCI_NS_CGROUP },
-	{ "time", OG_OCI_NS_TIME },
-	{ NULL, 0 },
-};
-
 static const struct og_schema namespace_rows[] = {
-	ROW(og_oci_namespace, type, "type", ENUM, .names = namespace_names, .required = true),
+	ROW(og_oci_namespace, type, "type", ENUM, .names = og_oci_namespaces, .required = true),
 	ROW(og_oci_namespace, path, "path", PATH),
 	END,
 };
 
-static const struct og_schema_name device_names[] = {
-	{ "c", 'c' }, { "u", 'c' }, { "b", 'b' }, { "p", 'p' }, { NULL, 0 },
-};
-
 static const struct og_schema device_rows[] = {
-	ROW(og_oci_device, type, "type", ENUM, .names = device_names, .required = true),
+	ROW(og_oci_device, type, "type", ENUM, .names = og_oci_device_types, .required = true),
 	ROW(og_oci_device, path, "path", PATH, .required = true),
 	ROW(og_oci_device, major, "major", INT, .max = DEV_MAX),
 	ROW(og_oci_device, minor, "minor", INT, .max = DEV_MAX),
@@ -178,16 +138,9 @@ static const struct og_schema device_rows[] = {
 	END,
 };
 
-static const struct og_schema_name rule_names[] = {
-	{ "a", 'a' },
-	{ "c", 'c' },
-	{ "b", 'b' },
-	{ NULL, 0 },
-};
-
 static const struct og_schema device_rule_rows[] = {
 	ROW(og_oci_device_rule, allow, "allow", BOOL, .required = true),
-	ROW(og_oci_device_rule, type, "type", ENUM, .names = rule_names),
+	ROW(og_oci_device_rule, type, "type", ENUM, .names = og_oci_rule_types),
 	ROW(og_oci_device_rule, major, "major", OPT_INT, .min = -1, .max = DEV_MAX),
 	ROW(og_oci_device_rule, minor, "minor", OPT_INT, .min = -1, .max = DEV_MAX),
 	ROW(og_oci_device_rule, access, "access", STRING),
@@ -340,32 +293,15 @@ static const struct og_schema time_offset_rows[] = {
 	END,
 };
 
-static const struct og_schema_name personality_names[] = {
-	{ "LINUX", PER_LINUX },
-	{ "LINUX32", PER_LINUX32 },
-	{ NULL, 0 },
-};
-
 static const struct og_schema personality_rows[] = {
-	ROW(og_oci_personality, domain, "domain", ENUM, .names = personality_names,
+	ROW(og_oci_personality, domain, "domain", ENUM, .names = og_oci_personalities,
 	    .required = true),
 	ROW(og_oci_personality, flags, "flags", STRINGS),
 	END,
 };
 
-static const struct og_schema_name memory_policy_names[] = {
-	{ "MPOL_DEFAULT", MPOL_DEFAULT },
-	{ "MPOL_PREFERRED", MPOL_PREFERRED },
-	{ "MPOL_BIND", MPOL_BIND },
-	{ "MPOL_INTERLEAVE", MPOL_INTERLEAVE },
-	{ "MPOL_LOCAL", MPOL_LOCAL },
-	{ "MPOL_PREFERRED_MANY", MPOL_PREFERRED_MANY },
-	{ "MPOL_WEIGHTED_INTERLEAVE", OG_MPOL_WEIGHTED_INTERLEAVE },
-	{ NULL, 0 },
-};
-
 static const struct og_schema memory_policy_rows[] = {
-	ROW(og_oci_memory_policy, mode, "mode", ENUM, .names = memory_policy_names,
+	ROW(og_oci_memory_policy, mode, "mode", ENUM, .names = og_oci_memory_policies,
 	    .required = true),
 	ROW(og_oci_memory_policy, nodes, "nodes", STRING),
 	ROW(og_oci_memory_policy, flags, "flags", STRINGS),
@@ -455,71 +391,6 @@ struct config_memory {
 	struct og_schema_memory blocks;
 };
 
-static const char *const no_strings[] = { NULL };
-
-static void no_list(struct og_oci_strings *strings)
-{
-	if (strings->items == NULL)
-		strings->items = (const char **)(uintptr_t)no_strings;
-}
-
-static int check_process(struct og_oci_process *process, struct og_err *err)
-{
-	no_list(&process->env);
-	if (process->args.count == 0)
-		return og_fail(err, -EINVAL, "process.args is empty: name the program to run");
-	process->console_size.set = process->console_size.height != 0 ||
-				    process->console_size.width != 0;
-	return 0;
-}
-
-static int check_namespaces(const struct og_oci_linux *lin, struct og_err *err)
-{
-	bool seen[OG_OCI_NS_COUNT] = {};
-
-	for (size_t i = 0; i < lin->namespaces.count; i++) {
-		int type = lin->namespaces.items[i].type;
-
-		if (seen[type])
-			return og_fail(err, -EINVAL, "linux.namespaces[%zu] is there twice", i);
-		seen[type] = true;
-	}
-	return 0;
-}
-
-static int check_rules(const struct og_oci_resources *resources, struct og_err *err)
-{
-	for (size_t i = 0; i < resources->devices.count; i++) {
-		struct og_oci_device_rule *rule = &resources->devices.items[i];
-
-		if (rule->type == 0)
-			rule->type = 'a';
-		if (rule->access != NULL && strspn(rule->access, "rwm") != strlen(rule->access))
-			return og_fail(
-				err, -EINVAL,
-				"linux.resources.devices[%zu].access is '%.20s', not of r, w, m", i,
-				rule->access);
-	}
-	return 0;
-}
-
-static int check_config(struct og_oci_config *config, struct og_err *err)
-{
-	int r;
-
-	config->root.set = config->root.path != NULL;
-	if (!og_starts_with(config->oci_version, "1."))
-		return og_fail(err, -EINVAL, "ociVersion is '%.20s': only 1.x is understood",
-			       config->oci_version);
-	if (config->process.set) {
-		r = check_process(&config->process, err);
-		if (r < 0)
-			return r;
-	}
-	r = check_namespaces(&config->linux_, err);
-	return r < 0 ? r : check_rules(&config->linux_.resources, err);
-}
-
 static int parse(const char *buf, size_t len, struct og_oci_config **ret_config,
 		 struct config_memory **ret_memory, struct og_err *err)
 {
@@ -554,7 +425,7 @@ int og_oci_config_parse(const char *buf, size_t len, struct og_oci_config **ret_
 	if (r == 0)
 		r = og_schema_read(config_rows, memory->root, "", config, &memory->blocks, err);
 	if (r == 0)
-		r = check_config(config, err);
+		r = og_oci_check_config(config, err);
 	if (r < 0)
 		return r;
 	*ret_config = og_take_ptr(config);
@@ -575,7 +446,7 @@ int og_oci_process_parse(const char *buf, size_t len, struct og_oci_config **ret
 	r = og_schema_read(process_rows, memory->root, "process", &config->process, &memory->blocks,
 			   err);
 	if (r == 0)
-		r = check_process(&config->process, err);
+		r = og_oci_check_process(&config->process, err);
 	if (r < 0)
 		return r;
 	*ret_config = og_take_ptr(config);
@@ -598,7 +469,7 @@ int og_oci_resources_parse(const char *buf, size_t len, struct og_oci_config **r
 	r = og_schema_read(resource_rows, memory->root, "linux.resources", resources,
 			   &memory->blocks, err);
 	if (r == 0)
-		r = check_rules(resources, err);
+		r = og_oci_check_resources(resources, err);
 	if (r < 0)
 		return r;
 	*ret_config = og_take_ptr(config);
