@@ -16,6 +16,15 @@ static const char *meaning(int code)
 #endif
 }
 
+/* Names that strangers chose must not make two lines of one, or move a terminal's cursor. */
+static void keep_to_one_line(struct og_err *err)
+{
+	for (char *at = err->text; *at != '\0'; at++) {
+		if ((unsigned char)*at < ' ' || *at == 0x7f)
+			*at = ' ';
+	}
+}
+
 int og_fail(struct og_err *err, int code, const char *fmt, ...)
 {
 	va_list ap;
@@ -31,6 +40,7 @@ int og_fail(struct og_err *err, int code, const char *fmt, ...)
 
 	used = strlen(err->text);
 	(void)snprintf(err->text + used, sizeof(err->text) - used, ": %s", meaning(code));
+	keep_to_one_line(err);
 	return code;
 }
 
@@ -65,6 +75,7 @@ int og_fail_in(struct og_err *err, int code, const char *fmt, ...)
 
 	used = strlen(err->text);
 	(void)snprintf(err->text + used, sizeof(err->text) - used, ": %s", inner);
+	keep_to_one_line(err);
 	return code;
 }
 

@@ -9,7 +9,8 @@
  * struct og_err only carries the text; passing NULL drops the text.
  *
  * The text lives inside the struct, so failing never allocates and works
- * between fork() and execve(). Zero-initialise it: struct og_err err = {};
+ * between fork() and execve(). It is one line: control characters, which
+ * only the names of strangers hold, become blanks. Zero-initialise it: struct og_err err = {};
  */
 #define OG_ERR_TEXT_MAX 512 /* bytes, NUL included; longer text is cut */
 
