@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json_place.h"
+
 static struct json_object *raw(const struct og_json *value)
 {
 	return (struct json_object *)(uintptr_t)value;
@@ -91,28 +93,37 @@ static size_t number_span(const char *at, const char *end, bool *ret_integer)
 static int refuse_ambiguity(const char *buf, size_t len, struct json_object *root,
 			    struct og_err *err)
 {
+	char path[OG_JSON_PATH_MAX] = "";
 	const char *end = buf + len;
 	size_t members = 0;
 
 	for (const char *at = buf; at < end; at++) {
 		if (*at == '"') {
+			const char *start = at;
+
 			at = string_end(at + 1, end);
-			if (at == NULL)
-				return og_fail(err, -EINVAL, "a string holds NUL");
+			if (at == NULL) {
+				og_json_place(buf, (size_t)(start - buf), path, sizeof(path));
+				return og_fail(err, -EINVAL, "%s: a string holds NUL", path);
+			}
 		} else if (*at == ':') {
 			members++;
 		} else if (*at == '-' || (*at >= '0' && *at <= '9')) {
 			bool integer;
 			size_t span = number_span(at, end, &integer);
 
-			if (integer && !integer_fits(at, span))
-				return og_fail(err, -ERANGE, "integer %.*s",
+			if (integer && !integer_fits(at, span)) {
+				og_json_place(buf, (size_t)(at - buf), path, sizeof(path));
+				return og_fail(err, -ERANGE, "%s: integer %.*s", path,
 					       span < 24 ? (int)span : 24, at);
+			}
 			at += span - 1;
 		}
 	}
-	if (members != count_members(root))
-		return og_fail(err, -EINVAL, "an object has two equal keys");
+	if (members != count_members(root)) {
+		(void)og_json_find_twin(buf, len, path, sizeof(path));
+		return og_fail(err, -EINVAL, "an object has two equal keys: %s", path);
+	}
 	return 0;
 }
 

@@ -32,6 +32,14 @@ enum og_json_kind {
 /* On success *@ret_root is the caller's to free. Errors: -EINVAL (says where), -ENOMEM. */
 int og_json_parse(const char *buf, size_t len, struct og_json **ret_root, struct og_err *err);
 
+#define OG_JSON_PATH_MAX 300 /* bytes of a path in an error, NUL included; longer ones are cut */
+
+/*
+ * Writes the path of the value that byte @offset of @buf is in ("mounts[2].type"), "" for the
+ * document itself. For errors about text that is not parsed, or not parsed yet: any will do.
+ */
+void og_json_place(const char *buf, size_t offset, char *path, size_t size);
+
 /* Accepts NULL. Always returns NULL. Only for roots and for values not yet put into a tree. */
 struct og_json *og_json_free(struct og_json *root);
 OG_DEFINE_CLEANUP(struct og_json, og_json_free)

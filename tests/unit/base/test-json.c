@@ -39,6 +39,44 @@ TEST(equal_keys_are_refused_however_they_are_spelled)
 	CHECK_OK(parse("{\"a\":{\"a\":1},\"b\":\"a:a:\\\":\"}", NULL));
 }
 
+struct placed {
+	const char *text, *path;
+};
+
+TEST(what_is_ambiguous_is_named_by_its_path)
+{
+	static const struct placed cases[] = {
+		{ "{\"a\":1,\"a\":2}", ": a" },
+		{ "{\"a\":{\"a\":1},\"b\" : [0,{\"c\":[{}],\"x\":\",\",\"\\u0063\" : 1}]}",
+		  ": b[1].\\u0063" },
+		{ "{\"a\":{\"x\":1,\"x\":2},\"a\":3}", ": a.x" },
+		{ "{\"a\":[1,[2,99999999999999999999]]}", ": a[1][1]: " },
+		{ "{\"a\":{\"b\":\"}\",\"c\":[\"\\u0000\"]}}", ": a.c[0]: " },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct og_err err = {};
+
+		CHECK(parse(cases[i].text, &err) < 0);
+		CHECK(strstr(err.text, cases[i].path) != NULL);
+	}
+}
+
+TEST(a_place_is_found_in_any_text)
+{
+	static const char text[] = "{\"a\":{\"b\":[true,{\"c\":\"long, long {";
+	char path[OG_JSON_PATH_MAX];
+	char deep[2000];
+
+	og_json_place(text, sizeof(text) - 1, path, sizeof(path));
+	CHECK(og_streq(path, "a.b[1].c"));
+	og_json_place("]]}}\\\"\\", 7, path, sizeof(path));
+	CHECK(og_streq(path, ""));
+	memset(deep, '[', sizeof(deep));
+	og_json_place(deep, sizeof(deep), path, 8);
+	CHECK(og_starts_with(path, "[0][0]") && strlen(path) < 8);
+}
+
 TEST(integers_that_would_be_clamped_are_refused)
 {
 	CHECK_EQ(parse("[18446744073709551616]", NULL), -ERANGE);
@@ -83,6 +121,8 @@ TEST(a_member_of_another_kind_is_named)
 
 TEST_MAIN(TEST_ENTRY(what_was_written_can_be_read),
 	  TEST_ENTRY(equal_keys_are_refused_however_they_are_spelled),
+	  TEST_ENTRY(what_is_ambiguous_is_named_by_its_path),
+	  TEST_ENTRY(a_place_is_found_in_any_text),
 	  TEST_ENTRY(integers_that_would_be_clamped_are_refused),
 	  TEST_ENTRY(what_is_no_json_is_refused), TEST_ENTRY(deep_nesting_is_refused),
 	  TEST_ENTRY(a_member_of_another_kind_is_named))

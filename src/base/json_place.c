@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/json_place.h"
+
+#include <json-c/json.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/json.h"
+
+#define KEY_SHOWN_MAX 100 /* bytes of one key in a path */
+
+/* An object or array that the walk is in. */
+struct level {
+	bool array;
+	size_t index;		  /* of the element */
+	const char *key;	  /* of the member, as it is spelled; NULL: before it */
+	size_t key_len;		  /* bytes */
+	struct json_object *seen; /* keys; NULL: nobody asks */
+};
+
+struct walk {
+	const char *end;
+	struct level levels[OG_JSON_DEPTH_MAX + 1];
+	size_t depth;
+	struct json_tokener *tokener; /* NULL: keys are not compared */
+	bool twin;
+};
+
+static void write_path(const struct walk *walk, char *path, size_t size)
+{
+	size_t at = 0;
+
+	path[0] = '\0';
+	for (size_t i = 0; i < walk->depth; i++) {
+		const struct level *level = &walk->levels[i];
+		int shown = level->key_len < KEY_SHOWN_MAX ? (int)level->key_len : KEY_SHOWN_MAX;
+		int n = 0;
+
+		if (level->array)
+			n = snprintf(path + at, size - at, "[%zu]", level->index);
+		else if (level->key != NULL)
+			n = snprintf(path + at, size - at, "%s%.*s", at > 0 ? "." : "", shown,
+				     level->key);
+		if (n < 0 || (size_t)n >= size - at)
+			return;
+		at += (size_t)n;
+	}
+}
+
+/* The closing quote of the string behind @at, or the end of the text. Strings may be long. */
+static const char *string_end(const char *at, const char *end)
+{
+	while (at < end) {
+		const char *quote = memchr(at, '"', (size_t)(end - at));
+		const char *stop = quote != NULL ? quote : end;
+		const char *escape = memchr(at, '\\', (size_t)(stop - at));
+
+		if (escape == NULL)
+			return stop;
+		at = escape + (end - escape > 1 ? 2 : 1);
+	}
+	return end;
+}
+
+static bool is_key(const struct walk *walk, const char *quote)
+{
+	const char *at = quote;
+
+	if (walk->depth == 0 || walk->levels[walk->depth - 1].array || at == walk->end)
+		return false;
+	for (at++; at < walk->end && memchr(" \t\r\n", *at, 4) != NULL; at++)
+		;
+	return at < walk->end && *at == ':';
+}
+
+/* Keys are compared as the parser reads them: "a" and "\u0061" are the same. */
+static bool seen_before(struct walk *walk, struct level *level)
+{
+	struct json_object *key;
+	const char *text;
+	bool seen;
+
+	json_tokener_reset(walk->tokener);
+	key = json_tokener_parse_ex(walk->tokener, level->key - 1, (int)level->key_len + 2);
+	text = json_object_get_string(key);
+	seen = text != NULL && json_object_object_get_ex(level->seen, text, NULL);
+	if (text != NULL && !seen)
+		(void)json_object_object_add(level->seen, text, NULL);
+	json_object_put(key);
+	return seen;
+}
+
+static bool enter(struct walk *walk, bool array)
+{
+	if (walk->depth == sizeof(walk->levels) / sizeof(walk->levels[0]))
+		return false;
+	walk->levels[walk->depth++] = (struct level){
+		.array = array,
+		.seen = walk->tokener != NULL && !array ? json_object_new_object() : NULL,
+	};
+	return true;
+}
+
+static void leave(struct walk *walk)
+{
+	if (walk->depth > 0)
+		json_object_put(walk->levels[--walk->depth].seen);
+}
+
+/* Steps over the string behind @at; a key becomes the level's. Returns its closing quote. */
+static const char *take_string(struct walk *walk, const char *at)
+{
+	const char *quote = string_end(at, walk->end);
+
+	if (is_key(walk, quote)) {
+		struct level *level = &walk->levels[walk->depth - 1];
+
+		level->key = at;
+		level->key_len = (size_t)(quote - at);
+		walk->twin = level->seen != NULL && seen_before(walk, level);
+	}
+	return quote;
+}
+
+/* Walks until @walk->end, a twin, or nesting that no parser would have accepted. */
+static void walk_text(struct walk *walk, const char *buf)
+{
+	for (const char *at = buf; at < walk->end && !walk->twin; at++) {
+		struct level *level = walk->depth > 0 ? &walk->levels[walk->depth - 1] : NULL;
+
+		if (*at == '"') {
+			at = take_string(walk, at + 1);
+			if (at == walk->end)
+				return;
+		} else if (*at == '{' || *at == '[') {
+			if (!enter(walk, *at == '['))
+				return;
+		} else if (*at == '}' || *at == ']') {
+			leave(walk);
+		} else if (*at == ',' && level != NULL) {
+			level->index++;
+			level->key = NULL;
+			level->key_len = 0;
+		}
+	}
+}
+
+bool og_json_find_twin(const char *buf, size_t len, char *path, size_t size)
+{
+	struct walk walk = { .end = buf + len, .tokener = json_tokener_new() };
+
+	walk_text(&walk, buf);
+	write_path(&walk, path, size);
+	while (walk.depth > 0)
+		leave(&walk);
+	if (walk.tokener != NULL)
+		json_tokener_free(walk.tokener);
+	return walk.twin;
+}
+
+void og_json_place(const char *buf, size_t offset, char *path, size_t size)
+{
+	struct walk walk = { .end = buf + offset };
+
+	walk_text(&walk, buf);
+	write_path(&walk, path, size);
+}
