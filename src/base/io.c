@@ -101,7 +101,8 @@ ssize_t og_pread_upto(int fd, void *buf, size_t len, uint64_t offset)
 	return (ssize_t)done;
 }
 
-int og_read_all(int fd, size_t max_bytes, char **ret_buf, size_t *ret_len, struct og_err *err)
+/* At most @max_bytes, or one more where there are more. */
+static int read_some(int fd, size_t max_bytes, char **ret_buf, size_t *ret_len, struct og_err *err)
 {
 	og_auto_free char *buf = NULL;
 	size_t room = 0;
@@ -124,14 +125,28 @@ int og_read_all(int fd, size_t max_bytes, char **ret_buf, size_t *ret_len, struc
 			continue;
 		if (n < 0)
 			return og_fail(err, -errno, "read");
-		if (n == 0)
-			break;
 		len += (size_t)n;
-		if (len > max_bytes)
-			return og_fail(err, -EFBIG, "more than %zu bytes", max_bytes);
+		if (n == 0 || len > max_bytes)
+			break;
 	}
 
+	len = len > max_bytes ? max_bytes + 1 : len;
 	buf[len] = '\0';
+	*ret_buf = og_take_ptr(buf);
+	*ret_len = len;
+	return 0;
+}
+
+int og_read_all(int fd, size_t max_bytes, char **ret_buf, size_t *ret_len, struct og_err *err)
+{
+	og_auto_free char *buf = NULL;
+	size_t len = 0;
+	int r = read_some(fd, max_bytes, &buf, &len, err);
+
+	if (r < 0)
+		return r;
+	if (len > max_bytes)
+		return og_fail(err, -EFBIG, "more than %zu bytes", max_bytes);
 	*ret_buf = og_take_ptr(buf);
 	if (ret_len != NULL)
 		*ret_len = len;
@@ -150,6 +165,16 @@ int og_read_file(int dir_fd, const char *path, size_t max_bytes, char **ret_buf,
 	if (r < 0)
 		return og_fail_in(err, r, "read '%s'", path);
 	return 0;
+}
+
+int og_read_head(int dir_fd, const char *path, size_t max_bytes, char **ret_buf, size_t *ret_len,
+		 struct og_err *err)
+{
+	og_auto_fd fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	int r = fd < 0 ? og_fail(err, -errno, "open '%s'", path)
+		       : read_some(fd, max_bytes, ret_buf, ret_len, err);
+
+	return r < 0 && fd >= 0 ? og_fail_in(err, r, "read '%s'", path) : r;
 }
 
 int og_replace_file(int dir_fd, const char *name, const void *buf, size_t len, mode_t mode,

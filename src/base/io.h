@@ -37,6 +37,13 @@ int og_read_file(int dir_fd, const char *path, size_t max_bytes, char **ret_buf,
 		 struct og_err *err);
 
 /*
+ * Likewise, but of a file with more than @max_bytes gives the first @max_bytes + 1: for a reader
+ * who can say what makes it so long.
+ */
+int og_read_head(int dir_fd, const char *path, size_t max_bytes, char **ret_buf, size_t *ret_len,
+		 struct og_err *err);
+
+/*
  * Replaces the file @name in @dir_fd by @buf: readers see the old content or the new, never part
  * of one, even after a power cut when @durable. @name is ours, never a stranger's.
  */

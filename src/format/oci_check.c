@@ -4,7 +4,12 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "format/number_list.h"
 #include "format/oci_parts.h"
+
+#define CPUS_MAX    8192 /* of Linux (NR_CPUS) */
+#define NODES_MAX   1024 /* likewise (MAX_NUMNODES) */
+#define RLIMITS_MAX 16	 /* there are no more, and each once */
 
 static const char *const no_strings[] = { NULL };
 
@@ -14,14 +19,51 @@ static void no_list(struct og_oci_strings *strings)
 		strings->items = (const char **)(uintptr_t)no_strings;
 }
 
+static int check_list(const char *list, size_t max, const char *path, struct og_err *err)
+{
+	struct og_number_list numbers;
+	int r = list != NULL ? og_number_list_read(list, max, &numbers) : 0;
+
+	if (r == -ERANGE)
+		return og_fail(err, r, "%s '%.40s' has a number of %zu or above", path, list, max);
+	return r < 0 ? og_fail(err, r, "%s is '%.40s', not a list like 0-3,7", path, list) : 0;
+}
+
+static int check_rlimits(const struct og_oci_process *process, struct og_err *err)
+{
+	for (size_t i = 0; i < process->rlimits.count; i++) {
+		const struct og_oci_rlimit *limit = &process->rlimits.items[i];
+
+		if (i >= RLIMITS_MAX)
+			return og_fail(err, -ERANGE, "process.rlimits has too many elements");
+		if (limit->soft > limit->hard)
+			return og_fail(err, -EINVAL, "process.rlimits[%zu].soft is above hard", i);
+		for (size_t j = 0; j < i; j++) {
+			if (og_streq(limit->type, process->rlimits.items[j].type))
+				return og_fail(err, -EINVAL,
+					       "process.rlimits[%zu].type %s is there twice", i,
+					       limit->type);
+		}
+	}
+	return 0;
+}
+
 int og_oci_check_process(struct og_oci_process *process, struct og_err *err)
 {
+	const struct og_oci_exec_affinity *affinity = &process->exec_affinity;
+	int r;
+
 	no_list(&process->env);
 	if (process->args.count == 0)
 		return og_fail(err, -EINVAL, "process.args is empty: name the program to run");
 	process->console_size.set = process->console_size.height != 0 ||
 				    process->console_size.width != 0;
-	return 0;
+	r = check_rlimits(process, err);
+	if (r == 0)
+		r = check_list(affinity->initial, CPUS_MAX, "process.execCPUAffinity.initial", err);
+	if (r == 0)
+		r = check_list(affinity->final, CPUS_MAX, "process.execCPUAffinity.final", err);
+	return r;
 }
 
 static int check_namespaces(const struct og_oci_linux *lin, struct og_err *err)
@@ -38,8 +80,53 @@ static int check_namespaces(const struct og_oci_linux *lin, struct og_err *err)
 	return 0;
 }
 
+static int check_clocks(const struct og_oci_linux *lin, struct og_err *err)
+{
+	for (size_t i = 0; i < lin->time_offsets.count; i++) {
+		const char *clock = lin->time_offsets.items[i].clock;
+
+		if (!og_streq(clock, "monotonic") && !og_streq(clock, "boottime"))
+			return og_fail(err, -EINVAL,
+				       "linux.timeOffsets.%.40s is no clock: monotonic, boottime",
+				       clock);
+	}
+	return 0;
+}
+
+static int check_seccomp(const struct og_oci_seccomp *seccomp, struct og_err *err)
+{
+	if (seccomp->listener_metadata != NULL && seccomp->listener_path == NULL)
+		return og_fail(err, -EINVAL, "linux.seccomp.listenerMetadata needs a listenerPath");
+	for (size_t i = 0; i < seccomp->syscalls.count; i++) {
+		if (seccomp->syscalls.items[i].names.count == 0)
+			return og_fail(err, -EINVAL, "linux.seccomp.syscalls[%zu].names is empty",
+				       i);
+	}
+	return 0;
+}
+
+static int check_linux(const struct og_oci_linux *lin, struct og_err *err)
+{
+	int r = check_namespaces(lin, err);
+
+	if (r == 0)
+		r = check_clocks(lin, err);
+	if (r == 0)
+		r = check_seccomp(&lin->seccomp, err);
+	if (r == 0)
+		r = check_list(lin->memory_policy.nodes, NODES_MAX, "linux.memoryPolicy.nodes",
+			       err);
+	return r < 0 ? r : og_oci_check_resources(&lin->resources, err);
+}
+
 int og_oci_check_resources(const struct og_oci_resources *resources, struct og_err *err)
 {
+	const struct og_oci_bool *hierarchy = &resources->memory.use_hierarchy;
+
+	if (hierarchy->set && !hierarchy->value)
+		return og_fail(
+			err, -EINVAL,
+			"linux.resources.memory.useHierarchy is false: Linux has no such accounting any more");
 	for (size_t i = 0; i < resources->devices.count; i++) {
 		struct og_oci_device_rule *rule = &resources->devices.items[i];
 
@@ -67,6 +154,5 @@ int og_oci_check_config(struct og_oci_config *config, struct og_err *err)
 		if (r < 0)
 			return r;
 	}
-	r = check_namespaces(&config->linux_, err);
-	return r < 0 ? r : og_oci_check_resources(&config->linux_.resources, err);
+	return check_linux(&config->linux_, err);
 }

@@ -46,15 +46,17 @@ static const struct og_schema capability_rows[] = {
 };
 
 static const struct og_schema rlimit_rows[] = {
-	ROW(og_oci_rlimit, type, "type", STRING, .required = true),
+	ROW(og_oci_rlimit, type, "type", STRING, .names = og_oci_rlimits, .required = true),
 	ROW(og_oci_rlimit, soft, "soft", UINT, .required = true),
 	ROW(og_oci_rlimit, hard, "hard", UINT, .required = true),
 	END,
 };
 
 static const struct og_schema console_rows[] = {
-	ROW(og_oci_process, console_size.height, "height", UINT, .umax = UINT16_MAX),
-	ROW(og_oci_process, console_size.width, "width", UINT, .umax = UINT16_MAX),
+	ROW(og_oci_process, console_size.height, "height", UINT, .umax = UINT16_MAX,
+	    .required = true),
+	ROW(og_oci_process, console_size.width, "width", UINT, .umax = UINT16_MAX,
+	    .required = true),
 	END,
 };
 
@@ -63,7 +65,7 @@ static const struct og_schema scheduler_rows[] = {
 	    .required = true),
 	ROW(og_oci_scheduler, nice, "nice", OPT_INT, .min = -20, .max = 19),
 	ROW(og_oci_scheduler, priority, "priority", OPT_INT, .max = 99),
-	ROW(og_oci_scheduler, flags, "flags", STRINGS),
+	ROW(og_oci_scheduler, flags, "flags", FLAGS, .names = og_oci_sched_flags),
 	ROW(og_oci_scheduler, runtime_ns, "runtime", UINT),
 	ROW(og_oci_scheduler, deadline_ns, "deadline", UINT),
 	ROW(og_oci_scheduler, period_ns, "period", UINT),
@@ -72,7 +74,7 @@ static const struct og_schema scheduler_rows[] = {
 
 static const struct og_schema io_priority_rows[] = {
 	ROW(og_oci_io_priority, class, "class", ENUM, .names = og_oci_io_classes, .required = true),
-	ROW(og_oci_io_priority, priority, "priority", INT, .max = 7),
+	ROW(og_oci_io_priority, priority, "priority", INT, .max = 7, .required = true),
 	END,
 };
 
@@ -155,6 +157,7 @@ static const struct og_schema memory_rows[] = {
 	ROW(og_oci_memory, kernel_tcp, "kernelTCP", OPT_INT, .min = -1, .max = INT64_MAX),
 	ROW(og_oci_memory, swappiness, "swappiness", OPT_UINT, .umax = 100),
 	ROW(og_oci_memory, disable_oom_killer, "disableOOMKiller", OPT_BOOL),
+	ROW(og_oci_memory, use_hierarchy, "useHierarchy", OPT_BOOL),
 	ROW(og_oci_memory, check_before_update, "checkBeforeUpdate", BOOL),
 	END,
 };
@@ -264,23 +267,27 @@ static const struct og_schema seccomp_arg_rows[] = {
 	ROW(og_oci_seccomp_arg, index, "index", UINT, .umax = 5, .required = true),
 	ROW(og_oci_seccomp_arg, value, "value", UINT, .required = true),
 	ROW(og_oci_seccomp_arg, value_two, "valueTwo", UINT),
-	ROW(og_oci_seccomp_arg, op, "op", STRING, .required = true),
+	ROW(og_oci_seccomp_arg, op, "op", STRING, .names = og_oci_seccomp_operators,
+	    .required = true),
 	END,
 };
 
 static const struct og_schema seccomp_rule_rows[] = {
 	ROW(og_oci_seccomp_rule, names, "names", STRINGS, .required = true),
-	ROW(og_oci_seccomp_rule, action, "action", STRING, .required = true),
+	ROW(og_oci_seccomp_rule, action, "action", STRING, .names = og_oci_seccomp_actions,
+	    .required = true),
 	ROW(og_oci_seccomp_rule, errno_ret, "errnoRet", OPT_UINT, .umax = UINT16_MAX),
 	LIST(og_oci_seccomp_rule, args, "args", og_oci_seccomp_arg, seccomp_arg_rows),
 	END,
 };
 
 static const struct og_schema seccomp_rows[] = {
-	ROW(og_oci_seccomp, default_action, "defaultAction", STRING, .required = true),
+	ROW(og_oci_seccomp, default_action, "defaultAction", STRING,
+	    .names = og_oci_seccomp_actions, .required = true),
 	ROW(og_oci_seccomp, default_errno_ret, "defaultErrnoRet", OPT_UINT, .umax = UINT16_MAX),
-	ROW(og_oci_seccomp, architectures, "architectures", STRINGS),
-	ROW(og_oci_seccomp, flags, "flags", STRINGS),
+	ROW(og_oci_seccomp, architectures, "architectures", STRINGS,
+	    .names = og_oci_seccomp_architectures),
+	ROW(og_oci_seccomp, flags, "flags", STRINGS, .names = og_oci_seccomp_flags),
 	ROW(og_oci_seccomp, listener_path, "listenerPath", STRING),
 	ROW(og_oci_seccomp, listener_metadata, "listenerMetadata", STRING),
 	LIST(og_oci_seccomp, syscalls, "syscalls", og_oci_seccomp_rule, seccomp_rule_rows),
@@ -296,7 +303,7 @@ static const struct og_schema time_offset_rows[] = {
 static const struct og_schema personality_rows[] = {
 	ROW(og_oci_personality, domain, "domain", ENUM, .names = og_oci_personalities,
 	    .required = true),
-	ROW(og_oci_personality, flags, "flags", STRINGS),
+	ROW(og_oci_personality, flags, "flags", FLAGS, .names = og_oci_personality_flags),
 	END,
 };
 
@@ -304,7 +311,7 @@ static const struct og_schema memory_policy_rows[] = {
 	ROW(og_oci_memory_policy, mode, "mode", ENUM, .names = og_oci_memory_policies,
 	    .required = true),
 	ROW(og_oci_memory_policy, nodes, "nodes", STRING),
-	ROW(og_oci_memory_policy, flags, "flags", STRINGS),
+	ROW(og_oci_memory_policy, flags, "flags", FLAGS, .names = og_oci_memory_policy_flags),
 	END,
 };
 
@@ -332,10 +339,11 @@ static const struct og_schema linux_rows[] = {
 	ROW(og_oci_linux, cgroups_path, "cgroupsPath", STRING),
 	ROW(og_oci_linux, resources, "resources", OBJECT, .rows = resource_rows, .has_set = true),
 	ROW(og_oci_linux, seccomp, "seccomp", OBJECT, .rows = seccomp_rows, .has_set = true),
-	ROW(og_oci_linux, rootfs_propagation, "rootfsPropagation", STRING),
+	ROW(og_oci_linux, rootfs_propagation, "rootfsPropagation", STRING,
+	    .names = og_oci_propagations),
 	ROW(og_oci_linux, mount_label, "mountLabel", STRING),
-	ROW(og_oci_linux, masked_paths, "maskedPaths", STRINGS),
-	ROW(og_oci_linux, readonly_paths, "readonlyPaths", STRINGS),
+	ROW(og_oci_linux, masked_paths, "maskedPaths", PATHS),
+	ROW(og_oci_linux, readonly_paths, "readonlyPaths", PATHS),
 	ROW(og_oci_linux, sysctl, "sysctl", PAIRS),
 	ROW(og_oci_linux, personality, "personality", OBJECT, .rows = personality_rows,
 	    .has_set = true),
@@ -397,9 +405,13 @@ static int parse(const char *buf, size_t len, struct og_oci_config **ret_config,
 	og_cleanup(og_oci_config_freep) struct og_oci_config *config = NULL;
 	int r;
 
-	if (len > OG_OCI_CONFIG_MAX_BYTES)
-		return og_fail(err, -EFBIG, "the document is longer than %u bytes",
-			       OG_OCI_CONFIG_MAX_BYTES);
+	if (len > OG_OCI_CONFIG_MAX_BYTES) {
+		char path[OG_JSON_PATH_MAX];
+
+		og_json_place(buf, OG_OCI_CONFIG_MAX_BYTES, path, sizeof(path));
+		return og_fail(err, -EFBIG, "%s reaches beyond the %u bytes that there may be",
+			       path[0] != '\0' ? path : "the document", OG_OCI_CONFIG_MAX_BYTES);
+	}
 	config = calloc(1, sizeof(*config));
 	if (config == NULL)
 		return og_fail(err, -ENOMEM, "read the configuration");

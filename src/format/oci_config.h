@@ -78,7 +78,7 @@ struct og_oci_scheduler {
 	bool set;
 	int policy; /* SCHED_* */
 	struct og_oci_int nice, priority;
-	struct og_oci_strings flags; /* "SCHED_FLAG_RESET_ON_FORK" */
+	uint64_t flags; /* SCHED_FLAG_* */
 	uint64_t runtime_ns, deadline_ns, period_ns;
 };
 
@@ -89,7 +89,7 @@ struct og_oci_io_priority {
 	int64_t priority;
 };
 
-/* process.execCPUAffinity: lists of processors, "0-3,7" */
+/* process.execCPUAffinity: lists of processors (format/number_list.h), NULL: none given */
 struct og_oci_exec_affinity {
 	const char *initial, *final;
 };
@@ -194,7 +194,7 @@ struct og_oci_resources {
 	struct og_oci_memory {
 		struct og_oci_int limit, reservation, swap, kernel, kernel_tcp;
 		struct og_oci_uint swappiness;
-		struct og_oci_bool disable_oom_killer;
+		struct og_oci_bool disable_oom_killer, use_hierarchy;
 		bool check_before_update;
 	} memory;
 
@@ -289,16 +289,16 @@ struct og_oci_time_offset {
 /* linux.personality: personality(2) */
 struct og_oci_personality {
 	bool set;
-	int domain; /* PER_LINUX, PER_LINUX32 */
-	struct og_oci_strings flags;
+	int domain;	/* PER_LINUX, PER_LINUX32 */
+	uint64_t flags; /* none yet */
 };
 
 /* linux.memoryPolicy: set_mempolicy(2) */
 struct og_oci_memory_policy {
 	bool set;
-	int mode;		     /* MPOL_* */
-	const char *nodes;	     /* a list, "0-3,7" */
-	struct og_oci_strings flags; /* "MPOL_F_STATIC_NODES" */
+	int mode;	   /* MPOL_* */
+	const char *nodes; /* a list: format/number_list.h; NULL: none */
+	uint64_t flags;	   /* MPOL_F_* */
 };
 
 /* linux.intelRdt: the resctrl file system */
@@ -387,7 +387,9 @@ struct og_oci_config {
 
 /*
  * Reads a whole config.json. On success *@ret_config is the caller's to free.
- * Errors: -EINVAL, -ERANGE, -ENOMEM; the text names the member's path.
+ * Of a longer document the first OG_OCI_CONFIG_MAX_BYTES + 1 bytes are enough to be told what is
+ * too long.
+ * Errors: -EINVAL, -ERANGE, -EFBIG, -ENOMEM; the text names the member's path.
  */
 int og_oci_config_parse(const char *buf, size_t len, struct og_oci_config **ret_config,
 			struct og_err *err);

@@ -86,6 +86,44 @@ static int read_string(struct reader *reader, const struct og_json *value,
 	return 0;
 }
 
+/* The entry of @names that @name is, or NULL. */
+static const struct og_schema_name *find_name(const struct og_schema_name *names, const char *name)
+{
+	for (; names->name != NULL; names++) {
+		if (strcmp(names->name, name) == 0)
+			return names;
+	}
+	return NULL;
+}
+
+static int read_name(struct reader *reader, const struct og_schema_name *names,
+		     const struct og_json *value, const struct place *place,
+		     const struct og_schema_name **ret_found)
+{
+	const char *name = NULL;
+	char what[80];
+	int r = read_string(reader, value, place, &name);
+
+	if (r < 0)
+		return r;
+	*ret_found = find_name(names, name);
+	if (*ret_found != NULL)
+		return 0;
+	(void)snprintf(what, sizeof(what), "is '%.40s', which is not known", name);
+	return fail(reader, place, -EINVAL, what);
+}
+
+/* A string that has to be one of @names, if there are any. */
+static int read_word(struct reader *reader, const struct og_schema_name *names,
+		     const struct og_json *value, const struct place *place,
+		     const char **ret_string)
+{
+	const struct og_schema_name *found = NULL;
+	int r = names != NULL ? read_name(reader, names, value, place, &found) : 0;
+
+	return r < 0 ? r : read_string(reader, value, place, ret_string);
+}
+
 static int read_path(struct reader *reader, const struct og_json *value, const struct place *place,
 		     const char **ret_path)
 {
@@ -148,20 +186,12 @@ static int read_uint(struct reader *reader, const struct og_schema *row,
 static int read_enum(struct reader *reader, const struct og_schema *row,
 		     const struct og_json *value, const struct place *place, int *ret_value)
 {
-	const char *name = NULL;
-	char what[80];
-	int r = read_string(reader, value, place, &name);
+	const struct og_schema_name *found = NULL;
+	int r = read_name(reader, row->names, value, place, &found);
 
-	if (r < 0)
-		return r;
-	for (const struct og_schema_name *known = row->names; known->name != NULL; known++) {
-		if (strcmp(known->name, name) == 0) {
-			*ret_value = known->value;
-			return 0;
-		}
-	}
-	(void)snprintf(what, sizeof(what), "is '%.40s', which is not known", name);
-	return fail(reader, place, -EINVAL, what);
+	if (r == 0)
+		*ret_value = found->value;
+	return r;
 }
 
 static int check_items(struct reader *reader, const struct og_json *value, enum og_json_kind kind,
@@ -175,8 +205,28 @@ static int check_items(struct reader *reader, const struct og_json *value, enum 
 	return 0;
 }
 
-static int read_strings(struct reader *reader, const struct og_json *value,
-			const struct place *place, struct og_oci_strings *ret_strings)
+static int read_flags(struct reader *reader, const struct og_schema *row,
+		      const struct og_json *value, const struct place *place, uint64_t *ret_flags)
+{
+	uint64_t flags = 0;
+	int r = check_items(reader, value, OG_JSON_ARRAY, place);
+
+	for (size_t i = 0; r == 0 && i < og_json_count(value); i++) {
+		struct place at = { .up = place, .index = i };
+		const struct og_schema_name *found = NULL;
+
+		r = read_name(reader, row->names, og_json_at(value, i), &at, &found);
+		if (r == 0)
+			flags |= (uint64_t)found->value;
+	}
+	if (r == 0)
+		*ret_flags = flags;
+	return r;
+}
+
+static int read_strings(struct reader *reader, const struct og_schema *row,
+			const struct og_json *value, const struct place *place,
+			struct og_oci_strings *ret_strings)
 {
 	size_t count = og_json_count(value);
 	const char **items;
@@ -190,7 +240,10 @@ static int read_strings(struct reader *reader, const struct og_json *value,
 	for (size_t i = 0; i < count; i++) {
 		struct place at = { .up = place, .index = i };
 
-		r = read_string(reader, og_json_at(value, i), &at, &items[i]);
+		if (row->kind == OG_SCHEMA_PATHS)
+			r = read_path(reader, og_json_at(value, i), &at, &items[i]);
+		else
+			r = read_word(reader, row->names, og_json_at(value, i), &at, &items[i]);
 		if (r < 0)
 			return r;
 	}
@@ -291,7 +344,7 @@ static int read_member(struct reader *reader, const struct og_schema *row,
 
 	switch (row->kind) {
 	case OG_SCHEMA_STRING:
-		return read_string(reader, value, place, target);
+		return read_word(reader, row->names, value, place, target);
 	case OG_SCHEMA_PATH:
 		return read_path(reader, value, place, target);
 	case OG_SCHEMA_BOOL:
@@ -312,7 +365,10 @@ static int read_member(struct reader *reader, const struct og_schema *row,
 	case OG_SCHEMA_ENUM:
 		return read_enum(reader, row, value, place, target);
 	case OG_SCHEMA_STRINGS:
-		return read_strings(reader, value, place, target);
+	case OG_SCHEMA_PATHS:
+		return read_strings(reader, row, value, place, target);
+	case OG_SCHEMA_FLAGS:
+		return read_flags(reader, row, value, place, target);
 	case OG_SCHEMA_UINTS:
 		return read_uints(reader, row, value, place, target);
 	case OG_SCHEMA_OBJECT:

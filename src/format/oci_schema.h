@@ -24,6 +24,8 @@ enum og_schema_kind {
 	OG_SCHEMA_OPT_UINT, /* struct og_oci_uint */
 	OG_SCHEMA_ENUM,	    /* int: the value of one of names */
 	OG_SCHEMA_STRINGS,  /* struct og_oci_strings */
+	OG_SCHEMA_PATHS,    /* likewise, each absolute */
+	OG_SCHEMA_FLAGS,    /* uint64_t: the values of some of names, together */
 	OG_SCHEMA_UINTS,    /* uint64_t *, size_t */
 	OG_SCHEMA_PAIRS,    /* struct og_oci_pairs: an object of strings */
 	OG_SCHEMA_OBJECT,   /* a struct in place; begins with bool set if has_set */
@@ -46,7 +48,8 @@ struct og_schema {
 	uint64_t umax;
 	const struct og_schema *rows; /* ended by OG_SCHEMA_END */
 	size_t item_size;
-	const struct og_schema_name *names; /* ended by NULL */
+	/* Ended by NULL. STRING, STRINGS: which there may be; NULL: any. */
+	const struct og_schema_name *names;
 };
 
 /* Memory that is freed in one go. Zero-initialise it. */

@@ -70,3 +70,91 @@ const struct og_schema_name og_oci_memory_policies[] = {
 	{ "MPOL_WEIGHTED_INTERLEAVE", OG_MPOL_WEIGHTED_INTERLEAVE },
 	{ NULL, 0 },
 };
+
+/* sched_setattr(2) */
+const struct og_schema_name og_oci_sched_flags[] = {
+	{ "SCHED_FLAG_RESET_ON_FORK", 0x01 },  { "SCHED_FLAG_RECLAIM", 0x02 },
+	{ "SCHED_FLAG_DL_OVERRUN", 0x04 },     { "SCHED_FLAG_KEEP_POLICY", 0x08 },
+	{ "SCHED_FLAG_KEEP_PARAMS", 0x10 },    { "SCHED_FLAG_UTIL_CLAMP_MIN", 0x20 },
+	{ "SCHED_FLAG_UTIL_CLAMP_MAX", 0x40 }, { NULL, 0 },
+};
+
+const struct og_schema_name og_oci_memory_policy_flags[] = {
+	{ "MPOL_F_NUMA_BALANCING", MPOL_F_NUMA_BALANCING },
+	{ "MPOL_F_RELATIVE_NODES", MPOL_F_RELATIVE_NODES },
+	{ "MPOL_F_STATIC_NODES", MPOL_F_STATIC_NODES },
+	{ NULL, 0 },
+};
+
+/* The specification supports none yet. */
+const struct og_schema_name og_oci_personality_flags[] = { { NULL, 0 } };
+
+/* ---- words that stay words: who acts on them knows their numbers ---- */
+
+#define WORD(word)      \
+	{               \
+		word, 0 \
+	}
+#define LAST_WORD       \
+	{               \
+		NULL, 0 \
+	}
+
+/* As mount(8) has them; the specification knows the first four. Docker sends an empty one. */
+const struct og_schema_name og_oci_propagations[] = {
+	WORD("shared"), WORD("slave"),	  WORD("private"),     WORD("unbindable"), WORD("rshared"),
+	WORD("rslave"), WORD("rprivate"), WORD("runbindable"), WORD(""),	   LAST_WORD,
+};
+
+const struct og_schema_name og_oci_rlimits[] = {
+	WORD("RLIMIT_AS"),
+	WORD("RLIMIT_CORE"),
+	WORD("RLIMIT_CPU"),
+	WORD("RLIMIT_DATA"),
+	WORD("RLIMIT_FSIZE"),
+	WORD("RLIMIT_LOCKS"),
+	WORD("RLIMIT_MEMLOCK"),
+	WORD("RLIMIT_MSGQUEUE"),
+	WORD("RLIMIT_NICE"),
+	WORD("RLIMIT_NOFILE"),
+	WORD("RLIMIT_NPROC"),
+	WORD("RLIMIT_RSS"),
+	WORD("RLIMIT_RTPRIO"),
+	WORD("RLIMIT_RTTIME"),
+	WORD("RLIMIT_SIGPENDING"),
+	WORD("RLIMIT_STACK"),
+	LAST_WORD,
+};
+
+const struct og_schema_name og_oci_seccomp_actions[] = {
+	WORD("SCMP_ACT_ALLOW"),	      WORD("SCMP_ACT_ERRNO"),
+	WORD("SCMP_ACT_KILL"),	      WORD("SCMP_ACT_KILL_PROCESS"),
+	WORD("SCMP_ACT_KILL_THREAD"), WORD("SCMP_ACT_LOG"),
+	WORD("SCMP_ACT_NOTIFY"),      WORD("SCMP_ACT_TRACE"),
+	WORD("SCMP_ACT_TRAP"),	      LAST_WORD,
+};
+
+/* Those of the specification, and what libseccomp has learned since. */
+const struct og_schema_name og_oci_seccomp_architectures[] = {
+	WORD("SCMP_ARCH_X86"),	    WORD("SCMP_ARCH_X86_64"),	   WORD("SCMP_ARCH_X32"),
+	WORD("SCMP_ARCH_ARM"),	    WORD("SCMP_ARCH_AARCH64"),	   WORD("SCMP_ARCH_MIPS"),
+	WORD("SCMP_ARCH_MIPS64"),   WORD("SCMP_ARCH_MIPS64N32"),   WORD("SCMP_ARCH_MIPSEL"),
+	WORD("SCMP_ARCH_MIPSEL64"), WORD("SCMP_ARCH_MIPSEL64N32"), WORD("SCMP_ARCH_PPC"),
+	WORD("SCMP_ARCH_PPC64"),    WORD("SCMP_ARCH_PPC64LE"),	   WORD("SCMP_ARCH_S390"),
+	WORD("SCMP_ARCH_S390X"),    WORD("SCMP_ARCH_PARISC"),	   WORD("SCMP_ARCH_PARISC64"),
+	WORD("SCMP_ARCH_RISCV64"),  WORD("SCMP_ARCH_LOONGARCH64"), WORD("SCMP_ARCH_M68K"),
+	WORD("SCMP_ARCH_SH"),	    WORD("SCMP_ARCH_SHEB"),	   LAST_WORD,
+};
+
+const struct og_schema_name og_oci_seccomp_flags[] = {
+	WORD("SECCOMP_FILTER_FLAG_TSYNC"),
+	WORD("SECCOMP_FILTER_FLAG_LOG"),
+	WORD("SECCOMP_FILTER_FLAG_SPEC_ALLOW"),
+	WORD("SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"),
+	LAST_WORD,
+};
+
+const struct og_schema_name og_oci_seccomp_operators[] = {
+	WORD("SCMP_CMP_NE"), WORD("SCMP_CMP_LT"), WORD("SCMP_CMP_LE"),	      WORD("SCMP_CMP_EQ"),
+	WORD("SCMP_CMP_GE"), WORD("SCMP_CMP_GT"), WORD("SCMP_CMP_MASKED_EQ"), LAST_WORD,
+};

@@ -143,7 +143,7 @@ static int read_file(const struct og_args *args, struct og_oci_process *process,
 {
 	og_auto_free char *text = NULL;
 	size_t len;
-	int r = og_read_file(AT_FDCWD, args->process, OG_OCI_CONFIG_MAX_BYTES, &text, &len, err);
+	int r = og_read_head(AT_FDCWD, args->process, OG_OCI_CONFIG_MAX_BYTES, &text, &len, err);
 
 	if (r == 0)
 		r = og_oci_process_parse(text, len, &additions->file, err);

@@ -130,7 +130,7 @@ struct og_workload *og_workload_free(struct og_workload *workload)
 static int read_config(struct owned *own, int dir_fd, const char *name, struct og_err *err)
 {
 	size_t len;
-	int r = og_read_file(dir_fd, name, OG_OCI_CONFIG_MAX_BYTES, &own->config_text, &len, err);
+	int r = og_read_head(dir_fd, name, OG_OCI_CONFIG_MAX_BYTES, &own->config_text, &len, err);
 
 	if (r < 0)
 		return r;

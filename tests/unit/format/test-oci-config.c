@@ -111,8 +111,8 @@ TEST(every_kind_of_member_arrives)
 		"\"resources\":{\"memory\":{\"limit\":-1},\"pids\":{\"limit\":7},\"unified\":{\"a\":\"b\"},"
 		"\"network\":{\"classID\":9},\"devices\":[{\"allow\":false}]},"
 		"\"timeOffsets\":{\"boottime\":{\"secs\":-1}},"
-		"\"seccomp\":{\"defaultAction\":\"A\",\"syscalls\":[{\"names\":[\"read\"],\"action\":\"B\","
-		"\"args\":[{\"index\":5,\"value\":18446744073709551615,\"op\":\"C\"}]}]}},"
+		"\"seccomp\":{\"defaultAction\":\"SCMP_ACT_LOG\",\"syscalls\":[{\"names\":[\"read\"],\"action\":\"SCMP_ACT_LOG\","
+		"\"args\":[{\"index\":5,\"value\":18446744073709551615,\"op\":\"SCMP_CMP_EQ\"}]}]}},"
 		"\"hooks\":{\"prestart\":[{\"path\":\"/x\",\"args\":[\"y\"],\"timeout\":5}]}}";
 	og_cleanup(og_oci_config_freep) struct og_oci_config *config = NULL;
 	struct og_err err = {};
