@@ -110,9 +110,11 @@ static int prepare(struct og_launch *launch, int *ret_receive_fd, struct og_err 
 		r = og_sync_open(&launch->sync, err);
 	if (r < 0)
 		return r;
-	launch->gate_fd = og_gate_open(workload->dir_fd, err);
-	if (launch->gate_fd < 0)
-		return launch->gate_fd;
+	if (launch->options->started == NULL) {
+		launch->gate_fd = og_gate_open(workload->dir_fd, err);
+		if (launch->gate_fd < 0)
+			return launch->gate_fd;
+	}
 	return og_namespaces_before(&launch->namespaces, workload->config, err);
 }
 
@@ -177,7 +179,13 @@ static int attend(struct og_launch *launch, struct og_err *err)
 		r = run_runtime_hooks(launch, err);
 	if (r == 0)
 		r = og_sync_send(sync_fd, OG_SYNC_SAVED, err);
-	return r < 0 ? r : og_sync_expect(sync_fd, OG_SYNC_READY, err);
+	if (r == 0)
+		r = og_sync_expect(sync_fd, OG_SYNC_READY, err);
+	if (r < 0 || launch->options->started == NULL)
+		return r;
+	r = og_sync_closed(sync_fd, err);
+	*launch->options->started = r == 0;
+	return r;
 }
 
 /* What the first process says about its own end is better than that it is gone. */

@@ -154,22 +154,29 @@ static int set_up(struct og_launch *launch, const struct og_process_setup *setup
 	return r < 0 ? r : og_process_become(setup, program, err);
 }
 
-/* Waits for `start`, and becomes the program. Returns only a failure. */
-static int start(struct og_launch *launch, const struct og_process_setup *setup,
-		 const struct og_program *program)
+/* Becomes the program. Returns only a failure. */
+static int become(struct og_launch *launch, const struct og_process_setup *setup,
+		  const struct og_program *program, struct og_err *err)
 {
 	const struct og_oci_hooks *hooks = &launch->workload->config->hooks;
-	int connection_fd = og_gate_wait(launch->gate_fd);
-	struct og_err err = {};
-	int r;
+	int r = run_hooks(launch, "startContainer", &hooks->start_container, OG_STATUS_CREATED,
+			  err);
 
+	return r < 0 ? r : og_process_exec(setup, program, err);
+}
+
+/* Waits for `start` before it becomes the program. */
+static void wait_and_become(struct og_launch *launch, const struct og_process_setup *setup,
+			    const struct og_program *program)
+{
+	struct og_err err = {};
+	int connection_fd;
+
+	launch->sync.child_fd = og_close(launch->sync.child_fd);
+	connection_fd = og_gate_wait(launch->gate_fd);
 	if (connection_fd < 0)
-		return connection_fd;
-	r = run_hooks(launch, "startContainer", &hooks->start_container, OG_STATUS_CREATED, &err);
-	if (r == 0)
-		r = og_process_exec(setup, program, &err);
-	og_gate_fail(connection_fd, r, err.text);
-	return r;
+		return;
+	og_gate_fail(connection_fd, become(launch, setup, program, &err), err.text);
 }
 
 int og_first_process(struct og_launch *launch)
@@ -190,13 +197,14 @@ int og_first_process(struct og_launch *launch)
 		og_close(launch->workload->dir_fd); /* with it goes the lock */
 	og_reset_signals();
 	r = set_up(launch, &setup, &program, &err);
-	if (r < 0) {
-		og_sync_fail(launch->sync.child_fd, &err);
+	if (r == 0)
+		r = og_sync_send(launch->sync.child_fd, OG_SYNC_READY, &err);
+	if (r == 0 && launch->gate_fd >= 0) {
+		wait_and_become(launch, &setup, &program);
 		return 1;
 	}
-	if (og_sync_send(launch->sync.child_fd, OG_SYNC_READY, NULL) < 0)
-		return 1;
-	og_close(launch->sync.child_fd);
-	(void)start(launch, &setup, &program);
+	if (r == 0)
+		(void)become(launch, &setup, &program, &err);
+	og_sync_fail(launch->sync.child_fd, &err);
 	return 1;
 }

@@ -17,7 +17,9 @@
  *	                                        startContainer hooks, filter, execve
  *
  * The messages in the middle are sent only where they are needed. Until it gets "saved", the
- * first process gives up when the runtime dies; after it, the state knows its pid.
+ * first process gives up when the runtime dies; after it, the state knows its pid. With `run` there
+ * is no gate: the first process goes on, and the runtime returns when execve() has closed the
+ * other end of the stream.
  */
 #pragma once
 
@@ -40,7 +42,7 @@ struct og_launch {
 	struct og_mount_plan *plan;
 	struct og_seccomp *seccomp;
 	struct og_sync_pair sync;
-	int gate_fd;
+	int gate_fd;	/* -EBADF: it goes on at once */
 	int console_fd; /* where the terminal's master is sent; -EBADF: no terminal */
 };
 

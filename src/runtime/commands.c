@@ -35,11 +35,15 @@ const struct og_isolation *og_isolation_find(const struct og_context *context, c
 	return NULL;
 }
 
-int og_workload_open(const struct og_context *context, struct og_workload **ret_workload,
-		     const struct og_isolation **ret_isolation, struct og_err *err)
+typedef int load_fn(const char *root, const char *id, struct og_workload **ret_workload,
+		    struct og_err *err);
+
+static int open_by(load_fn *load, const struct og_context *context,
+		   struct og_workload **ret_workload, const struct og_isolation **ret_isolation,
+		   struct og_err *err)
 {
 	og_cleanup(og_workload_freep) struct og_workload *workload = NULL;
-	int r = og_workload_load(context->args->root, context->args->words[0], &workload, err);
+	int r = load(context->args->root, context->args->words[0], &workload, err);
 
 	if (r < 0)
 		return r;
@@ -48,6 +52,12 @@ int og_workload_open(const struct og_context *context, struct og_workload **ret_
 		return -EINVAL;
 	*ret_workload = og_take_ptr(workload);
 	return 0;
+}
+
+int og_workload_open(const struct og_context *context, struct og_workload **ret_workload,
+		     const struct og_isolation **ret_isolation, struct og_err *err)
+{
+	return open_by(og_workload_load, context, ret_workload, ret_isolation, err);
 }
 
 int og_pid_file_write(const struct og_args *args, pid_t pid, struct og_err *err)
@@ -94,7 +104,8 @@ int og_preserve_fds_read(const struct og_args *args, unsigned *ret_count, struct
 	return 0;
 }
 
-static int create(const struct og_context *context, int *console_fd,
+/* @console_fd and @started: as in og_create_options. */
+static int create(const struct og_context *context, int *console_fd, bool *started,
 		  struct og_workload **ret_workload, const struct og_isolation **ret_isolation,
 		  struct og_err *err)
 {
@@ -105,6 +116,7 @@ static int create(const struct og_context *context, int *console_fd,
 		.no_pivot = args->no_pivot,
 		.no_new_keyring = args->no_new_keyring,
 		.console_fd = console_fd,
+		.started = started,
 	};
 	int r = og_preserve_fds_read(args, &options.preserve_fds, err);
 
@@ -135,7 +147,7 @@ int og_command_create(const struct og_context *context, struct og_err *err)
 	og_cleanup(og_workload_freep) struct og_workload *workload = NULL;
 	const struct og_isolation *isolation;
 
-	return create(context, NULL, &workload, &isolation, err);
+	return create(context, NULL, NULL, &workload, &isolation, err);
 }
 
 static int run_state_hooks(struct og_workload *workload, const char *kind,
@@ -153,6 +165,16 @@ static int run_state_hooks(struct og_workload *workload, const char *kind,
 			    : og_hooks_run(kind, hooks, text, err);
 }
 
+static int after_start(struct og_workload *workload, const struct og_isolation *isolation,
+		       struct og_err *err)
+{
+	int r = run_state_hooks(workload, "poststart", &workload->config->hooks.poststart,
+				OG_STATUS_RUNNING, err);
+	if (r < 0) /* runtime.md, Lifecycle: the workload is stopped then */
+		(void)isolation->kill(workload, SIGKILL, false, NULL);
+	return r;
+}
+
 int og_workload_start(struct og_workload *workload, const struct og_isolation *isolation,
 		      struct og_err *err)
 {
@@ -160,11 +182,7 @@ int og_workload_start(struct og_workload *workload, const struct og_isolation *i
 
 	if (r < 0)
 		return og_fail_in(err, r, "start '%s'", workload->id);
-	r = run_state_hooks(workload, "poststart", &workload->config->hooks.poststart,
-			    OG_STATUS_RUNNING, err);
-	if (r < 0) /* runtime.md, Lifecycle: the workload is stopped then */
-		(void)isolation->kill(workload, SIGKILL, false, NULL);
-	return r;
+	return after_start(workload, isolation, err);
 }
 
 int og_command_start(const struct og_context *context, struct og_err *err)
@@ -199,27 +217,13 @@ int og_workload_delete(const struct og_context *context, struct og_workload *wor
 	return og_workload_remove(context->args->root, workload, err);
 }
 
-/* Whoever creates it may still be at work: what counts is what is there once that has ended. */
-static int wait_for_creator(const struct og_context *context, struct og_workload **locked,
-			    struct og_err *err)
-{
-	int r = og_workload_load(context->args->root, context->args->words[0], locked, err);
-
-	if (r < 0)
-		return r;
-	return flock((*locked)->dir_fd, LOCK_EX) < 0 ? og_fail(err, -errno, "lock its state") : 0;
-}
-
 int og_command_delete(const struct og_context *context, struct og_err *err)
 {
-	og_cleanup(og_workload_freep) struct og_workload *locked = NULL;
 	og_cleanup(og_workload_freep) struct og_workload *workload = NULL;
 	const struct og_isolation *isolation;
 	enum og_status status;
-	int r = wait_for_creator(context, &locked, err);
+	int r = open_by(og_workload_load_locked, context, &workload, &isolation, err);
 
-	if (r == 0)
-		r = og_workload_open(context, &workload, &isolation, err);
 	if (r == -ENOENT && context->args->force)
 		return 0;
 	if (r < 0)
@@ -240,15 +244,19 @@ int og_command_run(const struct og_context *context, struct og_err *err)
 	bool foreground = !context->args->detach;
 	og_auto_fd terminal_fd = -EBADF;
 	bool own_terminal = foreground && context->args->console_socket == NULL;
+	bool started = false;
 	int status;
 	int r;
 
-	r = create(context, own_terminal ? &terminal_fd : NULL, &workload, &isolation, err);
-	if (r < 0)
-		return r;
+	/* What is sent to us while it is made is the workload's, too: it gets it once it runs. */
 	if (foreground)
 		og_foreground_begin();
-	r = og_workload_start(workload, isolation, err);
+	r = create(context, own_terminal ? &terminal_fd : NULL, &started, &workload, &isolation,
+		   err);
+	if (r < 0)
+		return r;
+	r = started ? after_start(workload, isolation, err)
+		    : og_workload_start(workload, isolation, err);
 	if (r < 0) {
 		(void)og_workload_delete(context, workload, isolation, NULL);
 		return r;

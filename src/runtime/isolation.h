@@ -55,6 +55,12 @@ struct og_create_options {
 	 * console socket (`run` in the foreground): *@console_fd is set to it. NULL: not wanted.
 	 */
 	int *console_fd;
+	/*
+	 * For `run`, which starts at once what it makes: the isolation may go on to the user's
+	 * process by itself. It sets *@started where it has done so, and makes no start.sock then.
+	 * NULL: it waits for `start`.
+	 */
+	bool *started;
 };
 
 struct og_exec_options {
@@ -74,7 +80,7 @@ struct og_isolation {
 	 * Before anything is made that would outlive a SIGKILL of this process, @workload->extra
 	 * must say how to find it and og_workload_save() must have been called; once the pid is
 	 * known, pid and pid_start are set and it is saved again. On success a process listens on
-	 * ROOT/ID/start.sock (og_gate_open()), is a child of this process with this process's
+	 * ROOT/ID/start.sock (og_gate_open()) or has gone on (@started), is a child of this process with this process's
 	 * stdio (or a terminal whose master went to the console socket), and its wait status will
 	 * be the workload's. On failure everything made is gone again.
 	 *

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/io.h"
@@ -28,6 +29,7 @@ struct owned {
 	char *config_text;
 	char *created;
 	struct og_oci_config *config;
+	bool locked; /* by us */
 };
 
 static struct owned *owned(struct og_workload *workload)
@@ -253,8 +255,19 @@ static int load_dir(struct owned *own, struct og_err *err)
 	return r < 0 ? r : read_config(own, own->workload.dir_fd, "config.json", err);
 }
 
-int og_workload_load(const char *root, const char *id, struct og_workload **ret_workload,
-		     struct og_err *err)
+/* Whoever had it may have removed it: then its folder has no name any more. */
+static int lock(struct owned *own, struct og_err *err)
+{
+	struct stat st;
+
+	if (flock(own->workload.dir_fd, LOCK_EX) < 0 || fstat(own->workload.dir_fd, &st) < 0)
+		return og_fail(err, -errno, "lock its state");
+	own->locked = true;
+	return st.st_nlink == 0 ? og_fail(err, -ENOENT, "it does not exist any more") : 0;
+}
+
+static int load(const char *root, const char *id, bool locked, struct og_workload **ret_workload,
+		struct og_err *err)
 {
 	og_cleanup(og_workload_freep) struct og_workload *workload = NULL;
 	og_auto_fd root_fd = -EBADF;
@@ -274,11 +287,25 @@ int og_workload_load(const char *root, const char *id, struct og_workload **ret_
 	if (workload->dir_fd < 0)
 		return errno == ENOENT ? og_fail(err, -ENOENT, "container '%s' does not exist", id)
 				       : og_fail(err, -errno, "open '%s/%s'", root, id);
-	r = load_dir(own, err);
+	r = locked ? lock(own, err) : 0;
+	if (r == 0)
+		r = load_dir(own, err);
 	if (r < 0)
 		return og_fail_in(err, r, "container '%s'", id);
 	*ret_workload = og_take_ptr(workload);
 	return 0;
+}
+
+int og_workload_load(const char *root, const char *id, struct og_workload **ret_workload,
+		     struct og_err *err)
+{
+	return load(root, id, false, ret_workload, err);
+}
+
+int og_workload_load_locked(const char *root, const char *id, struct og_workload **ret_workload,
+			    struct og_err *err)
+{
+	return load(root, id, true, ret_workload, err);
 }
 
 int og_workload_save(struct og_workload *workload, struct og_err *err)
@@ -320,7 +347,7 @@ uint64_t og_pid_start(pid_t pid)
 
 	(void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
-	len = fd < 0 ? -1 : og_read_upto(fd, buf, sizeof(buf) - 1);
+	len = fd < 0 ? -1 : read(fd, buf, sizeof(buf) - 1); /* the kernel gives it whole */
 	if (len <= 0)
 		return 0;
 	buf[len] = '\0';
@@ -333,19 +360,28 @@ uint64_t og_pid_start(pid_t pid)
 	return at == NULL ? 0 : strtoull(at, NULL, 10);
 }
 
+/* Whether another, who creates or deletes it, is at work on it. */
+static bool in_hands(struct og_workload *workload)
+{
+	if (owned(workload)->locked)
+		return false;
+	if (flock(workload->dir_fd, LOCK_SH | LOCK_NB) < 0)
+		return true;
+	(void)flock(workload->dir_fd, LOCK_UN);
+	return false;
+}
+
 enum og_status og_workload_status(struct og_workload *workload,
 				  const struct og_isolation *isolation)
 {
-	if (workload->pid <= 0) {
-		if (flock(workload->dir_fd, LOCK_SH | LOCK_NB) < 0)
-			return OG_STATUS_CREATING;
-		(void)flock(workload->dir_fd, LOCK_UN);
-		return OG_STATUS_STOPPED;
-	}
+	if (workload->pid <= 0)
+		return in_hands(workload) ? OG_STATUS_CREATING : OG_STATUS_STOPPED;
 	if (workload->pid_start == 0 || og_pid_start(workload->pid) != workload->pid_start)
 		return OG_STATUS_STOPPED;
 	if (faccessat(workload->dir_fd, OG_GATE_NAME, F_OK, 0) == 0)
 		return OG_STATUS_CREATED;
+	if (in_hands(workload))
+		return OG_STATUS_CREATING;
 	if (isolation != NULL && isolation->paused != NULL && isolation->paused(workload))
 		return OG_STATUS_PAUSED;
 	return OG_STATUS_RUNNING;

@@ -26,6 +26,13 @@ int og_workload_new(const char *root, const char *id, const char *bundle, const 
 int og_workload_load(const char *root, const char *id, struct og_workload **ret_workload,
 		     struct og_err *err);
 
+/*
+ * The same, once nobody else is at work on it (who creates it, who deletes it); the others wait
+ * until it is freed. What they did meanwhile is seen.
+ */
+int og_workload_load_locked(const char *root, const char *id, struct og_workload **ret_workload,
+			    struct og_err *err);
+
 /* Writes state.json, whole or not at all. */
 int og_workload_save(struct og_workload *workload, struct og_err *err);
 
@@ -36,7 +43,10 @@ int og_workload_remove(const char *root, struct og_workload *workload, struct og
 struct og_workload *og_workload_free(struct og_workload *workload);
 OG_DEFINE_CLEANUP(struct og_workload, og_workload_free)
 
-/* Found by looking at the process: @isolation may be NULL (then never paused). */
+/*
+ * Found by looking at the process: @isolation may be NULL (then never paused). One that `run` has
+ * not finished making counts as creating, not as running.
+ */
 enum og_status og_workload_status(struct og_workload *workload,
 				  const struct og_isolation *isolation);
 const char *og_status_name(enum og_status status);
