@@ -99,7 +99,7 @@ int og_mount_new(const char *type, const char *source, const struct og_mount_opt
 	for (size_t i = 0; i < options->words->count; i++) {
 		int r = 0;
 
-		if ((options->own_words >> i & 1) == 0)
+		if ((options->own_words >> i & 1) == 0 && !og_weak("A25-tmpfs"))
 			r = give_word(fs_fd, options->words->items[i], err);
 		if (r < 0)
 			return r;

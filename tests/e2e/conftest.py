@@ -2,6 +2,7 @@
 """
 Fixtures of the end-to-end tests alone; the lab's tests share those in tests/conftest.py.
 
+runtime         the real onggi-runtime with a bundle: lib/bundles.py
 attack          an attempt that runs once on the real build and once on the weakened one: lib/attacks.py
 weakened_build  the folder that tools/build-weakened made
 """
@@ -12,6 +13,7 @@ import pathlib
 import pytest
 
 import attacks
+import bundles
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -32,15 +34,35 @@ def attacker(require):
     return path
 
 
-@pytest.fixture(params=["real", "weakened"])
-def attack(request, prefix, require, weakened_build, attacker, tmp_path, monkeypatch):
+@pytest.fixture
+def runtime(prefix, require, tmp_path):
     require.root()
-    weakened = request.param == "weakened"
-    if weakened:
-        holes = request.node.get_closest_marker("weakened_by").args
-        monkeypatch.setenv("ONGGI_WEAKEN", ",".join(holes))
-    program = weakened_build / "cmd/onggi-runtime/onggi-runtime"
-    made = attacks.make(prefix, program, attacker, tmp_path, weakened)
+    made = bundles.Runtime(prefix, tmp_path)
     yield made
-    made.runtime.clean()
+    made.clean()
+
+
+@pytest.fixture
+def attack_with(prefix, require, weakened_build, attacker, tmp_path, monkeypatch):
+    """attack_with("A13") is an attempt with these holes only; without any, on the real build."""
+    require.root()
+    started = []
+
+    def make(*holes):
+        if holes:
+            monkeypatch.setenv("ONGGI_WEAKEN", ",".join(holes))
+        program = weakened_build / "cmd/onggi-runtime/onggi-runtime"
+        started.append(attacks.make(prefix, program, attacker, tmp_path, bool(holes)))
+        return started[-1]
+
+    yield make
+    for one in started:
+        one.runtime.clean()
+
+
+@pytest.fixture(params=["real", "weakened"])
+def attack(request, attack_with):
+    weakened = request.param == "weakened"
+    made = attack_with(*(request.node.get_closest_marker("weakened_by").args if weakened else ()))
+    yield made
     assert made.judged, "the test never judged its attack"

@@ -260,7 +260,7 @@ static int calls(char **words)
 		}
 		if (pid < 0 || waitpid(pid, &status, 0) != pid)
 			return 1;
-		if (status != 0)
+		if (WIFEXITED(status) && WEXITSTATUS(status) != 0) /* and not killed for asking */
 			printf("%s\n", calls_table[i].name);
 	}
 	return 0;
