@@ -89,7 +89,8 @@ static int prepare(struct og_launch *launch, int *ret_receive_fd, struct og_err 
 {
 	struct og_workload *workload = launch->workload;
 	struct og_mount_request request = { .config = workload->config,
-					    .bundle = workload->bundle };
+					    .bundle = workload->bundle,
+					    .user_fd = -EBADF };
 	const struct og_oci_seccomp *seccomp = &workload->config->linux_.seccomp;
 	int r = og_namespaces_open(workload->config, &launch->namespaces, err);
 

@@ -9,10 +9,17 @@
 #include <sys/syscall.h>
 
 #include "base/path.h"
+#include "base/text.h"
 #include "base/weak.h"
 
 /* As in base/path.c: a race with a rename is never lost for ever. */
 #define RACE_TRIES_MAX 128
+
+#define FSCONFIG_MAX_BYTES 256 /* of a value, its NUL included */
+
+/* Of the kernel's, where Debian 12's headers have them not. */
+#define OG_MS_NOSYMFOLLOW 256UL
+#define OG_MS_LAZYTIME	  (1UL << 25)
 
 /* A word that a file system is given: "size=64k" or "newinstance". */
 #define WORD_MAX 4096 /* overlayfs' lower folders are the longest */
@@ -78,9 +85,21 @@ static int give_word(int fs_fd, const char *word, struct og_err *err)
 	return 0;
 }
 
+static int give_words(int fs_fd, const struct og_mount_options *options, struct og_err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < options->words->count; i++) {
+		if ((options->own_words >> i & 1) == 0 && !og_weak("A25-tmpfs"))
+			r = give_word(fs_fd, options->words->items[i], err);
+	}
+	return r;
+}
+
+/* With nothing below it yet, "rro" and "ro" are the same; the former counts where they differ. */
 static uint64_t attributes_of_new(const struct og_mount_options *options)
 {
-	return options->attr_set | options->tree_attr_set;
+	return (options->attr_set & ~options->tree_attr_clear) | options->tree_attr_set;
 }
 
 int og_mount_new(const char *type, const char *source, const struct og_mount_options *options,
@@ -88,6 +107,7 @@ int og_mount_new(const char *type, const char *source, const struct og_mount_opt
 {
 	og_auto_fd fs_fd = fsopen(type, FSOPEN_CLOEXEC);
 	int mount_fd;
+	int r;
 
 	if (fs_fd < 0)
 		return og_fail(err, -errno,
@@ -96,18 +116,106 @@ int og_mount_new(const char *type, const char *source, const struct og_mount_opt
 			       type);
 	if (source != NULL && fsconfig(fs_fd, FSCONFIG_SET_STRING, "source", source, 0) < 0)
 		return fail_with_log(fs_fd, -errno, "source", err);
-	for (size_t i = 0; i < options->words->count; i++) {
-		int r = 0;
-
-		if ((options->own_words >> i & 1) == 0 && !og_weak("A25-tmpfs"))
-			r = give_word(fs_fd, options->words->items[i], err);
-		if (r < 0)
-			return r;
-	}
+	r = give_words(fs_fd, options, err);
+	if (r < 0)
+		return r;
 	if (fsconfig(fs_fd, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
 		return fail_with_log(fs_fd, -errno, "create the file system", err);
 	mount_fd = fsmount(fs_fd, FSMOUNT_CLOEXEC, (unsigned int)attributes_of_new(options));
 	return mount_fd < 0 ? fail_with_log(fs_fd, -errno, "mount the file system", err) : mount_fd;
+}
+
+bool og_mount_needs_old_call(const struct og_mount_options *options)
+{
+	bool long_word = false;
+
+	for (size_t i = 0; i < options->words->count; i++)
+		long_word = long_word || ((options->own_words >> i & 1) == 0 &&
+					  strlen(options->words->items[i]) >= FSCONFIG_MAX_BYTES);
+	return options->iversion || long_word;
+}
+
+/* What fsconfig() takes as a word is a flag here. */
+static unsigned long flag_of_word(const char *word)
+{
+	static const struct {
+		const char *word;
+		unsigned long flag;
+	} pairs[] = {
+		{ "sync", MS_SYNCHRONOUS },
+		{ "dirsync", MS_DIRSYNC },
+		{ "mand", MS_MANDLOCK },
+		{ "lazytime", OG_MS_LAZYTIME },
+	};
+
+	for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
+		if (og_streq(pairs[i].word, word))
+			return pairs[i].flag;
+	}
+	return 0;
+}
+
+static unsigned long old_flags(const struct og_mount_options *options)
+{
+	static const struct {
+		uint64_t attr;
+		unsigned long flag;
+	} pairs[] = {
+		{ MOUNT_ATTR_RDONLY, MS_RDONLY },
+		{ MOUNT_ATTR_NOSUID, MS_NOSUID },
+		{ MOUNT_ATTR_NODEV, MS_NODEV },
+		{ MOUNT_ATTR_NOEXEC, MS_NOEXEC },
+		{ MOUNT_ATTR_NOATIME, MS_NOATIME },
+		{ MOUNT_ATTR_STRICTATIME, MS_STRICTATIME },
+		{ MOUNT_ATTR_NODIRATIME, MS_NODIRATIME },
+		{ MOUNT_ATTR_NOSYMFOLLOW, OG_MS_NOSYMFOLLOW },
+	};
+
+	unsigned long flags = options->iversion ? MS_I_VERSION : 0;
+
+	for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
+		if ((attributes_of_new(options) & pairs[i].attr) != 0)
+			flags |= pairs[i].flag;
+	}
+	for (size_t i = 0; i < options->words->count; i++)
+		flags |= flag_of_word(options->words->items[i]);
+	return flags;
+}
+
+int og_mount_old_call(const char *type, const char *source, const struct og_mount_options *options,
+		      int target_fd, struct og_err *err)
+{
+	struct og_fd_path target = og_fd_path(target_fd);
+	og_auto_text data = {};
+
+	for (size_t i = 0; i < options->words->count; i++) {
+		const char *word = options->words->items[i];
+
+		if ((options->own_words >> i & 1) == 0 && flag_of_word(word) == 0)
+			og_text_addf(&data, "%s%s", data.len > 0 ? "," : "", word);
+	}
+	if (data.failed)
+		return og_fail(err, -ENOMEM, "mount");
+	if (mount(source != NULL ? source : type, target.text, type, old_flags(options), data.buf) <
+	    0)
+		return og_fail(err, -errno, "mount file system '%s'", type);
+	return 0;
+}
+
+int og_mount_reconfigure(int target_fd, const struct og_mount_options *options, struct og_err *err)
+{
+	og_auto_fd fs_fd = -EBADF;
+	int r;
+
+	if (og_mount_options_foreign(options) == NULL)
+		return 0;
+	fs_fd = fspick(target_fd, "", FSPICK_EMPTY_PATH | FSPICK_CLOEXEC);
+	if (fs_fd < 0)
+		return og_fail(err, -errno, "remount: nothing is mounted there");
+	r = give_words(fs_fd, options, err);
+	if (r == 0 && fsconfig(fs_fd, FSCONFIG_CMD_RECONFIGURE, NULL, NULL, 0) < 0)
+		r = fail_with_log(fs_fd, -errno, "remount the file system", err);
+	return r;
 }
 
 int og_mount_attributes(int mount_fd, const struct og_mount_options *options, struct og_err *err)

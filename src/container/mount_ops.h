@@ -14,6 +14,17 @@ int og_mount_clone(int fd, bool recursive);
 int og_mount_new(const char *type, const char *source, const struct og_mount_options *options,
 		 struct og_err *err);
 
+/*
+ * Likewise, but put onto @target_fd at once, by mount(2): the one way to ask for what fsconfig(2)
+ * has no word for (iversion) or no room (256 bytes a word; overlayfs' folders are longer).
+ */
+bool og_mount_needs_old_call(const struct og_mount_options *options);
+int og_mount_old_call(const char *type, const char *source, const struct og_mount_options *options,
+		      int target_fd, struct og_err *err);
+
+/* remount: gives the words that are not ours to the file system that is mounted at @target_fd. */
+int og_mount_reconfigure(int target_fd, const struct og_mount_options *options, struct og_err *err);
+
 /* Attributes and propagation of a mount and of what is below it. */
 int og_mount_attributes(int mount_fd, const struct og_mount_options *options, struct og_err *err);
 

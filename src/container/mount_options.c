@@ -51,11 +51,14 @@ static const struct flag_word flag_words[] = {
 	FLAG("rbind", recursive),   FLAG("remount", remount),
 	FLAG("tmpcopyup", copy_up), FLAG("idmap", idmap),
 	FLAG("ridmap", idmap),	    FLAG("ridmap", idmap_recursive),
+	FLAG("iversion", iversion),
 };
 
 /* Words that mount(8) knows and that change nothing for a new mount. */
-static const char *const empty_words[] = { "defaults", "async",	     "loud",
-					   "nomand",   "noiversion", "nolazytime" };
+static const char *const empty_words[] = {
+	"defaults",   "async", "loud",	 "silent", "nomand",  "noiversion",
+	"nolazytime", "auto",  "noauto", "nofail", "_netdev", "nouser",
+};
 
 static const struct attr_word propagation_words[] = {
 	{ "private", MS_PRIVATE, 0 },
@@ -100,7 +103,7 @@ static bool read_flag(const char *word, struct og_mount_options *options)
 	}
 	for (size_t i = 0; i < sizeof(empty_words) / sizeof(empty_words[0]); i++)
 		found = found || og_streq(empty_words[i], word);
-	return found;
+	return found || og_starts_with(word, "x-");
 }
 
 static bool read_attr(const char *word, struct og_mount_options *options)
@@ -118,6 +121,15 @@ static bool read_attr(const char *word, struct og_mount_options *options)
 	options->tree_attr_clear = (options->tree_attr_clear & ~found->set) | found->clear;
 	options->tree_attr_set = (options->tree_attr_set & ~found->clear) | found->set;
 	return true;
+}
+
+const char *og_mount_options_foreign(const struct og_mount_options *options)
+{
+	for (size_t i = 0; i < options->words->count; i++) {
+		if ((options->own_words >> i & 1) == 0)
+			return options->words->items[i];
+	}
+	return NULL;
 }
 
 static bool read_word(const char *word, struct og_mount_options *options)

@@ -11,7 +11,8 @@
 struct og_mount_options {
 	bool bind, recursive; /* bind, rbind */
 	bool remount;
-	bool copy_up; /* tmpcopyup */
+	bool copy_up;  /* tmpcopyup */
+	bool iversion; /* there is only mount(2) to ask for it */
 	bool idmap, idmap_recursive;
 	uint64_t attr_set, attr_clear;		 /* MOUNT_ATTR_*, of this mount */
 	uint64_t tree_attr_set, tree_attr_clear; /* of it and all below */
@@ -26,6 +27,9 @@ struct og_mount_options {
 
 int og_mount_options_read(const struct og_oci_strings *words, struct og_mount_options *ret_options,
 			  struct og_err *err);
+
+/* The first word that is for the file system, or NULL. */
+const char *og_mount_options_foreign(const struct og_mount_options *options);
 
 /* "shared", "rslave" and so on. Errors: -EINVAL. */
 int og_mount_propagation(const char *word, uint64_t *ret_propagation, bool *ret_recursive);

@@ -20,6 +20,7 @@ struct og_cgroup_view {
 struct og_mount_plan {
 	const struct og_oci_config *config;
 	bool user_namespace;
+	int user_fd;	 /* a namespace with the workload's own mapping, once a mount wants it */
 	char *root_path; /* absolute, of the host */
 	int root_tree_fd;
 	int null_fd;	   /* the host's /dev/null, known to be it; opened inside */

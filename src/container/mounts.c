@@ -15,6 +15,8 @@
 #include "base/path.h"
 #include "base/text.h"
 #include "base/weak.h"
+#include "container/copy_up.h"
+#include "container/idmap.h"
 #include "container/mount_ops.h"
 #include "container/mount_plan.h"
 
@@ -34,6 +36,7 @@ struct og_mount_plan *og_mount_plan_free(struct og_mount_plan *plan)
 	}
 	for (size_t i = 0; i < 6; i++)
 		og_close(plan->device_fds[i]);
+	og_close(plan->user_fd);
 	og_close(plan->root_tree_fd);
 	og_close(plan->null_fd);
 	free(plan->steps);
@@ -42,21 +45,40 @@ struct og_mount_plan *og_mount_plan_free(struct og_mount_plan *plan)
 	return NULL;
 }
 
-/* A private clone of a path of the host's, with what is mounted below it if @recursive. */
-static int clone_path(const char *path, bool recursive, uint64_t attributes, struct og_err *err)
+/*
+ * A clone of a path of the host's, with what is mounted below it if @recursive. @propagation is
+ * MS_PRIVATE, MS_SLAVE (it still hears of the host's mounts), or 0: as the host's own.
+ */
+static int clone_path(const char *path, bool recursive, uint64_t attributes, uint64_t propagation,
+		      struct og_err *err)
 {
 	unsigned int flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC;
 	int fd = open_tree(AT_FDCWD, path, recursive ? flags | AT_RECURSIVE : flags);
 
 	if (fd < 0)
 		return og_fail(err, -errno, "open '%s'", path);
-	if (og_mount_set(fd, attributes, 0, MS_PRIVATE, recursive) < 0) {
-		int r = -errno;
+	if (attributes != 0 || propagation != 0) {
+		int r = og_mount_set(fd, attributes, 0, propagation, recursive);
 
-		og_close(fd);
-		return og_fail(err, r, "make the mount of '%s' private", path);
+		if (r < 0) {
+			og_close(fd);
+			return og_fail(err, r, "make the mount of '%s' private", path);
+		}
 	}
 	return fd;
+}
+
+/* Of rootfsPropagation only slave has anything to do with the host's mounts. */
+static uint64_t root_propagation(const struct og_mount_plan *plan)
+{
+	const char *word = plan->config->linux_.rootfs_propagation;
+	uint64_t asked = 0;
+	bool recursive;
+
+	if (word != NULL && og_mount_propagation(word, &asked, &recursive) == 0 &&
+	    asked == MS_SLAVE)
+		return MS_SLAVE;
+	return MS_PRIVATE;
 }
 
 static int open_root(struct og_mount_plan *plan, const char *bundle, struct og_err *err)
@@ -67,7 +89,7 @@ static int open_root(struct og_mount_plan *plan, const char *bundle, struct og_e
 
 	if (absolute == NULL)
 		return og_fail(err, -ENOMEM, "root.path");
-	plan->root_tree_fd = clone_path(absolute, true, 0, err);
+	plan->root_tree_fd = clone_path(absolute, true, 0, root_propagation(plan), err);
 	plan->root_path = absolute;
 	if (plan->root_tree_fd < 0)
 		return og_fail_in(err, plan->root_tree_fd, "root.path");
@@ -104,24 +126,71 @@ static int open_devices(struct og_mount_plan *plan, struct og_err *err)
 	return 0;
 }
 
-static int plan_bind(struct og_mount_step *step, const char *bundle, struct og_err *err)
+/* A mapping of the mount's own, else the workload's. */
+static int plan_id_map(struct og_mount_plan *plan, const struct og_mount_step *step,
+		       struct og_err *err)
 {
+	const struct og_oci_linux *lin = &plan->config->linux_;
+	const struct og_oci_mount *mount = step->mount;
+	og_auto_fd own_fd = -EBADF;
+
+	if (mount->uid_mappings.count > 0 || mount->gid_mappings.count > 0) {
+		if (mount->uid_mappings.count == 0 || mount->gid_mappings.count == 0)
+			return og_fail(err, -EINVAL,
+				       "uidMappings and gidMappings go together: one is missing");
+		own_fd = og_id_map_namespace(&mount->uid_mappings, &mount->gid_mappings, err);
+		return own_fd < 0 ? own_fd
+				  : og_id_map_mount(step->tree_fd, own_fd,
+						    step->options.idmap_recursive, err);
+	}
+	if (!plan->user_namespace)
+		return og_fail(err, -EINVAL,
+			       "an id-mapped mount needs uidMappings and gidMappings, or a "
+			       "workload with a user namespace");
+	if (plan->user_fd < 0) {
+		plan->user_fd = og_id_map_namespace(&lin->uid_mappings, &lin->gid_mappings, err);
+		if (plan->user_fd < 0)
+			return plan->user_fd;
+	}
+	return og_id_map_mount(step->tree_fd, plan->user_fd, step->options.idmap_recursive, err);
+}
+
+static uint64_t bind_propagation(const struct og_mount_options *options)
+{
+	if (options->propagation == MS_SHARED)
+		return 0;
+	return options->propagation == MS_SLAVE ? MS_SLAVE : MS_PRIVATE;
+}
+
+static int plan_bind(struct og_mount_plan *plan, struct og_mount_step *step, const char *bundle,
+		     struct og_err *err)
+{
+	const char *foreign = og_mount_options_foreign(&step->options);
 	const char *source = step->mount->source;
 	og_auto_free char *absolute = NULL;
 	struct stat st;
+	int r = 0;
 
 	if (source == NULL || source[0] == '\0')
 		return og_fail(err, -EINVAL, "source is missing");
+	if (foreign != NULL || step->options.iversion)
+		return og_fail(
+			err, -EINVAL,
+			"option '%.80s' is a file system's, and a bind mount has one already",
+			foreign != NULL ? foreign : "iversion");
 	absolute = source[0] == '/' ? strdup(source) : og_strdupf("%s/%s", bundle, source);
 	if (absolute == NULL)
 		return og_fail(err, -ENOMEM, "source");
-	step->tree_fd = clone_path(absolute, step->options.recursive, 0, err);
+	step->tree_fd = clone_path(absolute, step->options.recursive, 0,
+				   bind_propagation(&step->options), err);
 	if (step->tree_fd < 0)
 		return og_fail_in(err, step->tree_fd, "source");
 	if (fstat(step->tree_fd, &st) < 0)
 		return og_fail(err, -errno, "look at '%s'", absolute);
 	step->is_file = !S_ISDIR(st.st_mode);
-	return og_mount_attributes(step->tree_fd, &step->options, err);
+	if (step->options.idmap)
+		r = plan_id_map(plan, step, err);
+	return r < 0 ? r : og_mount_attributes(step->tree_fd, &step->options, err);
 }
 
 static int plan_step(struct og_mount_plan *plan, const struct og_mount_request *request,
@@ -135,14 +204,22 @@ static int plan_step(struct og_mount_plan *plan, const struct og_mount_request *
 	r = og_mount_options_read(&mount->options, &step->options, err);
 	if (r < 0)
 		return r;
-	if (step->options.idmap || mount->uid_mappings.count > 0)
-		return og_fail(err, -ENOTSUP, "id-mapped mounts are not supported yet");
+	step->options.idmap = step->options.idmap || mount->uid_mappings.count > 0 ||
+			      mount->gid_mappings.count > 0;
 	step->options.bind = step->options.bind || og_streq(type, "bind");
+	if (step->options.remount) /* of something that is there by then */
+		return step->options.idmap
+			       ? og_fail(err, -EINVAL, "idmap is for new mounts, not for remount")
+			       : 0;
 	step->is_cgroup = og_streq(type, "cgroup") || og_streq(type, "cgroup2");
 	if (step->options.bind)
-		return plan_bind(step, request->bundle, err);
+		return plan_bind(plan, step, request->bundle, err);
+	if (step->options.idmap)
+		return og_fail(err, -ENOTSUP, "only bind mounts can be id-mapped");
 	if (type[0] == '\0')
 		return og_fail(err, -EINVAL, "type is missing");
+	if (step->options.copy_up && !og_streq(type, "tmpfs"))
+		return og_fail(err, -EINVAL, "tmpcopyup is for a tmpfs, not for '%.40s'", type);
 	return 0;
 }
 
@@ -156,7 +233,7 @@ static int plan_views(struct og_mount_plan *plan, const struct og_cgroup *cgroup
 		struct og_cgroup_view *view = &plan->views[plan->view_count];
 		const char *name = strrchr(tree->mount_point, '/');
 		int fd = clone_path(og_weak("A12") ? tree->mount_point : tree->dir, false,
-				    og_weak("A12") ? 0 : attributes, err);
+				    og_weak("A12") ? 0 : attributes, MS_PRIVATE, err);
 
 		if (fd < 0)
 			return fd;
@@ -199,6 +276,7 @@ int og_mount_plan_new(const struct og_mount_request *request, struct og_mount_pl
 		return og_fail(err, -ENOMEM, "plan mounts");
 	plan->config = request->config;
 	plan->user_namespace = request->user_namespace;
+	plan->user_fd = request->user_fd < 0 ? -EBADF : fcntl(request->user_fd, F_DUPFD_CLOEXEC, 3);
 	plan->root_tree_fd = -EBADF;
 	plan->null_fd = -EBADF;
 	for (size_t i = 0; i < 6; i++)
@@ -243,9 +321,15 @@ static bool may_cover_proc(const char *destination)
 	return false;
 }
 
+static bool is_of_type(const struct og_mount_step *step, const char *type)
+{
+	return !step->options.bind && step->mount->type != NULL &&
+	       og_streq(step->mount->type, type);
+}
+
 static bool is_proc(const struct og_mount_step *step)
 {
-	return !step->options.bind && og_streq(step->mount->type, "proc");
+	return is_of_type(step, "proc");
 }
 
 /* Whether @st is the folder /proc of the image, however its name was written. */
@@ -293,8 +377,7 @@ static int open_target(const struct og_mount_step *step, int root_fd, int *ret_f
 		       struct og_err *err)
 {
 	const char *destination = step->mount->destination;
-	bool strict = is_proc(step) ||
-		      (!step->options.bind && og_streq(step->mount->type, "sysfs"));
+	bool strict = is_proc(step) || is_of_type(step, "sysfs");
 	int fd;
 
 	if (!strict || og_weak("A8"))
@@ -314,26 +397,43 @@ static int open_target(const struct og_mount_step *step, int root_fd, int *ret_f
 	return 0;
 }
 
+/* remount: changes what is named, and leaves the rest as it is. */
 static int change_mount(const struct og_mount_step *step, int target_fd, struct og_err *err)
 {
-	return og_mount_attributes(target_fd, &step->options, err);
+	int r = og_mount_reconfigure(target_fd, &step->options, err);
+
+	return r < 0 ? r : og_mount_attributes(target_fd, &step->options, err);
 }
 
-/* Fills a tmpfs with what it would hide (tmpcopyup). */
-static int refuse_copy_up(const struct og_mount_step *step, struct og_err *err)
+static int mount_new(const struct og_mount_step *step, int target_fd, struct og_err *err)
 {
-	return step->options.copy_up ? og_fail(err, -ENOTSUP, "tmpcopyup is not supported yet") : 0;
+	const struct og_oci_mount *mount = step->mount;
+	og_auto_fd mount_fd = -EBADF;
+	int r = 0;
+
+	if (og_mount_needs_old_call(&step->options))
+		return og_mount_old_call(mount->type, mount->source, &step->options, target_fd,
+					 err);
+	mount_fd = og_mount_new(mount->type, mount->source, &step->options, err);
+	if (mount_fd < 0)
+		return mount_fd;
+	if (step->options.copy_up)
+		r = og_copy_up(target_fd, mount_fd, err);
+	if (r < 0)
+		return r;
+	if (step->options.propagation != 0)
+		r = og_mount_set(mount_fd, 0, 0, step->options.propagation, false);
+	if (r < 0)
+		return og_fail(err, r, "set the mount's propagation");
+	return og_mount_attach(mount_fd, target_fd, err);
 }
 
 static int mount_step(struct og_mount_plan *plan, const struct og_mount_step *step, int root_fd,
 		      struct og_err *err)
 {
 	og_auto_fd target_fd = -EBADF;
-	og_auto_fd mount_fd = -EBADF;
-	int r = refuse_copy_up(step, err);
+	int r = open_target(step, root_fd, &target_fd, err);
 
-	if (r == 0)
-		r = open_target(step, root_fd, &target_fd, err);
 	if (r == 0)
 		r = check_proc(plan, step, root_fd, target_fd, err);
 	if (r < 0)
@@ -344,15 +444,7 @@ static int mount_step(struct og_mount_plan *plan, const struct og_mount_step *st
 		return og_cgroup_mount(plan, step, target_fd, err);
 	if (step->tree_fd >= 0)
 		return og_mount_attach(step->tree_fd, target_fd, err);
-
-	mount_fd = og_mount_new(step->mount->type, step->mount->source, &step->options, err);
-	if (mount_fd < 0)
-		return mount_fd;
-	if (step->options.propagation != 0)
-		r = og_mount_set(mount_fd, 0, 0, step->options.propagation, false);
-	if (r < 0)
-		return og_fail(err, r, "set the mount's propagation");
-	return og_mount_attach(mount_fd, target_fd, err);
+	return mount_new(step, target_fd, err);
 }
 
 /* Cuts the namespace off: what is mounted here from now on is never seen outside. */

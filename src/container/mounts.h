@@ -25,6 +25,7 @@ struct og_mount_request {
 	const char *bundle;
 	const struct og_cgroup *cgroup; /* may be NULL: then mounts of cgroups are refused */
 	bool user_namespace;		/* the workload has one of its own */
+	int user_fd;			/* ... which it joins; -EBADF: none, or a new one */
 };
 
 /* Opens all that comes from the host. On success *@ret_plan is the caller's to free. */

@@ -19,6 +19,7 @@
 #include "base/path.h"
 #include "base/text.h"
 #include "base/weak.h"
+#include "container/idmap.h"
 
 #define PROC_ROOT_INODE 1
 
@@ -157,34 +158,13 @@ int og_namespaces_join(const struct og_namespaces *namespaces, struct og_err *er
 	return 0;
 }
 
-static int write_map(pid_t pid, const char *file, const struct og_oci_id_maps *maps,
-		     struct og_err *err)
-{
-	og_auto_text text = {};
-	char path[48];
-
-	for (size_t i = 0; i < (og_weak("A18") && maps->count > 340 ? 340 : maps->count); i++)
-		og_text_addf(&text, "%llu %llu %llu\n",
-			     (unsigned long long)maps->items[i].container_id,
-			     (unsigned long long)maps->items[i].host_id,
-			     (unsigned long long)maps->items[i].size);
-	if (text.failed || text.len == 0)
-		return og_fail(err, -ENOMEM, "write %s", file);
-	(void)snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, file);
-	/* One write: the kernel takes no second. */
-	if (og_write_file(AT_FDCWD, path, text.buf, NULL) < 0)
-		return og_fail(err, -EINVAL, "the kernel does not take these %zu lines as %s",
-			       maps->count, file);
-	return 0;
-}
-
 int og_namespaces_map(pid_t pid, const struct og_oci_linux *config, struct og_err *err)
 {
-	int r = write_map(pid, "uid_map", &config->uid_mappings, err);
+	int r = og_id_map_write(pid, "uid_map", &config->uid_mappings, err);
 
 	if (r < 0)
 		return og_fail_in(err, r, "linux.uidMappings");
-	r = write_map(pid, "gid_map", &config->gid_mappings, err);
+	r = og_id_map_write(pid, "gid_map", &config->gid_mappings, err);
 	return r < 0 ? og_fail_in(err, r, "linux.gidMappings") : 0;
 }
 

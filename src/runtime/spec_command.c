@@ -50,6 +50,7 @@ static struct og_json *enabled(bool yes)
 static struct og_json *features_linux(void)
 {
 	struct og_json *lin = og_json_new_object();
+	struct og_json *mounts = og_json_new_object();
 	struct og_json *cgroup = og_json_new_object();
 	struct og_json *seccomp = enabled(true);
 
@@ -70,6 +71,8 @@ static struct og_json *features_linux(void)
 	og_json_set(lin, "apparmor", enabled(false));
 	og_json_set(lin, "selinux", enabled(false));
 	og_json_set(lin, "intelRdt", enabled(false));
+	og_json_set(mounts, "idmap", enabled(true));
+	og_json_set(lin, "mountExtensions", mounts);
 	return lin;
 }
 
@@ -96,10 +99,13 @@ int og_command_features(const struct og_context *context, struct og_err *err)
 		list("prestart createRuntime createContainer startContainer poststart poststop"));
 	og_json_set(
 		features, "mountOptions",
-		list("async atime bind defaults dev diratime exec noatime nodev nodiratime noexec "
-		     "norelatime nostrictatime nosuid nosymfollow private rbind relatime remount ro "
-		     "rprivate rro rrw rshared rslave runbindable rw shared slave strictatime suid "
-		     "symfollow unbindable"));
+		list("async atime bind defaults dev diratime dirsync exec idmap iversion lazytime loud "
+		     "mand noatime nodev nodiratime noexec noiversion nolazytime nomand norelatime "
+		     "nostrictatime nosuid nosymfollow private ratime rbind rdev rdiratime relatime "
+		     "remount rexec ridmap rnoatime rnodev rnodiratime rnoexec rnorelatime "
+		     "rnostrictatime rnosuid rnosymfollow ro rprivate rrelatime rro rrw rshared rslave "
+		     "rstrictatime rsuid rsymfollow runbindable rw shared silent slave strictatime suid "
+		     "symfollow sync tmpcopyup unbindable"));
 	og_json_set(features, "linux", features_linux());
 	og_json_set(features, "annotations", features_annotations(context));
 	text = og_json_write_pretty(features);
