@@ -14,6 +14,7 @@
 #include "container/console.h"
 #include "container/hide.h"
 #include "container/operations.h"
+#include "container/schedule.h"
 #include "runtime/gate.h"
 #include "runtime/hooks.h"
 #include "runtime/state.h"
@@ -169,6 +170,7 @@ static int attend(struct og_launch *launch, struct og_err *err)
 		r = og_sync_expect(sync_fd, OG_SYNC_MAP, err);
 		if (r == 0)
 			r = og_namespaces_map(workload->pid, &workload->config->linux_, err);
+		og_rlimits_raise(workload->pid, &workload->config->process);
 		if (r == 0)
 			r = og_sync_send(sync_fd, OG_SYNC_GO, err);
 	}

@@ -23,6 +23,7 @@
 #include "container/console.h"
 #include "container/hide.h"
 #include "container/operations.h"
+#include "container/schedule.h"
 #include "runtime/state.h"
 
 struct joining {
@@ -99,6 +100,9 @@ static int set_up(struct joining *joining, const struct og_process_setup *setup,
 	r = og_sync_expect(joining->sync.child_fd, OG_SYNC_GO, err);
 	if (r == 0)
 		r = og_cgroup_enter(&joining->entry, joining->in_v2, err);
+	if (r == 0)
+		r = og_affinity_apply(setup->process->exec_affinity.final,
+				      "process.execCPUAffinity.final", err);
 	if (r < 0)
 		return r;
 	if (flags != 0 && setns(joining->pid_fd, flags) < 0)
@@ -121,6 +125,7 @@ static int set_up(struct joining *joining, const struct og_process_setup *setup,
 static int joined_process(struct joining *joining)
 {
 	struct og_process_setup setup = {
+		.config = joining->workload->config,
 		.process = joining->options->process,
 		.seccomp = joining->seccomp,
 		.preserve_fds = joining->options->preserve_fds,
@@ -194,6 +199,8 @@ static int attend(struct joining *joining, pid_t pid, struct og_err *err)
 {
 	int r = og_oom_score_set(pid, joining->options->process, err);
 
+	if (joining->user)
+		og_rlimits_raise(pid, joining->options->process);
 	if (r == 0)
 		r = og_sync_send(joining->sync.parent_fd, OG_SYNC_GO, err);
 	return r < 0 ? r : og_sync_closed(joining->sync.parent_fd, err);
@@ -246,6 +253,9 @@ int og_container_exec(struct og_workload *workload, const struct og_exec_options
 	r = og_hide(err);
 	if (r == 0)
 		r = prepare(&joining, &receive_fd, err);
+	if (r == 0) /* the child's, too, until it is in its groups */
+		r = og_affinity_apply(options->process->exec_affinity.initial,
+				      "process.execCPUAffinity.initial", err);
 	if (r == 0)
 		r = launch(&joining, ret_pid, err);
 	if (r == 0 && receive_fd >= 0) {

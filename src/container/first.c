@@ -182,6 +182,7 @@ static void wait_and_become(struct og_launch *launch, const struct og_process_se
 int og_first_process(struct og_launch *launch)
 {
 	struct og_process_setup setup = {
+		.config = launch->workload->config,
 		.process = &launch->workload->config->process,
 		.seccomp = launch->seccomp,
 		.preserve_fds = launch->options->preserve_fds,

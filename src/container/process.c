@@ -20,6 +20,7 @@
 #include "base/text.h"
 #include "base/weak.h"
 #include "container/caps.h"
+#include "container/schedule.h"
 #include "format/oci_names.h"
 
 /* Where programs are looked for when the environment does not say. */
@@ -35,11 +36,6 @@ static int set_rlimits(const struct og_oci_process *process, struct og_err *err)
 		struct rlimit value = { .rlim_cur = limit->soft, .rlim_max = limit->hard };
 		int number = og_rlimit_number(limit->type);
 
-		if (number < 0)
-			return og_fail(err, number, "process.rlimits[%zu].type is '%.40s'", i,
-				       limit->type);
-		if (limit->soft > limit->hard)
-			return og_fail(err, -EINVAL, "process.rlimits[%zu]: soft is above hard", i);
 		if (setrlimit((__rlimit_resource_t)number, &value) < 0)
 			return og_fail(
 				err, -errno,
@@ -251,6 +247,8 @@ int og_process_become(const struct og_process_setup *setup, struct og_program *r
 		r = og_caps_bound(caps.bounding, err);
 	if (r == 0)
 		r = set_rlimits(process, err);
+	if (r == 0)
+		r = og_schedule_apply(process, &setup->config->linux_, err);
 	if (r < 0)
 		return r;
 	cwd = enter_cwd(setup, err);

@@ -10,6 +10,7 @@
 #include "format/oci_config.h"
 
 struct og_process_setup {
+	const struct og_oci_config *config; /* the workload's; of its process only @process counts */
 	const struct og_oci_process *process;
 	const struct og_seccomp *seccomp; /* NULL: none */
 	unsigned preserve_fds;

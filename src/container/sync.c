@@ -53,7 +53,7 @@ static ssize_t receive(int fd, struct message *message)
 
 static int failed(const struct message *message, struct og_err *err)
 {
-	return og_fail(err, message->code < 0 ? message->code : -EIO, "%s", message->text);
+	return og_fail_as(err, message->code < 0 ? message->code : -EIO, message->text);
 }
 
 int og_sync_expect(int fd, enum og_sync what, struct og_err *err)
