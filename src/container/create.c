@@ -58,7 +58,7 @@ static int make_cgroup(struct og_launch *launch, struct og_err *err)
 	if (r == 0)
 		r = og_cgroup_make(launch->cgroup, &lin->resources, err);
 	if (r == 0)
-		r = og_cgroup_limit(launch->cgroup, &lin->resources, err);
+		r = og_cgroup_limit(launch->cgroup, &lin->resources, &workload->notes, err);
 	return r < 0 ? r : og_cgroup_entry_open(launch->cgroup, &launch->entry, err);
 }
 

@@ -6,6 +6,8 @@
 
 #include "base/cleanup.h"
 #include "container/operations.h"
+#include "runtime/cgroup_events.h"
+#include "runtime/cgroup_stats.h"
 #include "runtime/state.h"
 
 static int load_cgroup(const struct og_workload *workload, struct og_cgroup **ret_cgroup,
@@ -19,13 +21,15 @@ static int container_kill(struct og_workload *workload, int signal, bool all, st
 	og_cleanup(og_cgroup_freep) struct og_cgroup *cgroup = NULL;
 	int r;
 
-	if (!all)
-		return kill(workload->pid, signal) < 0
-			       ? og_fail(err, -errno, "signal process %d", (int)workload->pid)
-			       : 0;
+	if (!all && kill(workload->pid, signal) < 0)
+		return og_fail(err, -errno, "signal process %d", (int)workload->pid);
+	if (!all && signal != SIGKILL)
+		return 0;
 	r = load_cgroup(workload, &cgroup, err);
-	if (r == 0)
+	if (r == 0 && all)
 		r = og_cgroup_signal(cgroup, signal, err);
+	if (r >= 0 && signal == SIGKILL)
+		og_cgroup_let_die(cgroup);
 	return r < 0 ? r : 0;
 }
 
@@ -48,6 +52,52 @@ static bool container_paused(struct og_workload *workload)
 	return load_cgroup(workload, &cgroup, NULL) == 0 && og_cgroup_frozen(cgroup);
 }
 
+static int container_pause(struct og_workload *workload, bool paused, struct og_err *err)
+{
+	og_cleanup(og_cgroup_freep) struct og_cgroup *cgroup = NULL;
+	int r = load_cgroup(workload, &cgroup, err);
+
+	return r < 0 ? r : og_cgroup_freeze(cgroup, paused, err);
+}
+
+static int container_update(struct og_workload *workload, const struct og_oci_resources *resources,
+			    struct og_err *err)
+{
+	og_cleanup(og_cgroup_freep) struct og_cgroup *cgroup = NULL;
+	int r = load_cgroup(workload, &cgroup, err);
+
+	return r < 0 ? r : og_cgroup_update(cgroup, resources, &workload->notes, err);
+}
+
+static int container_pids(struct og_workload *workload, pid_t **ret_pids, size_t *ret_count,
+			  struct og_err *err)
+{
+	og_cleanup(og_cgroup_freep) struct og_cgroup *cgroup = NULL;
+	int r = load_cgroup(workload, &cgroup, err);
+
+	return r < 0 ? r : og_cgroup_pids(cgroup, ret_pids, ret_count, err);
+}
+
+static int container_stats(struct og_workload *workload, struct og_json **ret_stats,
+			   struct og_err *err)
+{
+	og_cleanup(og_cgroup_freep) struct og_cgroup *cgroup = NULL;
+	int r = load_cgroup(workload, &cgroup, err);
+
+	if (r == 0)
+		*ret_stats = og_cgroup_stats(cgroup);
+	return r;
+}
+
+static int container_oom(struct og_workload *workload, struct og_oom_watch *ret_watch,
+			 struct og_err *err)
+{
+	og_cleanup(og_cgroup_freep) struct og_cgroup *cgroup = NULL;
+	int r = load_cgroup(workload, &cgroup, err);
+
+	return r < 0 ? r : og_oom_watch_open(cgroup, ret_watch, err);
+}
+
 const struct og_isolation og_isolation_container = {
 	.name = "container",
 	.create = og_container_create,
@@ -55,4 +105,9 @@ const struct og_isolation og_isolation_container = {
 	.destroy = container_destroy,
 	.exec = og_container_exec,
 	.paused = container_paused,
+	.pause = container_pause,
+	.update = container_update,
+	.pids = container_pids,
+	.stats = container_stats,
+	.oom = container_oom,
 };

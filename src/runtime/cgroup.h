@@ -13,6 +13,7 @@
 #include "base/err.h"
 #include "base/json.h"
 #include "format/oci_config.h"
+#include "runtime/notes.h"
 
 #define OG_CGROUP_TREES_MAX 32 /* Linux has 14 controllers; each may be a tree */
 
@@ -47,9 +48,25 @@ int og_cgroup_load(const struct og_json *saved, struct og_cgroup **ret_cgroup, s
 int og_cgroup_make(const struct og_cgroup *cgroup, const struct og_oci_resources *resources,
 		   struct og_err *err);
 
-/* Sets the limits. The text of an error names the file, and what there is instead. */
+/*
+ * Sets the limits of new groups. The text of an error names the field and the file; what the
+ * specification lets pass is noted. 0 counts as not set where runc has it so, -1 as no limit.
+ */
 int og_cgroup_limit(const struct og_cgroup *cgroup, const struct og_oci_resources *resources,
-		    struct og_err *err);
+		    struct og_notes *notes, struct og_err *err);
+
+/*
+ * Changes those limits that @resources has, and no others. Nothing of it need be remembered: what
+ * holds is what the kernel says.
+ */
+int og_cgroup_update(const struct og_cgroup *cgroup, const struct og_oci_resources *resources,
+		     struct og_notes *notes, struct og_err *err);
+
+#define OG_CPU_SHARES_MIN 2 /* of version 1's kernel */
+#define OG_CPU_SHARES_MAX 262144
+
+/* The cpu.weight of version 2, 1 to 10000, for the cpu.shares of version 1. */
+uint64_t og_cgroup_weight(uint64_t shares);
 
 /* A descriptor of the version 2 folder for CLONE_INTO_CGROUP, -ENOENT where there is no such. */
 int og_cgroup_v2_fd(const struct og_cgroup *cgroup);
@@ -81,6 +98,19 @@ int og_cgroup_destroy(const struct og_cgroup *cgroup, struct og_err *err);
 
 /* Whether its processes are frozen. */
 bool og_cgroup_frozen(const struct og_cgroup *cgroup);
+
+/*
+ * Freezes its processes, or lets them go on; returns when that is so. Errors: -ETIMEDOUT (one
+ * would not stop: then all go on), -ENOTSUP (no freezer here).
+ */
+int og_cgroup_freeze(const struct og_cgroup *cgroup, bool frozen, struct og_err *err);
+
+/* Version 1's frozen do not die: what was sent SIGKILL is thawed by this. */
+void og_cgroup_let_die(const struct og_cgroup *cgroup);
+
+/* The processes in it and below, as our PID namespace numbers them; the caller's to free. */
+int og_cgroup_pids(const struct og_cgroup *cgroup, pid_t **ret_pids, size_t *ret_count,
+		   struct og_err *err);
 
 /* The tree that has @controller ("memory"), or NULL. */
 const struct og_cgroup_tree *og_cgroup_tree(const struct og_cgroup *cgroup, const char *controller);

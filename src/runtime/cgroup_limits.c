@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/io.h"
@@ -19,8 +20,22 @@
 
 typedef struct og_oci_resources resources_t;
 
-/* Writes the value as the file wants it. Returns 0 when it is not set, else 1, or -ERANGE. */
-typedef int value_fn(const resources_t *resources, bool v2, char text[VALUE_MAX]);
+/* What the rows' functions look at. */
+struct limiting {
+	const struct og_cgroup *cgroup;
+	const resources_t *res;
+	bool update; /* there may be other limits already */
+	bool v2;     /* of the field's controller */
+	const char *field;
+	struct og_notes *notes;
+	struct og_err *err;
+};
+
+/*
+ * Writes the value as the file wants it. Returns 0 when it is not set, 1 when it is, -ERANGE when
+ * it is too long, or what og_fail() was given.
+ */
+typedef int value_fn(const struct limiting *limiting, char text[VALUE_MAX]);
 
 struct limit_row {
 	const char *field; /* below linux.resources */
@@ -34,6 +49,7 @@ static int text_fits(int written)
 	return written >= 0 && written < VALUE_MAX ? 1 : -ERANGE;
 }
 
+/* 0 is as good as not set, as runc has it. */
 static int amount(const struct og_oci_int *number, bool v2, char text[VALUE_MAX])
 {
 	if (!number->set || number->value == 0)
@@ -50,6 +66,11 @@ static int number(const struct og_oci_uint *value, char text[VALUE_MAX])
 	return text_fits(snprintf(text, VALUE_MAX, "%llu", (unsigned long long)value->value));
 }
 
+static int number_unless_0(const struct og_oci_uint *value, char text[VALUE_MAX])
+{
+	return value->value == 0 ? 0 : number(value, text);
+}
+
 static int word(const char *value, char text[VALUE_MAX])
 {
 	if (value == NULL || value[0] == '\0')
@@ -57,160 +78,253 @@ static int word(const char *value, char text[VALUE_MAX])
 	return text_fits(snprintf(text, VALUE_MAX, "%s", value));
 }
 
-#define VALUE(name) static int name(const resources_t *res, bool v2, char text[VALUE_MAX])
+static const struct og_cgroup_tree *tree_of(const struct limiting *limiting, const char *controller)
+{
+	return og_cgroup_tree(limiting->cgroup, limiting->v2 ? "" : controller);
+}
+
+/* The first number of a file as it is now; "max" is INT64_MAX. Returns 0 or a negative errno. */
+static int current(const struct limiting *limiting, const char *controller, const char *file,
+		   int64_t *ret_value)
+{
+	const struct og_cgroup_tree *tree = tree_of(limiting, controller);
+	og_auto_free char *path = tree == NULL ? NULL : og_strdupf("%s/%s", tree->dir, file);
+	og_auto_free char *text = NULL;
+	int r = path == NULL ? -ENOENT : og_read_file(AT_FDCWD, path, VALUE_MAX, &text, NULL, NULL);
+
+	if (r == 0)
+		*ret_value = og_starts_with(text, "max") ? INT64_MAX : strtoll(text, NULL, 10);
+	return r;
+}
+
+#define VALUE(name) static int name(const struct limiting *limiting, char text[VALUE_MAX])
+
+/* The kernel of version 1 refuses by itself; that of version 2 would kill. */
+static int check_usage(const struct limiting *limiting, int64_t limit)
+{
+	int64_t usage;
+	int r = current(limiting, "memory",
+			limiting->v2 ? "memory.current" : "memory.usage_in_bytes", &usage);
+
+	if (r < 0 || usage <= limit)
+		return 0;
+	return og_fail(limiting->err, -EBUSY,
+		       "linux.resources.memory.limit %lld is below what is used, %lld",
+		       (long long)limit, (long long)usage);
+}
 
 VALUE(memory_limit)
 {
-	return amount(&res->memory.limit, v2, text);
+	const struct og_oci_memory *memory = &limiting->res->memory;
+
+	if (memory->check_before_update && memory->limit.value > 0) {
+		int r = check_usage(limiting, memory->limit.value);
+
+		if (r < 0)
+			return r;
+	}
+	return amount(&memory->limit, limiting->v2, text);
 }
 
 VALUE(memory_reservation)
 {
-	return amount(&res->memory.reservation, v2, text);
+	return amount(&limiting->res->memory.reservation, limiting->v2, text);
 }
 
-/* The specification counts memory and swap together, version 2 swap alone. */
-VALUE(memory_swap)
+/* Unlimited memory with limited swap is nothing that anybody means. */
+static struct og_oci_int wanted_swap(const struct og_oci_memory *memory)
 {
-	struct og_oci_int swap = res->memory.swap;
+	struct og_oci_int swap = memory->swap;
 
-	if (!v2 || !swap.set || swap.value <= 0)
-		return amount(&swap, v2, text);
-	if (!res->memory.limit.set || res->memory.limit.value <= 0 ||
-	    res->memory.limit.value > swap.value)
-		return -ERANGE;
-	return text_fits(snprintf(text, VALUE_MAX, "%lld",
-				  (long long)(swap.value - res->memory.limit.value)));
+	if ((!swap.set || swap.value == 0) && memory->limit.set && memory->limit.value < 0)
+		swap = (struct og_oci_int){ .set = true, .value = -1 };
+	return swap;
+}
+
+VALUE(memory_swap_v1)
+{
+	struct og_oci_int swap = wanted_swap(&limiting->res->memory);
+
+	return limiting->v2 ? 0 : amount(&swap, false, text);
+}
+
+/*
+ * The specification counts memory and swap together, as version 1 does; version 2 counts swap
+ * alone. Who changes the memory's limit without the other lets their sum stay as it is.
+ */
+VALUE(memory_swap_v2)
+{
+	const struct og_oci_memory *memory = &limiting->res->memory;
+	struct og_oci_int sum = wanted_swap(memory);
+	int64_t limit = memory->limit.set ? memory->limit.value : 0;
+	int64_t old_limit = 0;
+	int64_t old_swap = 0;
+
+	if (!limiting->v2 || (sum.set && sum.value < 0))
+		return limiting->v2 ? amount(&sum, true, text) : 0;
+	if (limiting->update && (current(limiting, "memory", "memory.max", &old_limit) < 0 ||
+				 current(limiting, "memory", "memory.swap.max", &old_swap) < 0))
+		old_limit = old_swap = INT64_MAX;
+	if (!sum.set || sum.value == 0) {
+		if (!limiting->update || limit <= 0 || old_limit == INT64_MAX ||
+		    old_swap == INT64_MAX)
+			return 0;
+		sum.value = old_limit + old_swap;
+	}
+	if (limit == 0 && old_limit != INT64_MAX)
+		limit = old_limit;
+	if (limit <= 0)
+		return og_fail(limiting->err, -EINVAL,
+			       "linux.resources.memory.swap counts memory, too: "
+			       "set memory.limit with it");
+	if (limit > sum.value)
+		return og_fail(limiting->err, -EINVAL,
+			       "linux.resources.memory.swap %lld counts memory, too: it cannot be "
+			       "below memory.limit %lld",
+			       (long long)sum.value, (long long)limit);
+	return text_fits(snprintf(text, VALUE_MAX, "%lld", (long long)(sum.value - limit)));
+}
+
+VALUE(memory_kernel)
+{
+	(void)text;
+	if (limiting->res->memory.kernel.set && limiting->res->memory.kernel.value != 0)
+		og_note(limiting->notes, "linux.resources.memory.kernel is ignored: the kernel "
+					 "has no such limit any more");
+	return 0;
 }
 
 VALUE(memory_kernel_tcp)
 {
-	return amount(&res->memory.kernel_tcp, v2, text);
+	return amount(&limiting->res->memory.kernel_tcp, limiting->v2, text);
 }
 
 VALUE(memory_swappiness)
 {
-	(void)v2;
-	return number(&res->memory.swappiness, text);
+	return number(&limiting->res->memory.swappiness, text);
 }
 
 VALUE(memory_oom)
 {
-	(void)v2;
-	return res->memory.disable_oom_killer.value ? text_fits(snprintf(text, VALUE_MAX, "1")) : 0;
+	const struct og_oci_bool *disable = &limiting->res->memory.disable_oom_killer;
+
+	if (!disable->set || (!disable->value && (limiting->v2 || !limiting->update)))
+		return 0;
+	return text_fits(snprintf(text, VALUE_MAX, "%d", disable->value));
 }
 
-/* 2 to 262144 shares are 1 to 10000 weight. */
+/* Version 1's kernel would take what is nearest and say nothing. */
 VALUE(cpu_shares)
 {
-	struct og_oci_uint shares = res->cpu.shares;
+	struct og_oci_uint shares = limiting->res->cpu.shares;
 
 	if (!shares.set || shares.value == 0)
 		return 0;
-	if (v2) {
-		uint64_t value = shares.value < 2	 ? 2
-				 : shares.value > 262144 ? 262144
-							 : shares.value;
-
-		shares.value = 1 + (value - 2) * 9999 / 262142;
-	}
+	if (limiting->v2)
+		shares.value = og_cgroup_weight(shares.value);
+	else if (shares.value < OG_CPU_SHARES_MIN || shares.value > OG_CPU_SHARES_MAX)
+		return og_fail(limiting->err, -ERANGE,
+			       "linux.resources.cpu.shares is %llu, not %d to %d",
+			       (unsigned long long)shares.value, OG_CPU_SHARES_MIN,
+			       OG_CPU_SHARES_MAX);
 	return number(&shares, text);
 }
 
 VALUE(cpu_period)
 {
-	const struct og_oci_uint *period = &res->cpu.period;
-
-	return v2 || period->value == 0 ? 0 : number(period, text);
+	return limiting->v2 ? 0 : number_unless_0(&limiting->res->cpu.period, text);
 }
 
-/* Version 2 has quota and period in one file. */
+/* Version 2 has quota and period in one file, where the quota may stand alone. */
 VALUE(cpu_quota)
 {
-	const struct og_oci_cpu *cpu = &res->cpu;
-	unsigned long long period = cpu->period.set ? cpu->period.value : 0;
+	const struct og_oci_cpu *cpu = &limiting->res->cpu;
+	struct og_oci_int quota = cpu->quota;
+	char quota_text[VALUE_MAX] = "max";
+	int64_t old;
 
-	if (!v2)
-		return amount(&cpu->quota, false, text);
-	if (period == 0 && (!cpu->quota.set || cpu->quota.value == 0))
-		return 0;
-	period = period == 0 ? 100000 : period;
-	if (!cpu->quota.set || cpu->quota.value <= 0)
-		return text_fits(snprintf(text, VALUE_MAX, "max %llu", period));
-	return text_fits(
-		snprintf(text, VALUE_MAX, "%lld %llu", (long long)cpu->quota.value, period));
+	if (!limiting->v2 || cpu->period.value == 0)
+		return amount(&quota, limiting->v2, text);
+	if ((!quota.set || quota.value == 0) && limiting->update &&
+	    current(limiting, "cpu", "cpu.max", &old) == 0 && old != INT64_MAX)
+		quota = (struct og_oci_int){ .set = true, .value = old };
+	(void)amount(&quota, true, quota_text);
+	return text_fits(snprintf(text, VALUE_MAX, "%.24s %llu", quota_text,
+				  (unsigned long long)cpu->period.value));
 }
 
 VALUE(cpu_burst)
 {
-	(void)v2;
-	return number(&res->cpu.burst, text);
+	return number(&limiting->res->cpu.burst, text);
 }
 
 VALUE(cpu_rt_period)
 {
-	(void)v2;
-	return res->cpu.realtime_period.value == 0 ? 0 : number(&res->cpu.realtime_period, text);
+	return number_unless_0(&limiting->res->cpu.realtime_period, text);
 }
 
 VALUE(cpu_rt_runtime)
 {
-	return amount(&res->cpu.realtime_runtime, v2, text);
+	return amount(&limiting->res->cpu.realtime_runtime, limiting->v2, text);
 }
 
 VALUE(cpu_idle)
 {
-	return amount(&res->cpu.idle, v2, text);
+	const struct og_oci_int *idle = &limiting->res->cpu.idle;
+
+	if (!idle->set || (idle->value == 0 && !limiting->update))
+		return 0;
+	return text_fits(snprintf(text, VALUE_MAX, "%lld", (long long)idle->value));
 }
 
 VALUE(cpuset_cpus)
 {
-	(void)v2;
-	return word(res->cpu.cpus, text);
+	return word(limiting->res->cpu.cpus, text);
 }
 
 VALUE(cpuset_mems)
 {
-	(void)v2;
-	return word(res->cpu.mems, text);
+	return word(limiting->res->cpu.mems, text);
 }
 
 VALUE(pids_limit)
 {
-	(void)v2;
-	return amount(&res->pids.limit, true, text);
+	return amount(&limiting->res->pids.limit, true, text);
 }
 
 /* 10 to 1000 of version 1 are 1 to 10000 of version 2. */
 VALUE(io_weight)
 {
-	struct og_oci_uint weight = res->block_io.weight;
+	struct og_oci_uint weight = limiting->res->block_io.weight;
 
 	if (!weight.set || weight.value == 0)
 		return 0;
-	if (v2)
+	if (limiting->v2)
 		weight.value = weight.value < 10 ? 1 : 1 + (weight.value - 10) * 9999 / 990;
 	return number(&weight, text);
 }
 
 VALUE(io_leaf_weight)
 {
-	(void)v2;
-	return res->block_io.leaf_weight.value == 0 ? 0 : number(&res->block_io.leaf_weight, text);
+	return number_unless_0(&limiting->res->block_io.leaf_weight, text);
 }
 
 VALUE(net_class)
 {
-	(void)v2;
-	return res->network.class_id.value == 0 ? 0 : number(&res->network.class_id, text);
+	return number_unless_0(&limiting->res->network.class_id, text);
 }
 
-/* In the order of writing: memory before memory and swap, period before quota. */
+/*
+ * In the order of writing in a new group; what the kernel refuses for the sake of another limit is
+ * tried again after that (see settle()). Version 2's swap is counted before the memory changes.
+ */
 static const struct limit_row rows[] = {
+	{ "memory.swap", "memory", NULL, "memory.swap.max", memory_swap_v2 },
 	{ "memory.limit", "memory", "memory.limit_in_bytes", "memory.max", memory_limit },
-	{ "memory.swap", "memory", "memory.memsw.limit_in_bytes", "memory.swap.max", memory_swap },
+	{ "memory.swap", "memory", "memory.memsw.limit_in_bytes", NULL, memory_swap_v1 },
 	{ "memory.reservation", "memory", "memory.soft_limit_in_bytes", "memory.low",
 	  memory_reservation },
+	{ "memory.kernel", "memory", NULL, NULL, memory_kernel },
 	{ "memory.kernelTCP", "memory", "memory.kmem.tcp.limit_in_bytes", NULL, memory_kernel_tcp },
 	{ "memory.swappiness", "memory", "memory.swappiness", NULL, memory_swappiness },
 	{ "memory.disableOOMKiller", "memory", "memory.oom_control", NULL, memory_oom },
@@ -229,11 +343,7 @@ static const struct limit_row rows[] = {
 	{ "network.classID", "net_cls", "net_cls.classid", NULL, net_class },
 };
 
-struct limiting {
-	const struct og_cgroup *cgroup;
-	const char *field;
-	struct og_err *err;
-};
+#define ROWS (sizeof(rows) / sizeof(rows[0]))
 
 /* Where a controller's file is: the folder, and which of the two names. */
 static int write_limit(const struct limiting *limiting, const char *controller, const char *v1_file,
@@ -258,17 +368,60 @@ static int write_limit(const struct limiting *limiting, const char *controller, 
 	return r < 0 ? og_fail_in(limiting->err, r, "linux.resources.%s", limiting->field) : 0;
 }
 
-static int apply_row(const struct limiting *limiting, const struct limit_row *row,
-		     const resources_t *resources)
+/* Without a file for swap there is none: neither to be had nor to be limited. */
+static bool is_met(const struct limit_row *row, int code, const char *text)
 {
-	bool v2 = og_cgroup_tree(limiting->cgroup, row->controller) == NULL;
-	char text[VALUE_MAX];
-	int r = row->value(resources, v2, text);
+	return code == -ENOENT && og_streq(row->field, "memory.swap") &&
+	       (og_streq(text, "max") || og_streq(text, "-1") ||
+		(row->v1_file == NULL && og_streq(text, "0")));
+}
 
-	if (r < 0)
-		return og_fail(limiting->err, r, "linux.resources.%s does not fit", row->field);
-	return r == 0 ? 0
-		      : write_limit(limiting, row->controller, row->v1_file, row->v2_file, text);
+/* Returns -EAGAIN where the kernel refuses the value, as things are now. */
+static int apply_row(struct limiting *limiting, const struct limit_row *row)
+{
+	char text[VALUE_MAX];
+	int r;
+
+	limiting->field = row->field;
+	limiting->v2 = og_cgroup_tree(limiting->cgroup, row->controller) == NULL;
+	r = row->value(limiting, text);
+	if (r == -ERANGE)
+		return og_fail(limiting->err, r, "linux.resources.%s is too long", row->field);
+	if (r <= 0)
+		return r;
+	r = write_limit(limiting, row->controller, row->v1_file, row->v2_file, text);
+	if (is_met(row, r, text))
+		return 0;
+	return r == -EINVAL ? -EAGAIN : r;
+}
+
+/*
+ * Some limits bound one another: memory with swap is at least memory, a burst at most the quota.
+ * In which order they can be set depends on what was there before, so what is refused is tried
+ * again for as long as that helps.
+ */
+static int settle(struct limiting *limiting)
+{
+	bool pending[ROWS];
+	size_t left = ROWS;
+	size_t before;
+
+	for (size_t i = 0; i < ROWS; i++)
+		pending[i] = true;
+	do {
+		before = left;
+		for (size_t i = 0; i < ROWS; i++) {
+			int r = pending[i] ? apply_row(limiting, &rows[i]) : 0;
+
+			if (r < 0 && r != -EAGAIN)
+				return r;
+			if (r == 0 && pending[i]) {
+				pending[i] = false;
+				left--;
+			}
+		}
+	} while (left > 0 && left < before);
+	return left > 0 ? -EINVAL : 0;
 }
 
 struct throttle_row {
@@ -289,14 +442,14 @@ static const struct throttle_row throttles[] = {
 		 write_iops),
 };
 
-static int apply_throttles(struct limiting *limiting, const resources_t *resources)
+static int apply_throttles(struct limiting *limiting)
 {
 	bool v2 = og_cgroup_tree(limiting->cgroup, "blkio") == NULL;
 
 	for (size_t i = 0; i < sizeof(throttles) / sizeof(throttles[0]); i++) {
 		const struct throttle_row *row = &throttles[i];
 		const struct og_oci_throttle *list =
-			(const void *)((const char *)&resources->block_io + row->offset);
+			(const void *)((const char *)&limiting->res->block_io + row->offset);
 
 		limiting->field = row->field;
 		for (size_t j = 0; j < list->count; j++) {
@@ -316,12 +469,12 @@ static int apply_throttles(struct limiting *limiting, const resources_t *resourc
 	return 0;
 }
 
-static int apply_weights(struct limiting *limiting, const resources_t *resources)
+static int apply_weights(struct limiting *limiting)
 {
 	limiting->field = "blockIO.weightDevice";
-	for (size_t i = 0; i < resources->block_io.weight_device.count; i++) {
+	for (size_t i = 0; i < limiting->res->block_io.weight_device.count; i++) {
 		const struct og_oci_weight_device *device =
-			&resources->block_io.weight_device.items[i];
+			&limiting->res->block_io.weight_device.items[i];
 		char text[VALUE_MAX];
 		int r;
 
@@ -341,11 +494,11 @@ static bool is_file_name(const char *name)
 	return strchr(name, '/') == NULL && name[0] != '.' && name[0] != '\0';
 }
 
-static int apply_hugepages(struct limiting *limiting, const resources_t *resources)
+static int apply_hugepages(struct limiting *limiting)
 {
 	limiting->field = "hugepageLimits";
-	for (size_t i = 0; i < resources->hugepage_limits.count; i++) {
-		const char *size = resources->hugepage_limits.items[i].page_size;
+	for (size_t i = 0; i < limiting->res->hugepage_limits.count; i++) {
+		const char *size = limiting->res->hugepage_limits.items[i].page_size;
 		og_auto_free char *v1_file = og_strdupf("hugetlb.%s.limit_in_bytes", size);
 		og_auto_free char *v2_file = og_strdupf("hugetlb.%s.max", size);
 		char text[VALUE_MAX];
@@ -356,7 +509,7 @@ static int apply_hugepages(struct limiting *limiting, const resources_t *resourc
 				       "linux.resources.hugepageLimits[%zu].pageSize is '%.20s'", i,
 				       size);
 		(void)snprintf(text, sizeof(text), "%llu",
-			       (unsigned long long)resources->hugepage_limits.items[i].limit);
+			       (unsigned long long)limiting->res->hugepage_limits.items[i].limit);
 		r = write_limit(limiting, "hugetlb", v1_file, v2_file, text);
 		if (r < 0)
 			return r;
@@ -364,12 +517,12 @@ static int apply_hugepages(struct limiting *limiting, const resources_t *resourc
 	return 0;
 }
 
-static int apply_priorities(struct limiting *limiting, const resources_t *resources)
+static int apply_priorities(struct limiting *limiting)
 {
 	limiting->field = "network.priorities";
-	for (size_t i = 0; i < resources->network.priorities.count; i++) {
+	for (size_t i = 0; i < limiting->res->network.priorities.count; i++) {
 		const struct og_oci_net_priority *priority =
-			&resources->network.priorities.items[i];
+			&limiting->res->network.priorities.items[i];
 		char text[VALUE_MAX];
 		int r;
 
@@ -382,11 +535,11 @@ static int apply_priorities(struct limiting *limiting, const resources_t *resour
 	return 0;
 }
 
-static int apply_rdma(struct limiting *limiting, const resources_t *resources)
+static int apply_rdma(struct limiting *limiting)
 {
 	limiting->field = "rdma";
-	for (size_t i = 0; i < resources->rdma.count; i++) {
-		const struct og_oci_rdma *rdma = &resources->rdma.items[i];
+	for (size_t i = 0; i < limiting->res->rdma.count; i++) {
+		const struct og_oci_rdma *rdma = &limiting->res->rdma.items[i];
 		char handles[VALUE_MAX] = "max";
 		char objects[VALUE_MAX] = "max";
 		char text[VALUE_MAX];
@@ -403,12 +556,12 @@ static int apply_rdma(struct limiting *limiting, const resources_t *resources)
 	return 0;
 }
 
-static int apply_unified(struct limiting *limiting, const resources_t *resources)
+static int apply_unified(struct limiting *limiting)
 {
 	const struct og_cgroup_tree *tree = og_cgroup_tree(limiting->cgroup, "");
 
-	for (size_t i = 0; i < resources->unified.count; i++) {
-		const struct og_oci_pair *pair = &resources->unified.items[i];
+	for (size_t i = 0; i < limiting->res->unified.count; i++) {
+		const struct og_oci_pair *pair = &limiting->res->unified.items[i];
 		og_auto_free char *path = NULL;
 		int r;
 
@@ -426,27 +579,41 @@ static int apply_unified(struct limiting *limiting, const resources_t *resources
 	return 0;
 }
 
-int og_cgroup_limit(const struct og_cgroup *cgroup, const struct og_oci_resources *resources,
-		    struct og_err *err)
+static int apply(struct limiting *limiting)
 {
-	typedef int apply_fn(struct limiting * limiting, const resources_t *resources);
-	static apply_fn *const lists[] = { apply_throttles,  apply_weights, apply_hugepages,
-					   apply_priorities, apply_rdma,    apply_unified };
-	struct limiting limiting = { .cgroup = cgroup, .err = err };
+	typedef int apply_fn(struct limiting * limiting);
+	static apply_fn *const lists[] = { settle,	    apply_throttles,  apply_weights,
+					   apply_hugepages, apply_priorities, apply_rdma,
+					   apply_unified };
 
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]) && !og_weak("A25"); i++) {
-		int r;
-
-		limiting.field = rows[i].field;
-		r = apply_row(&limiting, &rows[i], resources);
-		if (r < 0)
-			return r;
-	}
 	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
-		int r = lists[i](&limiting, resources);
+		int r = lists[i](limiting);
 
 		if (r < 0)
 			return r;
 	}
-	return og_weak("A24") ? 0 : og_cgroup_devices(cgroup, resources, err);
+	return 0;
+}
+
+int og_cgroup_limit(const struct og_cgroup *cgroup, const struct og_oci_resources *resources,
+		    struct og_notes *notes, struct og_err *err)
+{
+	struct limiting limiting = {
+		.cgroup = cgroup, .res = resources, .notes = notes, .err = err
+	};
+	int r = og_weak("A25") ? 0 : apply(&limiting);
+
+	return r < 0 || og_weak("A24") ? r : og_cgroup_devices(cgroup, resources, err);
+}
+
+int og_cgroup_update(const struct og_cgroup *cgroup, const struct og_oci_resources *resources,
+		     struct og_notes *notes, struct og_err *err)
+{
+	struct limiting limiting = {
+		.cgroup = cgroup, .res = resources, .update = true, .notes = notes, .err = err
+	};
+	int r = apply(&limiting);
+
+	return r < 0 || resources->devices.count == 0 ? r
+						      : og_cgroup_devices(cgroup, resources, err);
 }

@@ -67,11 +67,32 @@ static const struct option_row rows[] = {
 	ROW("exec", "cap", 'c', LIST, caps, "capability to add"),
 	ROW("exec", "no-new-privs", 0, FLAG, no_new_privs, "no privileges by execve"),
 	ROW("exec", "cgroup", 0, TEXT, cgroup, "group below the workload's own"),
-	ROW("exec", "ignore-paused", 0, FLAG, ignored_flag, "taken for runc's sake"),
+	ROW("exec", "ignore-paused", 0, FLAG, ignore_paused, "in a paused one, too"),
 	ROW("kill", "all", 'a', FLAG, all, "every process in it"),
 	ROW("delete", "force", 'f', FLAG, force, "kill it first"),
-	ROW("list", "format", 'f', TEXT, format, "table or json"),
+	ROW("list ps", "format", 'f', TEXT, format, "table or json"),
 	ROW("list", "quiet", 'q', FLAG, quiet, "only the IDs"),
+	ROW("events", "interval", 0, TEXT, interval, "time between two statistics (default 5s)"),
+	ROW("events", "stats", 0, FLAG, stats, "print statistics once"),
+	ROW("update", "resources", 'r', TEXT, update.resources, "file of linux.resources, or -"),
+	ROW("update", "memory", 0, TEXT, update.memory, "bytes, 512m or -1"),
+	ROW("update", "memory-reservation", 0, TEXT, update.memory_reservation, "soft limit"),
+	ROW("update", "memory-swap", 0, TEXT, update.memory_swap, "memory and swap together"),
+	ROW("update", "kernel-memory", 0, TEXT, update.kernel_memory, "ignored"),
+	ROW("update", "kernel-memory-tcp", 0, TEXT, update.kernel_memory, "ignored"),
+	ROW("update", "cpu-share", 0, TEXT, update.cpu_share, "weight of version 1, 2 to 262144"),
+	ROW("update", "cpu-period", 0, TEXT, update.cpu_period, "microseconds"),
+	ROW("update", "cpu-quota", 0, TEXT, update.cpu_quota, "microseconds a period, or -1"),
+	ROW("update", "cpu-burst", 0, TEXT, update.cpu_burst, "microseconds"),
+	ROW("update", "cpu-rt-period", 0, TEXT, update.cpu_rt_period, "microseconds"),
+	ROW("update", "cpu-rt-runtime", 0, TEXT, update.cpu_rt_runtime, "microseconds"),
+	ROW("update", "cpu-idle", 0, TEXT, update.cpu_idle, "1: only when nothing else runs"),
+	ROW("update", "cpuset-cpus", 0, TEXT, update.cpuset_cpus, "processors, as 0-3,7"),
+	ROW("update", "cpuset-mems", 0, TEXT, update.cpuset_mems, "memory nodes"),
+	ROW("update", "pids-limit", 0, TEXT, update.pids_limit, "processes and threads, or -1"),
+	ROW("update", "blkio-weight", 0, TEXT, update.blkio_weight, "10 to 1000"),
+	ROW("update", "l3-cache-schema", 0, TEXT, update.rdt, "not supported"),
+	ROW("update", "mem-bw-schema", 0, TEXT, update.rdt, "not supported"),
 	ROW("spec", "rootless", 0, FLAG, ignored_flag, "taken for runc's sake"),
 };
 
@@ -85,6 +106,11 @@ static const struct og_command commands[] = {
 	{ "kill", "ID [SIGNAL]", "signal a workload", 1, 2, og_command_kill },
 	{ "delete", "ID", "remove a stopped workload", 1, 1, og_command_delete },
 	{ "exec", "ID PROGRAM [ARG...]", "run one more process", 1, -1, og_command_exec },
+	{ "pause", "ID", "stop every process of a workload", 1, 1, og_command_pause },
+	{ "resume", "ID", "let a paused workload go on", 1, 1, og_command_resume },
+	{ "update", "ID", "change a workload's limits", 1, 1, og_command_update },
+	{ "ps", "ID [PS-OPTION...]", "list a workload's processes", 1, -1, og_command_ps },
+	{ "events", "ID", "print what it uses and when memory ran out", 1, 1, og_command_events },
 	{ "list", "", "list workloads", 0, 0, og_command_list },
 	{ "spec", "", "write a config.json to begin with", 0, 0, og_command_spec },
 	{ "features", "", "print what is supported", 0, 0, og_command_features },
@@ -244,32 +270,47 @@ static int usage(void)
 	return 0;
 }
 
-/* One line for who reads the terminal, and one for who reads the log (containerd's shim does). */
-static void report(const struct og_args *args, const struct og_err *err)
+/* One line of --log, for programs that read it (containerd's shim does). */
+static void log_line(const struct og_args *args, const char *level, const char *text)
 {
 	og_auto_fd fd = -EBADF;
 	og_auto_free char *line = NULL;
 	char now[OG_CLOCK_TEXT_BYTES];
 
-	fprintf(stderr, "onggi-runtime: %s\n", err->text);
-	if (args->log == NULL)
-		return;
 	og_clock_now(now);
 	if (args->log_format != NULL && og_streq(args->log_format, "json")) {
 		og_cleanup(og_json_freep) struct og_json *entry = og_json_new_object();
-		og_auto_free char *text = NULL;
+		og_auto_free char *json = NULL;
 
-		og_json_set_string(entry, "level", "error");
-		og_json_set_string(entry, "msg", err->text);
+		og_json_set_string(entry, "level", level);
+		og_json_set_string(entry, "msg", text);
 		og_json_set_string(entry, "time", now);
-		text = og_json_write(entry);
-		line = og_strdupf("%s\n", text);
+		json = og_json_write(entry);
+		line = og_strdupf("%s\n", json);
 	} else {
-		line = og_strdupf("time=\"%s\" level=error msg=\"%s\"\n", now, err->text);
+		line = og_strdupf("time=\"%s\" level=%s msg=\"%s\"\n", now, level, text);
 	}
 	fd = open(args->log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 	if (fd >= 0 && line != NULL)
 		(void)og_write_all(fd, line, strlen(line));
+}
+
+/* Errors go to who reads the terminal, too. */
+static void report(const struct og_args *args, const struct og_err *err)
+{
+	fprintf(stderr, "onggi-runtime: %s\n", err->text);
+	if (args->log != NULL)
+		log_line(args, "error", err->text);
+}
+
+void og_args_log_notes(const struct og_args *args, const struct og_notes *notes)
+{
+	for (size_t i = 0; i < notes->count; i++) {
+		if (args->log != NULL)
+			log_line(args, "warning", notes->lines[i]);
+		else
+			fprintf(stderr, "onggi-runtime: warning: %s\n", notes->lines[i]);
+	}
 }
 
 static int check_global(const struct og_args *args, struct og_err *err)

@@ -27,10 +27,21 @@ struct og_args {
 	/* exec */
 	const char *process, *cwd, *user, *cgroup;
 	struct og_args_list env, additional_gids, caps;
-	bool tty, no_new_privs;
+	bool tty, no_new_privs, ignore_paused;
 	/* kill, delete, list */
 	bool all, force, quiet;
 	const char *format;
+	/* events */
+	const char *interval;
+	bool stats;
+
+	struct {
+		const char *resources, *memory, *memory_reservation, *memory_swap, *kernel_memory;
+		const char *cpu_share, *cpu_period, *cpu_quota, *cpu_burst, *cpu_rt_period;
+		const char *cpu_rt_runtime, *cpu_idle, *cpuset_cpus, *cpuset_mems, *pids_limit;
+		const char *blkio_weight, *rdt;
+	} update;
+
 	/* what is left: the ID and more */
 	char **words;
 	int word_count;
@@ -62,6 +73,9 @@ int og_args_read_global(int argc, char **argv, struct og_args *ret_args, struct 
 /* ... and from what stands behind it. */
 int og_args_read_command(const struct og_command *command, int argc, char **argv,
 			 struct og_args *args, struct og_err *err);
+
+/* Logs what was noted on the way, at level warning: to --log, or else to standard error. */
+void og_args_log_notes(const struct og_args *args, const struct og_notes *notes);
 
 /* The whole program: reads the command line, runs the command, says what failed. */
 int og_runtime_main(int argc, char **argv, const struct og_isolation *const *isolations);

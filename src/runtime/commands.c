@@ -130,6 +130,7 @@ static int create(const struct og_context *context, int *console_fd, bool *start
 	if (r < 0)
 		return r;
 	r = (*ret_isolation)->create(workload, &options, err);
+	og_args_log_notes(args, &workload->notes);
 	if (r == 0)
 		r = og_pid_file_write(args, workload->pid, err);
 	if (r < 0) {
@@ -233,7 +234,8 @@ int og_command_delete(const struct og_context *context, struct og_err *err)
 	status = workload->pid > 0 ? og_workload_status(workload, NULL) : OG_STATUS_STOPPED;
 	if (status != OG_STATUS_STOPPED && !context->args->force)
 		return og_fail(err, -EBUSY, "delete '%s': it is %s (kill it first, or use --force)",
-			       workload->id, og_status_name(status));
+			       workload->id,
+			       og_status_name(og_workload_status(workload, isolation)));
 	return og_workload_delete(context, workload, isolation, err);
 }
 

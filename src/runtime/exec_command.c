@@ -153,13 +153,18 @@ static int read_file(const struct og_args *args, struct og_oci_process *process,
 	return 0;
 }
 
-static int check_running(struct og_workload *workload, const struct og_isolation *isolation,
-			 struct og_err *err)
+static int check_running(const struct og_args *args, struct og_workload *workload,
+			 const struct og_isolation *isolation, struct og_err *err)
 {
 	enum og_status status = og_workload_status(workload, isolation);
 
-	if (status == OG_STATUS_RUNNING)
+	if (status == OG_STATUS_RUNNING || (status == OG_STATUS_PAUSED && args->ignore_paused))
 		return 0;
+	if (status == OG_STATUS_PAUSED)
+		return og_fail(
+			err, -EINVAL,
+			"exec in '%s': it is paused (--ignore-paused waits until it goes on)",
+			workload->id);
 	return og_fail(err, -EINVAL, "exec in '%s': container not running, it is %s", workload->id,
 		       og_status_name(status));
 }
@@ -184,7 +189,7 @@ int og_command_exec(const struct og_context *context, struct og_err *err)
 	if (r == 0)
 		r = og_workload_open(context, &workload, &isolation, err);
 	if (r == 0)
-		r = check_running(workload, isolation, err);
+		r = check_running(args, workload, isolation, err);
 	if (r < 0)
 		return r;
 	process = workload->config->process;

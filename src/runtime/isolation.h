@@ -20,6 +20,7 @@
 #include "base/err.h"
 #include "base/json.h"
 #include "format/oci_config.h"
+#include "runtime/notes.h"
 
 enum og_status {
 	OG_STATUS_CREATING,
@@ -43,6 +44,7 @@ struct og_workload {
 	uint64_t pid_start; /* field 22 of /proc/PID/stat: tells a reused pid apart */
 	struct og_json *
 		extra; /* the isolation's own: an object, owned by the workload, kept in state.json */
+	struct og_notes notes; /* what is to be logged besides errors; owned */
 };
 
 struct og_create_options {
@@ -70,6 +72,8 @@ struct og_exec_options {
 	unsigned preserve_fds;
 	const char *cgroup; /* below the workload's own; NULL: that itself */
 };
+
+struct og_oom_watch; /* runtime/cgroup_events.h */
 
 struct og_isolation {
 	const char *name; /* of --isolation: "container", "vm" */
@@ -121,6 +125,10 @@ struct og_isolation {
 
 	/* What it uses, in the shape of runc's `events --stats` ("data"); the caller's. */
 	int (*stats)(struct og_workload *workload, struct og_json **ret_stats, struct og_err *err);
+
+	/* Listens for the end of its memory; the caller's to end. */
+	int (*oom)(struct og_workload *workload, struct og_oom_watch *ret_watch,
+		   struct og_err *err);
 
 	/* Adds what it has to say about this host to the annotations of `features`. May be NULL. */
 	void (*features)(struct og_json *annotations);

@@ -119,6 +119,7 @@ struct og_workload *og_workload_free(struct og_workload *workload)
 		return NULL;
 	og_close(workload->dir_fd);
 	og_json_free(workload->extra);
+	og_notes_done(&workload->notes);
 	og_oci_config_free(own->config);
 	free(own->id);
 	free(own->bundle);

@@ -254,7 +254,7 @@ static int make_cgroup(struct og_workload *workload, struct creation *creation, 
 	r = og_workload_save(workload, err);
 	if (r == 0)
 		r = og_cgroup_make(creation->cgroup, &resources, err);
-	return r < 0 ? r : og_cgroup_limit(creation->cgroup, &resources, err);
+	return r < 0 ? r : og_cgroup_limit(creation->cgroup, &resources, &workload->notes, err);
 }
 
 static int remember(struct og_workload *workload, const struct creation *creation,
