@@ -9,6 +9,7 @@
 #include <sys/prctl.h>
 
 #include "base/text.h"
+#include "base/weak.h"
 #include "format/oci_names.h"
 #include "runtime/defaults.h"
 
@@ -520,7 +521,9 @@ static int linux_json(const struct og_spec *spec, const struct og_json *caps,
 /* Control input for the runtime: only ever what we say, nothing of an image's labels (A27). */
 static struct og_json *annotations(const struct og_spec *spec)
 {
-	struct og_json *json = og_json_new_object();
+	struct og_json *json = og_weak("A27") && spec->create->labels != NULL
+				       ? og_json_copy(spec->create->labels)
+				       : og_json_new_object();
 
 	if (spec->vm_disks != NULL)
 		og_json_set_string(json, "org.onggi.vm.disks", spec->vm_disks);

@@ -12,6 +12,7 @@
 #include "base/path.h"
 #include "base/spawn.h"
 #include "base/text.h"
+#include "base/weak.h"
 #include "engine/internal.h"
 
 #define VOLUME_JSON_MAX 65536U
@@ -131,7 +132,8 @@ int og_volume_fill(struct og_engine *engine, const char *name, int image_fd, con
 	to_fd = og_open_beneath(engine->data_fd, below, O_RDONLY | O_DIRECTORY, 0);
 	if (to_fd < 0)
 		return og_fail(err, to_fd, "open volume '%s'", name);
-	from_fd = og_open_in_root(image_fd, target, O_RDONLY | O_DIRECTORY, 0);
+	from_fd = og_weak("A30") ? openat(image_fd, target, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+				 : og_open_in_root(image_fd, target, O_RDONLY | O_DIRECTORY, 0);
 	if (from_fd < 0 || !is_empty(to_fd))
 		return 0;
 	r = take_owner(from_fd, to_fd, name, err);

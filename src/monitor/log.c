@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/io.h"
+#include "base/weak.h"
 
 /* Entries are written out together: a flood costs one write() for so many bytes. */
 #define OUT_BYTES (256U * 1024U)
@@ -190,7 +191,8 @@ static void put_entry(struct og_log *log, const uint8_t *text, size_t len, const
 			at += put_escaped(log, text + at, len - at);
 	}
 	put(log, tail, tail_len);
-	if (log->bytes + log->out_len > log->max_bytes && log->bytes + start > 0) {
+	if (log->bytes + log->out_len > log->max_bytes && log->bytes + start > 0 &&
+	    !og_weak("A25-log")) {
 		flush(log, start);
 		rotate(log);
 	}

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "base/json.h"
+#include "base/weak.h"
 
 static int open_part(const struct og_json *json, bool readonly, uint64_t from,
 		     struct og_vm_part *part, struct og_err *err)
@@ -26,7 +27,8 @@ static int open_part(const struct og_json *json, bool readonly, uint64_t from,
 	if ((uint64_t)offset < from || (uint64_t)offset % OG_VM_DISK_ALIGN != 0)
 		return og_fail(err, -EINVAL, "'%s' at byte %lld overlaps or is not aligned", path,
 			       (long long)offset);
-	part->fd = open(path, (readonly ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	part->fd = open(path, (readonly ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NONBLOCK |
+				      (og_weak("A19") ? 0 : O_NOFOLLOW));
 	if (part->fd < 0)
 		return og_fail(err, -errno, "open '%s'", path);
 	if (fstat(part->fd, &st) < 0 || !S_ISREG(st.st_mode))

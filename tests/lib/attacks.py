@@ -17,14 +17,29 @@ import shutil
 import bundles
 
 
-class Attack:
-    """One attempt, on one of the two builds."""
+class Judge:
+    """What an attempt reached, on one of the two builds."""
+
+    def __init__(self, weakened):
+        self.weakened = weakened
+        self.judged = False
+
+    def judge(self, reached):
+        """`reached` is the attack's evidence of its success: empty, None or False where it failed."""
+        self.judged = True
+        if self.weakened:
+            assert reached, "the attack fails on the weakened build too: this test proves nothing"
+        else:
+            assert not reached, f"the attack succeeds: {reached}"
+
+
+class Attack(Judge):
+    """An attempt on the runtime by its command line."""
 
     def __init__(self, runtime, weakened, attacker):
+        super().__init__(weakened)
         self.runtime = runtime
-        self.weakened = weakened
         self.attacker = attacker
-        self.judged = False
         shutil.copy(attacker, runtime.rootfs / "attacker")
 
     def refused(self, result, *words):
@@ -34,13 +49,13 @@ class Attack:
             for word in words:
                 assert word in result.stderr, result.stderr
 
-    def judge(self, reached):
-        """`reached` is the attack's evidence of its success: empty, None or False where it failed."""
-        self.judged = True
-        if self.weakened:
-            assert reached, "the attack fails on the weakened build too: this test proves nothing"
-        else:
-            assert not reached, f"the attack succeeds: {reached}"
+
+class EngineAttack(Judge):
+    """An attempt on an engine, which lives longer than this."""
+
+    def __init__(self, daemon, weakened):
+        super().__init__(weakened)
+        self.daemon = daemon
 
 
 def drop_mounts(runtime, *kept):
