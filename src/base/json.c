@@ -1,256 +1,231 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "base/json.h"
-
+/*
+ * The tree. An object is a list, so that members keep their order, and from INDEX_FROM members on
+ * also a balanced tree, so that one of a million members costs a stranger's document no more than
+ * it costs its sender.
+ */
 #include <errno.h>
 #include <inttypes.h>
-#include <json-c/json.h>
-#include <limits.h>
-#include <stdio.h>
+#include <search.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/json_place.h"
+#include "base/json_value.h"
 
-static struct json_object *raw(const struct og_json *value)
+#define INDEX_FROM 16 /* members that a walk through the list is the fastest for */
+
+struct og_json *og_json_alloc(enum og_json_kind kind)
 {
-	return (struct json_object *)(uintptr_t)value;
+	struct og_json *value = calloc(1, sizeof(*value));
+
+	if (value != NULL)
+		value->kind = kind;
+	return value;
 }
 
-static struct og_json *cooked(struct json_object *value)
+struct og_json *og_json_alloc_string(size_t max_len, char **ret_text)
 {
-	return (struct og_json *)value;
-}
+	struct og_json *value = malloc(sizeof(*value) + max_len + 1);
 
-static struct og_json *must(struct json_object *value)
-{
 	if (value == NULL)
-		abort();
-	return cooked(value);
+		return NULL;
+	*ret_text = (char *)(value + 1);
+	*value = (struct og_json){ .kind = OG_JSON_STRING, .string.text = *ret_text };
+	return value;
 }
 
-/* Members in the whole tree, as json-c kept them: of equal keys it keeps one. */
-static size_t count_members(struct json_object *value)
+int og_json_append(struct og_json *array, struct og_json *value)
 {
-	size_t count = 0;
+	if (array->array.count == array->array.room) {
+		size_t room = array->array.room == 0 ? 8 : array->array.room * 2;
+		struct og_json **items = reallocarray(array->array.items, room, sizeof(*items));
 
-	if (json_object_is_type(value, json_type_object)) {
-		json_object_object_foreach(value, key, member)
-		{
-			(void)key;
-			count += 1 + count_members(member);
-		}
-	} else if (json_object_is_type(value, json_type_array)) {
-		for (size_t i = 0; i < json_object_array_length(value); i++)
-			count += count_members(json_object_array_get_idx(value, i));
+		if (items == NULL)
+			return -ENOMEM;
+		array->array.items = items;
+		array->array.room = room;
 	}
-	return count;
+	array->array.items[array->array.count++] = value;
+	return 0;
 }
 
-static bool integer_fits(const char *token, size_t len)
-{
-	char digits[24];
+/* ---- members ---- */
 
-	if (len >= sizeof(digits))
-		return false;
-	memcpy(digits, token, len);
-	digits[len] = '\0';
-	errno = 0;
-	if (digits[0] == '-')
-		(void)strtoll(digits, NULL, 10);
+struct og_json_entry *og_json_entry_new(size_t max_len, char **ret_key)
+{
+	struct og_json_entry *entry = malloc(sizeof(*entry) + max_len + 1);
+
+	if (entry == NULL)
+		return NULL;
+	*ret_key = (char *)(entry + 1);
+	*entry = (struct og_json_entry){ .key = *ret_key };
+	return entry;
+}
+
+static int compare(const void *a, const void *b)
+{
+	const struct og_json_entry *one = a;
+	const struct og_json_entry *other = b;
+
+	return strcmp(one->key, other->key);
+}
+
+struct og_json_entry *og_json_entry_find(const struct og_json *object, const char *key)
+{
+	if (object->object.index != NULL) {
+		struct og_json_entry wanted = { .key = key };
+		struct og_json_entry *const *found = tfind(&wanted, &object->object.index, compare);
+
+		return found != NULL ? *found : NULL;
+	}
+	for (struct og_json_entry *entry = object->object.first; entry != NULL;
+	     entry = entry->next) {
+		if (strcmp(entry->key, key) == 0)
+			return entry;
+	}
+	return NULL;
+}
+
+/* When it has become large, everything that is in it. */
+static int index_entry(struct og_json *object, struct og_json_entry *entry)
+{
+	struct og_json_entry *at = object->object.index == NULL ? object->object.first : NULL;
+
+	if (object->object.count < INDEX_FROM)
+		return 0;
+	for (; at != NULL; at = at->next) {
+		if (tsearch(at, &object->object.index, compare) == NULL)
+			return -ENOMEM;
+	}
+	return tsearch(entry, &object->object.index, compare) == NULL ? -ENOMEM : 0;
+}
+
+int og_json_entry_add(struct og_json *object, struct og_json_entry *entry)
+{
+	int r = index_entry(object, entry);
+
+	if (r < 0)
+		return r;
+	entry->next = NULL;
+	if (object->object.last != NULL)
+		object->object.last->next = entry;
 	else
-		(void)strtoull(digits, NULL, 10);
-	return errno == 0;
-}
-
-/* Steps over a string; @at is behind its opening quote. Returns the closing quote, NULL on \u0000. */
-static const char *string_end(const char *at, const char *end)
-{
-	while (at < end && *at != '"') {
-		if (*at == '\\' && end - at >= 6 && memcmp(at, "\\u0000", 6) == 0)
-			return NULL;
-		at += *at == '\\' ? 2 : 1;
-	}
-	return at;
-}
-
-/* Bytes of the number at @at; *@ret_integer where it has neither fraction nor exponent. */
-static size_t number_span(const char *at, const char *end, bool *ret_integer)
-{
-	size_t span = 0;
-
-	*ret_integer = true;
-	for (; at + span < end && memchr("-+.eE0123456789", at[span], 15) != NULL; span++) {
-		if (memchr(".eE", at[span], 3) != NULL)
-			*ret_integer = false;
-	}
-	return span;
-}
-
-/*
- * Looks over text that json-c has accepted for what it takes silently. A colon outside of strings
- * is a member, so the text has as many as the tree unless keys were equal.
- */
-static int refuse_ambiguity(const char *buf, size_t len, struct json_object *root,
-			    struct og_err *err)
-{
-	char path[OG_JSON_PATH_MAX] = "";
-	const char *end = buf + len;
-	size_t members = 0;
-
-	for (const char *at = buf; at < end; at++) {
-		if (*at == '"') {
-			const char *start = at;
-
-			at = string_end(at + 1, end);
-			if (at == NULL) {
-				og_json_place(buf, (size_t)(start - buf), path, sizeof(path));
-				return og_fail(err, -EINVAL, "%s: a string holds NUL", path);
-			}
-		} else if (*at == ':') {
-			members++;
-		} else if (*at == '-' || (*at >= '0' && *at <= '9')) {
-			bool integer;
-			size_t span = number_span(at, end, &integer);
-
-			if (integer && !integer_fits(at, span)) {
-				og_json_place(buf, (size_t)(at - buf), path, sizeof(path));
-				return og_fail(err, -ERANGE, "%s: integer %.*s", path,
-					       span < 24 ? (int)span : 24, at);
-			}
-			at += span - 1;
-		}
-	}
-	if (members != count_members(root)) {
-		(void)og_json_find_twin(buf, len, path, sizeof(path));
-		return og_fail(err, -EINVAL, "an object has two equal keys: %s", path);
-	}
+		object->object.first = entry;
+	object->object.last = entry;
+	object->object.count++;
 	return 0;
 }
 
-int og_json_parse(const char *buf, size_t len, struct og_json **ret_root, struct og_err *err)
+static void keep(void *entry)
 {
-	struct json_tokener *tokener;
-	struct json_object *root;
-	enum json_tokener_error error;
-	size_t end;
-	int r;
+	(void)entry;
+}
 
-	if (len > INT_MAX - 1)
-		return og_fail(err, -EFBIG, "JSON of %zu bytes", len);
-	tokener = json_tokener_new_ex(OG_JSON_DEPTH_MAX);
-	if (tokener == NULL)
-		return og_fail(err, -ENOMEM, "read JSON");
-	json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+static void free_members(struct og_json *object)
+{
+	struct og_json_entry *next;
 
-	root = json_tokener_parse_ex(tokener, buf, (int)len);
-	error = json_tokener_get_error(tokener);
-	if (error == json_tokener_continue) /* a bare number is complete only with what ends it */
-		root = json_tokener_parse_ex(tokener, "", 1);
-	error = json_tokener_get_error(tokener);
-	end = json_tokener_get_parse_end(tokener);
-	json_tokener_free(tokener);
-
-	if (error != json_tokener_success)
-		return og_fail(err, -EINVAL, "JSON, byte %zu: %s", end,
-			       error == json_tokener_continue ? "ends too early"
-							      : json_tokener_error_desc(error));
-	r = refuse_ambiguity(buf, len, root, err);
-	if (r < 0 || root == NULL) {
-		json_object_put(root);
-		return r < 0 ? og_fail_in(err, r, "JSON") : og_fail(err, -EINVAL, "JSON: null");
+	tdestroy(object->object.index, keep);
+	for (struct og_json_entry *entry = object->object.first; entry != NULL; entry = next) {
+		next = entry->next;
+		og_json_free(entry->value);
+		free(entry);
 	}
-	*ret_root = cooked(root);
-	return 0;
 }
 
 struct og_json *og_json_free(struct og_json *root)
 {
-	json_object_put(raw(root));
+	if (root == NULL)
+		return NULL;
+	if (root->kind == OG_JSON_OBJECT)
+		free_members(root);
+	if (root->kind == OG_JSON_ARRAY) {
+		for (size_t i = 0; i < root->array.count; i++)
+			og_json_free(root->array.items[i]);
+		free(root->array.items);
+	}
+	free(root);
 	return NULL;
 }
 
+/* ---- reading ---- */
+
 enum og_json_kind og_json_kind(const struct og_json *value)
 {
-	static const enum og_json_kind kinds[] = {
-		[json_type_null] = OG_JSON_NULL,     [json_type_boolean] = OG_JSON_BOOL,
-		[json_type_double] = OG_JSON_DOUBLE, [json_type_int] = OG_JSON_INT,
-		[json_type_object] = OG_JSON_OBJECT, [json_type_array] = OG_JSON_ARRAY,
-		[json_type_string] = OG_JSON_STRING,
-	};
-
-	return kinds[json_object_get_type(raw(value))];
+	return value == NULL ? OG_JSON_NULL : value->kind;
 }
 
 struct og_json *og_json_get(const struct og_json *object, const char *key)
 {
-	struct json_object *member = NULL;
+	const struct og_json_entry *entry = NULL;
 
 	if (og_json_kind(object) == OG_JSON_OBJECT)
-		(void)json_object_object_get_ex(raw(object), key, &member);
-	return cooked(member);
+		entry = og_json_entry_find(object, key);
+	return entry != NULL ? entry->value : NULL;
 }
 
 size_t og_json_count(const struct og_json *value)
 {
 	if (og_json_kind(value) == OG_JSON_ARRAY)
-		return json_object_array_length(raw(value));
-	if (og_json_kind(value) == OG_JSON_OBJECT)
-		return (size_t)json_object_object_length(raw(value));
-	return 0;
+		return value->array.count;
+	return og_json_kind(value) == OG_JSON_OBJECT ? value->object.count : 0;
 }
 
 struct og_json *og_json_at(const struct og_json *array, size_t index)
 {
-	if (og_json_kind(array) != OG_JSON_ARRAY)
+	if (og_json_kind(array) != OG_JSON_ARRAY || index >= array->array.count)
 		return NULL;
-	return cooked(json_object_array_get_idx(raw(array), index));
+	return array->array.items[index];
 }
 
 bool og_json_next(const struct og_json *object, struct og_json_member *member)
 {
-	struct lh_entry *entry = member->next;
+	const struct og_json_entry *entry = member->next;
 
 	if (!member->started && og_json_kind(object) == OG_JSON_OBJECT)
-		entry = lh_table_head(json_object_get_object(raw(object)));
+		entry = object->object.first;
 	member->started = true;
 	if (entry == NULL)
 		return false;
-	member->key = lh_entry_k(entry);
-	member->value = cooked((struct json_object *)(uintptr_t)lh_entry_v(entry));
-	member->next = lh_entry_next(entry);
+	member->key = entry->key;
+	member->value = entry->value;
+	member->next = entry->next;
 	return true;
 }
 
 const char *og_json_string(const struct og_json *value, const char *otherwise)
 {
-	return og_json_kind(value) == OG_JSON_STRING ? json_object_get_string(raw(value))
-						     : otherwise;
+	return og_json_kind(value) == OG_JSON_STRING ? value->string.text : otherwise;
 }
 
 int64_t og_json_int(const struct og_json *value, int64_t otherwise)
 {
-	return og_json_kind(value) == OG_JSON_INT ? json_object_get_int64(raw(value)) : otherwise;
+	if (og_json_kind(value) != OG_JSON_INT)
+		return otherwise;
+	if (!value->negative && value->integer > INT64_MAX)
+		return INT64_MAX;
+	return (int64_t)value->integer;
 }
 
 uint64_t og_json_uint(const struct og_json *value, uint64_t otherwise)
 {
-	if (og_json_kind(value) != OG_JSON_INT || json_object_get_int64(raw(value)) < 0)
+	if (og_json_kind(value) != OG_JSON_INT || value->negative)
 		return otherwise;
-	return json_object_get_uint64(raw(value));
+	return value->integer;
 }
 
 bool og_json_bool(const struct og_json *value, bool otherwise)
 {
-	return og_json_kind(value) == OG_JSON_BOOL ? json_object_get_boolean(raw(value))
-						   : otherwise;
+	return og_json_kind(value) == OG_JSON_BOOL ? value->boolean : otherwise;
 }
 
 double og_json_double(const struct og_json *value, double otherwise)
 {
-	enum og_json_kind kind = og_json_kind(value);
-
-	return kind == OG_JSON_DOUBLE || kind == OG_JSON_INT ? json_object_get_double(raw(value))
-							     : otherwise;
+	if (og_json_kind(value) == OG_JSON_DOUBLE)
+		return value->number;
+	if (og_json_kind(value) != OG_JSON_INT)
+		return otherwise;
+	return value->negative ? (double)(int64_t)value->integer : (double)value->integer;
 }
 
 /* Finds a member of @kind: 1, or 0 when there is none, or -EINVAL when it is of another kind. */
@@ -280,7 +255,7 @@ int og_json_opt_string(const struct og_json *object, const char *key, const char
 	int r = opt_member(object, key, OG_JSON_STRING, &value, err);
 
 	if (r > 0)
-		*ret_value = json_object_get_string(raw(value));
+		*ret_value = value->string.text;
 	return r < 0 ? r : 0;
 }
 
@@ -293,10 +268,13 @@ int og_json_opt_int(const struct og_json *object, const char *key, int64_t min, 
 
 	if (r <= 0)
 		return r;
-	number = json_object_get_int64(raw(value));
-	if (number < min || number > max || json_object_get_uint64(raw(value)) > INT64_MAX)
-		return og_fail(err, -ERANGE, "%s is %s, not from %" PRId64 " to %" PRId64, key,
-			       json_object_to_json_string(raw(value)), min, max);
+	number = (int64_t)value->integer;
+	if (!value->negative && value->integer > INT64_MAX)
+		return og_fail(err, -ERANGE, "%s is %" PRIu64 ", not from %" PRId64 " to %" PRId64,
+			       key, value->integer, min, max);
+	if (number < min || number > max)
+		return og_fail(err, -ERANGE, "%s is %" PRId64 ", not from %" PRId64 " to %" PRId64,
+			       key, number, min, max);
 	*ret_value = number;
 	return 0;
 }
@@ -308,7 +286,7 @@ int og_json_opt_bool(const struct og_json *object, const char *key, bool *ret_va
 	int r = opt_member(object, key, OG_JSON_BOOL, &value, err);
 
 	if (r > 0)
-		*ret_value = json_object_get_boolean(raw(value));
+		*ret_value = value->boolean;
 	return r < 0 ? r : 0;
 }
 
@@ -328,53 +306,106 @@ int og_json_opt_array(const struct og_json *object, const char *key, struct og_j
 	return r < 0 ? r : 0;
 }
 
+/* ---- building ---- */
+
+static void *must(void *memory)
+{
+	if (memory == NULL)
+		abort();
+	return memory;
+}
+
 struct og_json *og_json_new_object(void)
 {
-	return must(json_object_new_object());
+	return must(og_json_alloc(OG_JSON_OBJECT));
 }
 
 struct og_json *og_json_new_array(void)
 {
-	return must(json_object_new_array());
+	return must(og_json_alloc(OG_JSON_ARRAY));
 }
 
 struct og_json *og_json_new_string(const char *text)
 {
-	return text == NULL ? NULL : must(json_object_new_string(text));
+	struct og_json *value = NULL;
+	char *copy = NULL;
+
+	if (text == NULL)
+		return NULL;
+	value = must(og_json_alloc_string(strlen(text), &copy));
+	strcpy(copy, text);
+	return value;
 }
 
-struct og_json *og_json_new_int(int64_t value)
+struct og_json *og_json_new_int(int64_t number)
 {
-	return must(json_object_new_int64(value));
+	struct og_json *value = must(og_json_alloc(OG_JSON_INT));
+
+	value->integer = (uint64_t)number;
+	value->negative = number < 0;
+	return value;
 }
 
-struct og_json *og_json_new_uint(uint64_t value)
+struct og_json *og_json_new_uint(uint64_t number)
 {
-	return must(json_object_new_uint64(value));
+	struct og_json *value = must(og_json_alloc(OG_JSON_INT));
+
+	value->integer = number;
+	return value;
 }
 
-struct og_json *og_json_new_double(double value)
+struct og_json *og_json_new_double(double number)
 {
-	return must(json_object_new_double(value));
+	struct og_json *value = must(og_json_alloc(OG_JSON_DOUBLE));
+
+	value->number = number;
+	return value;
 }
 
-struct og_json *og_json_new_bool(bool value)
+struct og_json *og_json_new_bool(bool boolean)
 {
-	return must(json_object_new_boolean(value));
+	struct og_json *value = must(og_json_alloc(OG_JSON_BOOL));
+
+	value->boolean = boolean;
+	return value;
 }
 
 struct og_json *og_json_copy(const struct og_json *value)
 {
-	struct json_object *copy = NULL;
+	struct og_json_member member = {};
+	struct og_json *copy;
 
-	if (value != NULL && json_object_deep_copy(raw(value), &copy, NULL) < 0)
-		abort();
-	return cooked(copy);
+	if (value == NULL)
+		return NULL;
+	if (value->kind == OG_JSON_STRING)
+		return og_json_new_string(value->string.text);
+	copy = must(og_json_alloc(value->kind));
+	if (value->kind == OG_JSON_ARRAY) {
+		for (size_t i = 0; i < value->array.count; i++)
+			og_json_push(copy, og_json_copy(value->array.items[i]));
+	} else if (value->kind == OG_JSON_OBJECT) {
+		while (og_json_next(value, &member))
+			og_json_set(copy, member.key, og_json_copy(member.value));
+	} else {
+		*copy = *value;
+	}
+	return copy;
 }
 
 void og_json_set(struct og_json *object, const char *key, struct og_json *value)
 {
-	if (json_object_object_add(raw(object), key, raw(value)) < 0)
+	struct og_json_entry *entry = og_json_entry_find(object, key);
+	char *copy = NULL;
+
+	if (entry != NULL) {
+		og_json_free(entry->value);
+		entry->value = value;
+		return;
+	}
+	entry = must(og_json_entry_new(strlen(key), &copy));
+	strcpy(copy, key);
+	entry->value = value;
+	if (og_json_entry_add(object, entry) < 0)
 		abort();
 }
 
@@ -395,31 +426,28 @@ void og_json_set_bool(struct og_json *object, const char *key, bool value)
 
 void og_json_push(struct og_json *array, struct og_json *value)
 {
-	if (json_object_array_add(raw(array), raw(value)) < 0)
+	if (og_json_append(array, value) < 0)
 		abort();
 }
 
 void og_json_unset(struct og_json *object, const char *key)
 {
-	json_object_object_del(raw(object), key);
-}
+	struct og_json_entry *before = NULL;
+	struct og_json_entry *entry = og_json_entry_find(object, key);
 
-static char *write_with(const struct og_json *value, int flags)
-{
-	char *text = strdup(json_object_to_json_string_ext(raw(value), flags));
-
-	if (text == NULL)
-		abort();
-	return text;
-}
-
-char *og_json_write(const struct og_json *value)
-{
-	return write_with(value, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
-}
-
-char *og_json_write_pretty(const struct og_json *value)
-{
-	return write_with(value, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
-					 JSON_C_TO_STRING_NOSLASHESCAPE);
+	if (entry == NULL)
+		return;
+	for (struct og_json_entry *at = object->object.first; at != entry; at = at->next)
+		before = at;
+	if (before != NULL)
+		before->next = entry->next;
+	else
+		object->object.first = entry->next;
+	if (object->object.last == entry)
+		object->object.last = before;
+	object->object.count--;
+	if (object->object.index != NULL)
+		(void)tdelete(entry, &object->object.index, compare);
+	og_json_free(entry->value);
+	free(entry);
 }

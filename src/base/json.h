@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * JSON (RFC 8259), strictly: what two readers could understand in two ways is refused. That is
- * equal keys in one object, integers that do not fit 64 bits, invalid UTF-8, NUL in strings,
- * comments, trailing text and deep nesting. A thin face over json-c, and its only user.
+ * equal keys in one object, integers that do not fit 64 bits, invalid UTF-8, half surrogate pairs,
+ * NUL in strings, comments, trailing text and deep nesting.
  *
  * The tree is owned by its root: members and elements are borrowed, valid while the root lives.
  */

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "base/json_place.h"
-
-#include <json-c/json.h>
+/* Where in a text something is, for errors. */
 #include <stdio.h>
 #include <string.h>
 
@@ -12,18 +10,15 @@
 /* An object or array that the walk is in. */
 struct level {
 	bool array;
-	size_t index;		  /* of the element */
-	const char *key;	  /* of the member, as it is spelled; NULL: before it */
-	size_t key_len;		  /* bytes */
-	struct json_object *seen; /* keys; NULL: nobody asks */
+	size_t index;	 /* of the element */
+	const char *key; /* of the member, as it is spelled; NULL: before it */
+	size_t key_len;	 /* bytes */
 };
 
 struct walk {
 	const char *end;
 	struct level levels[OG_JSON_DEPTH_MAX + 1];
 	size_t depth;
-	struct json_tokener *tokener; /* NULL: keys are not compared */
-	bool twin;
 };
 
 static void write_path(const struct walk *walk, char *path, size_t size)
@@ -73,38 +68,12 @@ static bool is_key(const struct walk *walk, const char *quote)
 	return at < walk->end && *at == ':';
 }
 
-/* Keys are compared as the parser reads them: "a" and "\u0061" are the same. */
-static bool seen_before(struct walk *walk, struct level *level)
-{
-	struct json_object *key;
-	const char *text;
-	bool seen;
-
-	json_tokener_reset(walk->tokener);
-	key = json_tokener_parse_ex(walk->tokener, level->key - 1, (int)level->key_len + 2);
-	text = json_object_get_string(key);
-	seen = text != NULL && json_object_object_get_ex(level->seen, text, NULL);
-	if (text != NULL && !seen)
-		(void)json_object_object_add(level->seen, text, NULL);
-	json_object_put(key);
-	return seen;
-}
-
 static bool enter(struct walk *walk, bool array)
 {
 	if (walk->depth == sizeof(walk->levels) / sizeof(walk->levels[0]))
 		return false;
-	walk->levels[walk->depth++] = (struct level){
-		.array = array,
-		.seen = walk->tokener != NULL && !array ? json_object_new_object() : NULL,
-	};
+	walk->levels[walk->depth++] = (struct level){ .array = array };
 	return true;
-}
-
-static void leave(struct walk *walk)
-{
-	if (walk->depth > 0)
-		json_object_put(walk->levels[--walk->depth].seen);
 }
 
 /* Steps over the string behind @at; a key becomes the level's. Returns its closing quote. */
@@ -117,15 +86,14 @@ static const char *take_string(struct walk *walk, const char *at)
 
 		level->key = at;
 		level->key_len = (size_t)(quote - at);
-		walk->twin = level->seen != NULL && seen_before(walk, level);
 	}
 	return quote;
 }
 
-/* Walks until @walk->end, a twin, or nesting that no parser would have accepted. */
+/* Walks until @walk->end, or nesting that no parser would have accepted. */
 static void walk_text(struct walk *walk, const char *buf)
 {
-	for (const char *at = buf; at < walk->end && !walk->twin; at++) {
+	for (const char *at = buf; at < walk->end; at++) {
 		struct level *level = walk->depth > 0 ? &walk->levels[walk->depth - 1] : NULL;
 
 		if (*at == '"') {
@@ -136,26 +104,13 @@ static void walk_text(struct walk *walk, const char *buf)
 			if (!enter(walk, *at == '['))
 				return;
 		} else if (*at == '}' || *at == ']') {
-			leave(walk);
+			walk->depth -= walk->depth > 0 ? 1 : 0;
 		} else if (*at == ',' && level != NULL) {
 			level->index++;
 			level->key = NULL;
 			level->key_len = 0;
 		}
 	}
-}
-
-bool og_json_find_twin(const char *buf, size_t len, char *path, size_t size)
-{
-	struct walk walk = { .end = buf + len, .tokener = json_tokener_new() };
-
-	walk_text(&walk, buf);
-	write_path(&walk, path, size);
-	while (walk.depth > 0)
-		leave(&walk);
-	if (walk.tokener != NULL)
-		json_tokener_free(walk.tokener);
-	return walk.twin;
 }
 
 void og_json_place(const char *buf, size_t offset, char *path, size_t size)

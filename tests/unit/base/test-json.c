@@ -2,6 +2,7 @@
 #include "base/json.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/test.h"
@@ -84,6 +85,93 @@ TEST(integers_that_would_be_clamped_are_refused)
 	CHECK_OK(parse("[18446744073709551615,-9223372036854775808,1.5e300]", NULL));
 }
 
+TEST(strings_are_read_and_written_as_they_are_meant)
+{
+	static const char text[] =
+		"[\"\\u00e9\\ud83d\\ude00\\/\\b\\f\\n\\r\\t\\\\\\\"\",\"\\u001f\xc3\xa9\"]";
+	og_cleanup(og_json_freep) struct og_json *root = NULL;
+	og_auto_free char *again = NULL;
+
+	CHECK_OK(og_json_parse(text, strlen(text), &root, NULL));
+	CHECK(og_streq(og_json_string(og_json_at(root, 0), ""),
+		       "\xc3\xa9\xf0\x9f\x98\x80/\b\f\n\r\t\\\""));
+	again = og_json_write(root);
+	CHECK(og_streq(again, "[\"\xc3\xa9\xf0\x9f\x98\x80/\\b\\f\\n\\r\\t\\\\\\\"\","
+			      "\"\\u001f\xc3\xa9\"]"));
+}
+
+TEST(what_is_no_text_is_refused)
+{
+	static const char *const strings[] = {
+		"\xc0\xaf",
+		"\xe0\x80\xaf",
+		"\xed\xa0\x80",
+		"\xf4\x90\x80\x80",
+		"\xf8\x88\x80\x80\x80",
+		"\xe2\x82",
+		"\x80",
+		"\xf0\x9f\x98",
+		"\\ud83d",
+		"\\ude00",
+		"\\ud83d\\u0041",
+		"\\u12g4",
+		"\\x41",
+		"\n",
+		"\\u00",
+	};
+
+	for (size_t i = 0; i < sizeof(strings) / sizeof(strings[0]); i++) {
+		og_auto_free char *text = og_strdupf("[\"%s\"]", strings[i]);
+
+		CHECK_EQ(parse(text, NULL), -EINVAL);
+	}
+}
+
+TEST(numbers_are_what_the_grammar_says)
+{
+	static const char *const bad[] = { "01",  "-",	 "+1",	     "1.",  ".5",   "1e", "1e+",
+					   "0x1", "-01", "Infinity", "NaN", "1.e1", "--1" };
+	og_cleanup(og_json_freep) struct og_json *root = NULL;
+	const char *text = "[-0,0.5,1e2,-1.5E-2,4.0,18446744073709551615,5e-324]";
+	og_auto_free char *again = NULL;
+
+	CHECK_OK(og_json_parse(text, strlen(text), &root, NULL));
+	CHECK_EQ(og_json_kind(og_json_at(root, 4)), OG_JSON_DOUBLE);
+	CHECK(og_json_uint(og_json_at(root, 5), 0) == UINT64_MAX);
+	again = og_json_write(root);
+	CHECK(og_streq(again, "[0,0.5,100.0,-0.014999999999999999,4.0,18446744073709551615,"
+			      "4.9406564584124654e-324]"));
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		og_auto_free char *wrong = og_strdupf("[%s]", bad[i]);
+
+		CHECK_EQ(parse(wrong, NULL), -EINVAL);
+	}
+	CHECK_EQ(parse("[1e999]", NULL), -ERANGE);
+}
+
+TEST(a_large_object_is_searched_and_changed_like_a_small_one)
+{
+	og_cleanup(og_json_freep) struct og_json *object = og_json_new_object();
+	og_cleanup(og_json_freep) struct og_json *copy = NULL;
+	struct og_json_member member = {};
+	char key[16];
+
+	for (int64_t i = 0; i < 1000; i++) {
+		(void)snprintf(key, sizeof(key), "k%d", (int)i);
+		og_json_set_int(object, key, -1);
+		og_json_set_int(object, key, i);
+	}
+	og_json_unset(object, "k0");
+	og_json_unset(object, "k999");
+	og_json_unset(object, "k500");
+	og_json_unset(object, "none");
+	copy = og_json_copy(object);
+	CHECK_EQ(og_json_count(copy), 997);
+	CHECK(og_json_get(copy, "k500") == NULL);
+	CHECK_EQ(og_json_int(og_json_get(copy, "k501"), 0), 501);
+	CHECK(og_json_next(copy, &member) && og_streq(member.key, "k1"));
+}
+
 TEST(what_is_no_json_is_refused)
 {
 	CHECK_EQ(parse("", NULL), -EINVAL);
@@ -124,5 +212,8 @@ TEST_MAIN(TEST_ENTRY(what_was_written_can_be_read),
 	  TEST_ENTRY(what_is_ambiguous_is_named_by_its_path),
 	  TEST_ENTRY(a_place_is_found_in_any_text),
 	  TEST_ENTRY(integers_that_would_be_clamped_are_refused),
+	  TEST_ENTRY(strings_are_read_and_written_as_they_are_meant),
+	  TEST_ENTRY(what_is_no_text_is_refused), TEST_ENTRY(numbers_are_what_the_grammar_says),
+	  TEST_ENTRY(a_large_object_is_searched_and_changed_like_a_small_one),
 	  TEST_ENTRY(what_is_no_json_is_refused), TEST_ENTRY(deep_nesting_is_refused),
 	  TEST_ENTRY(a_member_of_another_kind_is_named))
