@@ -110,4 +110,6 @@ const struct og_isolation og_isolation_container = {
 	.pids = container_pids,
 	.stats = container_stats,
 	.oom = container_oom,
+	.checkpoint = og_container_checkpoint,
+	.restore = og_container_restore,
 };

@@ -28,6 +28,12 @@ struct og_args {
 	const char *process, *cwd, *user, *cgroup;
 	struct og_args_list env, additional_gids, caps;
 	bool tty, no_new_privs, ignore_paused;
+	/* checkpoint, restore */
+	const char *criu, *image_path, *work_path, *parent_path, *manage_cgroups_mode, *lsm_profile,
+		*lsm_mount_context;
+	bool leave_running, pre_dump, tcp_established, tcp_skip_in_flight, tcp_close, ext_unix_sk,
+		shell_job, file_locks, link_remap, auto_dedup;
+	struct og_args_list empty_ns;
 	/* kill, delete, list */
 	bool all, force, quiet;
 	const char *format;

@@ -166,11 +166,12 @@ static int run_state_hooks(struct og_workload *workload, const char *kind,
 			    : og_hooks_run(kind, hooks, text, err);
 }
 
-static int after_start(struct og_workload *workload, const struct og_isolation *isolation,
-		       struct og_err *err)
+int og_workload_poststart(struct og_workload *workload, const struct og_isolation *isolation,
+			  struct og_err *err)
 {
 	int r = run_state_hooks(workload, "poststart", &workload->config->hooks.poststart,
 				OG_STATUS_RUNNING, err);
+
 	if (r < 0) /* runtime.md, Lifecycle: the workload is stopped then */
 		(void)isolation->kill(workload, SIGKILL, false, NULL);
 	return r;
@@ -183,7 +184,7 @@ int og_workload_start(struct og_workload *workload, const struct og_isolation *i
 
 	if (r < 0)
 		return og_fail_in(err, r, "start '%s'", workload->id);
-	return after_start(workload, isolation, err);
+	return og_workload_poststart(workload, isolation, err);
 }
 
 int og_command_start(const struct og_context *context, struct og_err *err)
@@ -257,7 +258,7 @@ int og_command_run(const struct og_context *context, struct og_err *err)
 		   err);
 	if (r < 0)
 		return r;
-	r = started ? after_start(workload, isolation, err)
+	r = started ? og_workload_poststart(workload, isolation, err)
 		    : og_workload_start(workload, isolation, err);
 	if (r < 0) {
 		(void)og_workload_delete(context, workload, isolation, NULL);

@@ -75,6 +75,19 @@ struct og_exec_options {
 
 struct og_oom_watch; /* runtime/cgroup_events.h */
 
+/* Of checkpoint and restore; paths are the caller's and of the host. */
+struct og_criu_options {
+	const char *criu;	 /* the program; NULL: criu in PATH */
+	const char *image_path;	 /* folder of the files; is there */
+	const char *work_path;	 /* folder of CRIU's log; NULL: the files' (restore: the state's) */
+	const char *parent_path; /* of the pre-dump before it, relative to image_path, or NULL */
+	const char *manage_cgroups; /* as CRIU has it; NULL: our groups, made anew */
+	const char *lsm_profile, *lsm_mount_context;
+	bool leave_running, pre_dump;
+	bool tcp_established, tcp_skip_in_flight, tcp_close;
+	bool ext_unix_sk, shell_job, file_locks, link_remap, auto_dedup, empty_network;
+};
+
 struct og_isolation {
 	const char *name; /* of --isolation: "container", "vm" */
 
@@ -122,6 +135,17 @@ struct og_isolation {
 	/* Every process in it, as this process's PID namespace numbers them; the caller's to free. */
 	int (*pids)(struct og_workload *workload, pid_t **ret_pids, size_t *ret_count,
 		    struct og_err *err);
+
+	/*
+	 * Writes a running or paused workload to files, as @options say, and ends it unless
+	 * @leave_running or @pre_dump.
+	 */
+	int (*checkpoint)(struct og_workload *workload, const struct og_criu_options *options,
+			  struct og_err *err);
+
+	/* As create, and it runs: its processes are those of the files. */
+	int (*restore)(struct og_workload *workload, const struct og_criu_options *options,
+		       struct og_err *err);
 
 	/* What it uses, in the shape of runc's `events --stats` ("data"); the caller's. */
 	int (*stats)(struct og_workload *workload, struct og_json **ret_stats, struct og_err *err);
