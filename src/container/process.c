@@ -20,6 +20,7 @@
 #include "base/text.h"
 #include "base/weak.h"
 #include "container/caps.h"
+#include "container/landlock.h"
 #include "container/schedule.h"
 #include "format/oci_names.h"
 
@@ -226,10 +227,10 @@ static int find_program(const struct og_oci_process *process, char **ret_path, s
 				name);
 }
 
-/* Without no_new_privs, installing a filter takes CAP_SYS_ADMIN; execve() takes that away. */
-static uint64_t needed_until_exec(const struct og_process_setup *setup)
+/* Without no_new_privs, a filter or Landlock takes CAP_SYS_ADMIN; execve() takes that away. */
+static uint64_t needed_until_exec(const struct og_process_setup *setup, int landlock_fd)
 {
-	if (setup->seccomp == NULL || setup->process->no_new_privileges)
+	if ((setup->seccomp == NULL && landlock_fd < 0) || setup->process->no_new_privileges)
 		return 0;
 	return UINT64_C(1) << CAP_SYS_ADMIN;
 }
@@ -249,6 +250,8 @@ int og_process_become(const struct og_process_setup *setup, struct og_program *r
 		r = set_rlimits(process, err);
 	if (r == 0)
 		r = og_schedule_apply(process, &setup->config->linux_, err);
+	if (r == 0)
+		r = og_landlock_prepare(setup->config, &ret_program->landlock_fd, err);
 	if (r < 0)
 		return r;
 	cwd = enter_cwd(setup, err);
@@ -260,7 +263,7 @@ int og_process_become(const struct og_process_setup *setup, struct og_program *r
 	if (r == 0)
 		r = make_env(process, ret_program, err);
 	if (r == 0)
-		r = og_caps_apply(&caps, needed_until_exec(setup), err);
+		r = og_caps_apply(&caps, needed_until_exec(setup, ret_program->landlock_fd), err);
 	if (r == 0 && process->no_new_privileges && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		r = og_fail(err, -errno, "process.noNewPrivileges");
 	if (r == 0)
@@ -274,9 +277,10 @@ int og_process_become(const struct og_process_setup *setup, struct og_program *r
 int og_process_exec(const struct og_process_setup *setup, const struct og_program *program,
 		    struct og_err *err)
 {
-	int r = setup->seccomp != NULL && !og_weak("A23") ? og_seccomp_install(setup->seccomp, err)
-							  : 0;
+	int r = program->landlock_fd >= 0 ? og_landlock_enforce(program->landlock_fd, err) : 0;
 
+	if (r == 0 && setup->seccomp != NULL && !og_weak("A23"))
+		r = og_seccomp_install(setup->seccomp, err);
 	if (r < 0)
 		return r;
 	(void)execve(program->path, (char *const *)(uintptr_t)setup->process->args.items,

@@ -23,6 +23,7 @@ struct og_program {
 	char *path;	  /* owned */
 	const char **env; /* owned; its strings are not, but HOME */
 	char *home;	  /* owned */
+	int landlock_fd;  /* -EBADF: none. Stays open: execve() closes it. */
 };
 
 /* In the workload's root already. Ends with the process's own user and no capability too many. */

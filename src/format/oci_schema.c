@@ -26,6 +26,7 @@ struct place {
 
 struct reader {
 	struct og_schema_memory *memory;
+	bool strict;
 	struct og_err *err;
 };
 
@@ -386,15 +387,43 @@ static int read_member(struct reader *reader, const struct og_schema *row,
 	return 0;
 }
 
+/* The place of whoever is directly in the document does not begin with it. */
+static const struct place *above(const struct place *place)
+{
+	return place->name == NULL && place->up == NULL ? NULL : place;
+}
+
+static int refuse_others(struct reader *reader, const struct og_schema *rows,
+			 const struct og_json *object, const struct place *place)
+{
+	struct og_json_member member = {};
+
+	while (og_json_next(object, &member)) {
+		struct place at = { .up = above(place), .name = member.key };
+		const struct og_schema *row = rows;
+
+		while (row->kind != OG_SCHEMA_END && strcmp(row->name, member.key) != 0)
+			row++;
+		if (row->kind == OG_SCHEMA_END)
+			return fail(reader, &at, -EINVAL, "is not known");
+	}
+	return 0;
+}
+
 static int read_rows(struct reader *reader, const struct og_schema *rows,
 		     const struct og_json *object, const struct place *place, char *target)
 {
 	if (og_json_kind(object) != OG_JSON_OBJECT)
 		return fail(reader, place, -EINVAL, "is not an object");
+	if (reader->strict) {
+		int r = refuse_others(reader, rows, object, place);
+
+		if (r < 0)
+			return r;
+	}
 
 	for (const struct og_schema *row = rows; row->kind != OG_SCHEMA_END; row++) {
-		struct place at = { .up = place->name == NULL && place->up == NULL ? NULL : place,
-				    .name = row->name };
+		struct place at = { .up = above(place), .name = row->name };
 		const struct og_json *value = og_json_get(object, row->name);
 		int r;
 
@@ -409,13 +438,29 @@ static int read_rows(struct reader *reader, const struct og_schema *rows,
 	return 0;
 }
 
+static int read_document(struct reader *reader, const struct og_schema *rows,
+			 const struct og_json *object, const char *prefix, void *target)
+{
+	struct place place = { .name = prefix[0] != '\0' ? prefix : NULL };
+
+	if (prefix[0] == '\0' && og_json_kind(object) != OG_JSON_OBJECT)
+		return og_fail(reader->err, -EINVAL, "the document is not an object");
+	return read_rows(reader, rows, object, &place, target);
+}
+
 int og_schema_read(const struct og_schema *rows, const struct og_json *object, const char *prefix,
 		   void *target, struct og_schema_memory *memory, struct og_err *err)
 {
 	struct reader reader = { .memory = memory, .err = err };
-	struct place place = { .name = prefix[0] != '\0' ? prefix : NULL };
 
-	if (prefix[0] == '\0' && og_json_kind(object) != OG_JSON_OBJECT)
-		return og_fail(err, -EINVAL, "the document is not an object");
-	return read_rows(&reader, rows, object, &place, target);
+	return read_document(&reader, rows, object, prefix, target);
+}
+
+int og_schema_read_strictly(const struct og_schema *rows, const struct og_json *object,
+			    const char *prefix, void *target, struct og_schema_memory *memory,
+			    struct og_err *err)
+{
+	struct reader reader = { .memory = memory, .strict = true, .err = err };
+
+	return read_document(&reader, rows, object, prefix, target);
 }

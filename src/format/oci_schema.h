@@ -59,6 +59,14 @@ struct og_schema_memory {
 
 void og_schema_memory_done(struct og_schema_memory *memory);
 
-/* Fills the zeroed struct at @target. @prefix names the object in errors ("process", ""). */
+/*
+ * Fills the zeroed struct at @target. @prefix names the object in errors ("process", ""). Members
+ * that the tables do not have are passed over.
+ */
 int og_schema_read(const struct og_schema *rows, const struct og_json *object, const char *prefix,
 		   void *target, struct og_schema_memory *memory, struct og_err *err);
+
+/* Likewise, but a member that the tables do not have is refused. */
+int og_schema_read_strictly(const struct og_schema *rows, const struct og_json *object,
+			    const char *prefix, void *target, struct og_schema_memory *memory,
+			    struct og_err *err);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "format/landlock.h"
 #include "format/oci_names.h"
 
 #define RLIMITS_MAX 16
@@ -72,6 +73,48 @@ static bool is_bind(const struct og_oci_mount *mount)
 	return false;
 }
 
+/* The host's kernel does not run the processes: what asks it for something about them. */
+struct unable {
+	bool asked;
+	const char *field;
+};
+
+static int refuse(const struct unable *fields, size_t count, struct og_err *err)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (fields[i].asked)
+			return og_fail(
+				err, -EOPNOTSUPP,
+				"%s: isolation vm cannot do that; leave it out, or use isolation container",
+				fields[i].field);
+	}
+	return 0;
+}
+
+static int check_process(const struct og_oci_process *process, struct og_err *err)
+{
+	const struct og_oci_exec_affinity *affinity = &process->exec_affinity;
+	const struct unable fields[] = {
+		{ process->scheduler.set, "process.scheduler" },
+		{ process->io_priority.set, "process.ioPriority" },
+		{ affinity->initial != NULL || affinity->final != NULL, "process.execCPUAffinity" },
+	};
+
+	return refuse(fields, sizeof(fields) / sizeof(fields[0]), err);
+}
+
+static int check_linux(const struct og_oci_config *config, struct og_err *err)
+{
+	const struct unable fields[] = {
+		{ config->linux_.memory_policy.set, "linux.memoryPolicy" },
+		{ config->linux_.personality.set, "linux.personality" },
+		{ og_oci_annotation(config, OG_LANDLOCK_ANNOTATION) != NULL,
+		  "annotations." OG_LANDLOCK_ANNOTATION },
+	};
+
+	return refuse(fields, sizeof(fields) / sizeof(fields[0]), err);
+}
+
 int og_vm_config_check(const struct og_oci_config *config, struct og_err *err)
 {
 	const struct og_oci_hooks *hooks = &config->hooks;
@@ -94,7 +137,7 @@ int og_vm_config_check(const struct og_oci_config *config, struct og_err *err)
 	if (hooks->create_container.count > 0 || hooks->start_container.count > 0)
 		return og_fail(err, -EOPNOTSUPP,
 			       "hooks createContainer and startContainer cannot run in a VM");
-	return 0;
+	return check_linux(config, err);
 }
 
 static int take_caps(const struct og_oci_strings *names, uint64_t *ret_caps, struct og_err *err)
@@ -242,6 +285,9 @@ static int put(const struct og_vm_start *from, struct parts *parts, struct og_te
 
 	if (process->args.count == 0)
 		return og_fail(err, -EINVAL, "process.args is empty");
+	r = check_process(process, err);
+	if (r < 0)
+		return r;
 	if (process->oom_score_adj.set)
 		start.oom_score = (uint32_t)(process->oom_score_adj.value + 1000);
 	r = take_user(from, parts, &start, err);

@@ -253,7 +253,8 @@ TEST(privileged_lifts_what_docker_lifts)
 
 TEST(an_image_writes_no_annotation)
 {
-	AUTO_MADE made = make("{\"Labels\":{\"org.onggi.vm.disks\":\"[]\"}}");
+	AUTO_MADE made =
+		make("{\"Labels\":{\"org.onggi.vm.disks\":\"[]\",\"org.onggi.landlock\":\"{}\"}}");
 
 	CHECK(at(&made, "annotations", "{}"));
 }
