@@ -17,6 +17,7 @@
 #include "container/schedule.h"
 #include "runtime/gate.h"
 #include "runtime/hooks.h"
+#include "runtime/rootless.h"
 #include "runtime/state.h"
 
 static void launch_done(struct og_launch *launch)
@@ -25,6 +26,9 @@ static void launch_done(struct og_launch *launch)
 	og_mount_plan_free(launch->plan);
 	og_seccomp_free(launch->seccomp);
 	og_cgroup_entry_done(&launch->entry);
+	og_cgroup_free(launch->denied);
+	og_oom_score_done(&launch->oom_score);
+	og_close(launch->hide_fd);
 	og_close(launch->sync.parent_fd);
 	og_close(launch->sync.child_fd);
 	og_close(launch->gate_fd);
@@ -51,8 +55,13 @@ static int make_cgroup(struct og_launch *launch, struct og_err *err)
 	const struct og_oci_linux *lin = &workload->config->linux_;
 	int r = og_cgroup_find(lin->cgroups_path, workload->id, &launch->cgroup, err);
 
+	if (r == 0 && launch->options->lenient_cgroups)
+		r = og_rootless_cgroups(launch->cgroup, lin->cgroups_path, workload->id,
+					&launch->denied, err);
 	if (r < 0)
 		return r;
+	if (launch->denied != NULL)
+		og_rootless_note(launch->denied, &workload->notes);
 	og_json_set(workload->extra, "cgroups", og_cgroup_save(launch->cgroup));
 	r = og_workload_save(workload, err);
 	if (r == 0)
@@ -86,12 +95,25 @@ static int open_console(struct og_launch *launch, int *ret_receive_fd, struct og
 	return 0;
 }
 
+int og_launch_plan(struct og_launch *launch, struct og_err *err)
+{
+	struct og_mount_request request = {
+		.config = launch->workload->config,
+		.bundle = launch->workload->bundle,
+		.cgroup = launch->cgroup,
+		.denied = launch->denied,
+		.user_namespace = launch->user_namespace,
+		.user_fd = launch->namespaces.join_fds[OG_OCI_NS_USER],
+		.notes = &launch->workload->notes,
+	};
+
+	return og_mount_plan_new(&request, &launch->plan, err);
+}
+
 static int prepare(struct og_launch *launch, int *ret_receive_fd, struct og_err *err)
 {
 	struct og_workload *workload = launch->workload;
-	struct og_mount_request request = { .config = workload->config,
-					    .bundle = workload->bundle,
-					    .user_fd = -EBADF };
+	struct og_namespaces *namespaces = &launch->namespaces;
 	const struct og_oci_seccomp *seccomp = &workload->config->linux_.seccomp;
 	int r = og_namespaces_open(workload->config, &launch->namespaces, err);
 
@@ -105,9 +127,10 @@ static int prepare(struct og_launch *launch, int *ret_receive_fd, struct og_err 
 		r = make_cgroup(launch, err);
 	if (r < 0)
 		return r;
-	request.cgroup = launch->cgroup;
-	request.user_namespace = launch->namespaces.new_user;
-	r = og_mount_plan_new(&request, &launch->plan, err);
+	launch->user_namespace = namespaces->new_user || namespaces->joins_user ||
+				 launch->options->in_user_namespace;
+	if (!namespaces->ordinary)
+		r = og_launch_plan(launch, err);
 	if (r == 0)
 		r = og_sync_open(&launch->sync, err);
 	if (r < 0)
@@ -117,7 +140,7 @@ static int prepare(struct og_launch *launch, int *ret_receive_fd, struct og_err 
 		if (launch->gate_fd < 0)
 			return launch->gate_fd;
 	}
-	return og_namespaces_before(&launch->namespaces, workload->config, err);
+	return og_namespaces_before(namespaces, workload->config, err);
 }
 
 static int run_runtime_hooks(const struct og_launch *launch, struct og_err *err)
@@ -142,23 +165,6 @@ static int run_runtime_hooks(const struct og_launch *launch, struct og_err *err)
 	return r < 0 ? r : og_sync_send(launch->sync.parent_fd, OG_SYNC_GO, err);
 }
 
-int og_oom_score_set(pid_t pid, const struct og_oci_process *process, struct og_err *err)
-{
-	char path[48];
-	char text[16];
-	int r;
-
-	if (!process->oom_score_adj.set)
-		return 0;
-	(void)snprintf(path, sizeof(path), "/proc/%d/oom_score_adj", (int)pid);
-	(void)snprintf(text, sizeof(text), "%d", (int)process->oom_score_adj.value);
-	r = og_write_file(AT_FDCWD, path, text, NULL);
-	return r < 0 ? og_fail(err, r,
-			       "process.oomScoreAdj %s (below our own it needs CAP_SYS_RESOURCE)",
-			       text)
-		     : 0;
-}
-
 /* The runtime's side of what launch.h draws. */
 static int attend(struct og_launch *launch, struct og_err *err)
 {
@@ -176,14 +182,14 @@ static int attend(struct og_launch *launch, struct og_err *err)
 	}
 	if (r == 0)
 		r = og_workload_save(workload, err);
-	if (r == 0)
+	if (r == 0 && !launch->namespaces.ordinary)
 		r = og_oom_score_set(workload->pid, &workload->config->process, err);
 	if (r == 0)
 		r = run_runtime_hooks(launch, err);
 	if (r == 0)
 		r = og_sync_send(sync_fd, OG_SYNC_SAVED, err);
 	if (r == 0)
-		r = og_sync_expect(sync_fd, OG_SYNC_READY, err);
+		r = og_sync_expect_ready(sync_fd, &workload->notes, err);
 	if (r < 0 || launch->options->started == NULL)
 		return r;
 	r = og_sync_closed(sync_fd, err);
@@ -205,12 +211,23 @@ static int better_reason(const struct og_launch *launch, int code, struct og_err
 	return said.code;
 }
 
-static int launch_and_attend(struct og_launch *launch, struct og_err *err)
+/* What keeps users from namespaces is not always said by what fails. */
+static int with_obstacle(const struct og_launch *launch, int code, struct og_err *err)
 {
-	struct og_workload *workload = launch->workload;
+	const char *obstacle =
+		launch->user_namespace && code != 0 &&
+				(launch->namespaces.ordinary || launch->options->in_user_namespace)
+			? og_rootless_obstacle()
+			: "";
+
+	return obstacle[0] != '\0' ? og_fail_in(err, code, "rootless%s", obstacle) : code;
+}
+
+/* Returns the first process, or in it 0. */
+static pid_t clone_first(struct og_launch *launch, struct og_err *err)
+{
 	og_auto_fd cgroup_fd = og_cgroup_v2_fd(launch->cgroup);
 	pid_t pid;
-	int r;
 
 	launch->in_v2 = cgroup_fd >= 0;
 	pid = og_clone(launch->namespaces.clone_flags, cgroup_fd);
@@ -218,10 +235,21 @@ static int launch_and_attend(struct og_launch *launch, struct og_err *err)
 		launch->in_v2 = false;
 		pid = og_clone(launch->namespaces.clone_flags, -1);
 	}
+	return pid < 0 ? og_fail(err, pid, "make the workload's first process and its namespaces")
+		       : pid;
+}
+
+static int launch_and_attend(struct og_launch *launch, struct og_err *err)
+{
+	struct og_workload *workload = launch->workload;
+	int r = og_oom_score_lend(&launch->oom_score, &workload->config->process, err);
+	pid_t pid = r < 0 ? r : clone_first(launch, err);
+
 	if (pid == 0)
 		_exit(og_first_process(launch));
+	og_oom_score_take_back(&launch->oom_score);
 	if (pid < 0)
-		return og_fail(err, pid, "make the workload's first process and its namespaces");
+		return r < 0 ? r : with_obstacle(launch, pid, err);
 	launch->sync.child_fd = og_close(launch->sync.child_fd);
 	launch->gate_fd = og_close(launch->gate_fd);
 	launch->console_fd = og_close(launch->console_fd);
@@ -229,7 +257,7 @@ static int launch_and_attend(struct og_launch *launch, struct og_err *err)
 	workload->pid_start = og_pid_start(pid);
 	r = attend(launch, err);
 	if (r < 0) {
-		r = better_reason(launch, r, err);
+		r = with_obstacle(launch, better_reason(launch, r, err), err);
 		(void)kill(pid, SIGKILL);
 		(void)og_wait_status(pid);
 		workload->pid = 0;
@@ -247,13 +275,15 @@ int og_container_create(struct og_workload *workload, const struct og_create_opt
 		.sync = { -EBADF, -EBADF },
 		.gate_fd = -EBADF,
 		.console_fd = -EBADF,
+		.hide_fd = -EBADF,
 	};
 	og_auto_fd receive_fd = -EBADF;
 	int r;
 
+	og_oom_score_open(&launch.oom_score, &workload->config->process);
 	for (size_t i = 0; i < OG_OCI_NS_COUNT; i++)
 		launch.namespaces.join_fds[i] = -EBADF;
-	r = og_hide(err);
+	r = og_hide(&launch.hide_fd, err);
 	if (r == 0)
 		r = check_config(workload->config, err);
 	if (r == 0)

@@ -119,7 +119,8 @@ static mode_t type_bits(int type)
 }
 
 /* linux.devices. The folders on the way must be plain: a link could lead into a volume. */
-static int make_device(int root_fd, const struct og_oci_device *device, struct og_err *err)
+static int make_device(int root_fd, const struct og_oci_device *device, int tree_fd,
+		       struct og_err *err)
 {
 	og_auto_free char *parent = strdup(device->path);
 	char *cut = parent != NULL ? strrchr(parent, '/') : NULL;
@@ -146,7 +147,8 @@ static int make_device(int root_fd, const struct og_oci_device *device, struct o
 	dir_fd = og_open_plain(root_fd, parent[0] != '\0' ? parent : "/", O_RDONLY | O_DIRECTORY);
 	if (dir_fd < 0)
 		return og_fail(err, dir_fd, "its folder must be an ordinary directory");
-	return make_node(dir_fd, &node, err);
+	return tree_fd >= 0 ? bind_node(dir_fd, node.name, tree_fd, err)
+			    : make_node(dir_fd, &node, err);
 }
 
 int og_devices_make(const struct og_mount_plan *plan, int root_fd, struct og_err *err)
@@ -167,7 +169,9 @@ int og_devices_make(const struct og_mount_plan *plan, int root_fd, struct og_err
 	for (size_t i = 0; r == 0 && i < plan->config->linux_.devices.count; i++) {
 		const struct og_oci_device *device = &plan->config->linux_.devices.items[i];
 
-		r = make_device(root_fd, device, err);
+		r = make_device(root_fd, device,
+				plan->more_device_fds != NULL ? plan->more_device_fds[i] : -EBADF,
+				err);
 		if (r < 0)
 			return og_fail_in(err, r, "linux.devices[%zu] '%s'", i, device->path);
 	}

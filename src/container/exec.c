@@ -4,6 +4,9 @@
  * children alone, and clones one; that child joins the rest at once through a pidfd of the first
  * process. It was never visible inside while it was anything but unreadable (not dumpable, and
  * its memory belongs to the host's user namespace), and every descriptor of ours closes on exec.
+ *
+ * An ordinary user may join that PID namespace only from within the user namespace: the runtime's
+ * child joins everything at once and clones a child in its own place (CLONE_PARENT).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -24,6 +27,7 @@
 #include "container/hide.h"
 #include "container/operations.h"
 #include "container/schedule.h"
+#include "runtime/rootless.h"
 #include "runtime/state.h"
 
 struct joining {
@@ -38,6 +42,9 @@ struct joining {
 	bool in_v2;
 	struct og_sync_pair sync;
 	int console_fd;
+	bool ordinary; /* not root here */
+	int hide_fd;   /* container/hide.h */
+	struct og_oom_score oom_score;
 };
 
 static void joining_done(struct joining *joining)
@@ -46,6 +53,8 @@ static void joining_done(struct joining *joining)
 	og_close(joining->sync.parent_fd);
 	og_close(joining->sync.child_fd);
 	og_close(joining->console_fd);
+	og_close(joining->hide_fd);
+	og_oom_score_done(&joining->oom_score);
 	og_seccomp_free(joining->seccomp);
 	og_cgroup_entry_done(&joining->entry);
 	og_cgroup_free(joining->cgroup);
@@ -88,12 +97,27 @@ static int find_namespaces(struct joining *joining, struct og_err *err)
 	return 0;
 }
 
+/* Goes on as a child of our parent's in the PID namespace. */
+static int take_place(struct joining *joining, struct og_err *err)
+{
+	int fd = joining->sync.child_fd;
+	pid_t pid = og_clone(CLONE_PARENT, -1);
+	int r;
+
+	if (pid < 0)
+		return og_fail(err, pid, "make a process in the workload's pid namespace");
+	if (pid > 0)
+		_exit(og_sync_send_pid(fd, pid, NULL) < 0 ? 1 : 0);
+	r = og_sync_expect(fd, OG_SYNC_GO, err);
+	return r < 0 ? r : og_hide_behind(joining->hide_fd, err);
+}
+
 static int set_up(struct joining *joining, const struct og_process_setup *setup,
 		  struct og_program *program, struct og_err *err)
 {
 	og_auto_fd root_fd = -EBADF;
 	og_auto_fd slave_fd = -EBADF;
-	int flags = joining->flags & ~CLONE_NEWPID;
+	int flags = joining->ordinary ? joining->flags : joining->flags & ~CLONE_NEWPID;
 	int r;
 
 	/* In its groups first: a cgroup namespace shows from where it was entered. */
@@ -107,7 +131,9 @@ static int set_up(struct joining *joining, const struct og_process_setup *setup,
 		return r;
 	if (flags != 0 && setns(joining->pid_fd, flags) < 0)
 		return og_fail(err, -errno, "join the workload's namespaces");
-	if (joining->user)
+	if (joining->ordinary)
+		r = take_place(joining, err);
+	if (r == 0 && joining->user)
 		r = og_namespaces_become_root(err);
 	if (r == 0 && !og_weak("A20") && setsid() < 0)
 		r = og_fail(err, -errno, "begin a session");
@@ -129,7 +155,7 @@ static int joined_process(struct joining *joining)
 		.process = joining->options->process,
 		.seccomp = joining->seccomp,
 		.preserve_fds = joining->options->preserve_fds,
-		.user_namespace = joining->user,
+		.user_namespace = joining->user || og_rootless_inside(),
 	};
 	struct og_program program = {};
 	struct og_err err = {};
@@ -189,29 +215,46 @@ static int prepare(struct joining *joining, int *ret_receive_fd, struct og_err *
 		r = og_cgroup_entry_open(joining->cgroup, &joining->entry, err);
 	if (r == 0)
 		r = og_sync_open(&joining->sync, err);
-	if (r == 0 && (joining->flags & CLONE_NEWPID) != 0 &&
+	if (r == 0 && !joining->ordinary && (joining->flags & CLONE_NEWPID) != 0 &&
 	    setns(joining->pid_fd, CLONE_NEWPID) < 0)
 		r = og_fail(err, -errno, "join the workload's pid namespace");
 	return r;
 }
 
-static int attend(struct joining *joining, pid_t pid, struct og_err *err)
+/* *@pid ends, and is what takes its place from then on. */
+static int attend_place_taking(struct joining *joining, pid_t *pid, struct og_err *err)
 {
-	int r = og_oom_score_set(pid, joining->options->process, err);
+	pid_t next = 0;
+	int r = og_sync_expect_pid(joining->sync.parent_fd, &next, err);
+
+	if (r < 0)
+		return r;
+	(void)og_wait_status(*pid);
+	*pid = next;
+	return og_sync_send(joining->sync.parent_fd, OG_SYNC_GO, err);
+}
+
+static int attend(struct joining *joining, pid_t *pid, struct og_err *err)
+{
+	int r = joining->ordinary ? 0 : og_oom_score_set(*pid, joining->options->process, err);
 
 	if (joining->user)
-		og_rlimits_raise(pid, joining->options->process);
+		og_rlimits_raise(*pid, joining->options->process);
 	if (r == 0)
 		r = og_sync_send(joining->sync.parent_fd, OG_SYNC_GO, err);
+	if (r == 0 && joining->ordinary)
+		r = attend_place_taking(joining, pid, err);
 	return r < 0 ? r : og_sync_closed(joining->sync.parent_fd, err);
 }
 
 static int launch(struct joining *joining, pid_t *ret_pid, struct og_err *err)
 {
 	og_auto_fd cgroup_fd = og_cgroup_v2_fd(joining->cgroup);
+	int r = og_oom_score_lend(&joining->oom_score, joining->options->process, err);
 	pid_t pid;
-	int r;
 
+	if (r < 0)
+		return r;
 	joining->in_v2 = cgroup_fd >= 0;
 	pid = og_clone(0, cgroup_fd);
 	if (pid < 0 && cgroup_fd >= 0) {
@@ -220,11 +263,12 @@ static int launch(struct joining *joining, pid_t *ret_pid, struct og_err *err)
 	}
 	if (pid == 0)
 		_exit(joined_process(joining));
+	og_oom_score_take_back(&joining->oom_score);
 	if (pid < 0)
 		return og_fail(err, pid, "make a process");
 	joining->sync.child_fd = og_close(joining->sync.child_fd);
 	joining->console_fd = og_close(joining->console_fd);
-	r = attend(joining, pid, err);
+	r = attend(joining, &pid, err);
 	if (r < 0) {
 		(void)kill(pid, SIGKILL);
 		(void)og_wait_status(pid);
@@ -244,13 +288,16 @@ int og_container_exec(struct og_workload *workload, const struct og_exec_options
 		.entry = { .v2_fd = -EBADF },
 		.sync = { -EBADF, -EBADF },
 		.console_fd = -EBADF,
+		.ordinary = geteuid() != 0,
+		.hide_fd = -EBADF,
 	};
 	og_auto_fd receive_fd = -EBADF;
 	int r;
 
 	if (options->cgroup != NULL)
 		return og_fail(err, -ENOTSUP, "exec --cgroup is not supported yet");
-	r = og_hide(err);
+	og_oom_score_open(&joining.oom_score, options->process);
+	r = og_hide(&joining.hide_fd, err);
 	if (r == 0)
 		r = prepare(&joining, &receive_fd, err);
 	if (r == 0) /* the child's, too, until it is in its groups */

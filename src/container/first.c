@@ -12,6 +12,7 @@
 
 #include "base/weak.h"
 #include "container/console.h"
+#include "container/hide.h"
 #include "container/launch.h"
 #include "runtime/gate.h"
 #include "runtime/hooks.h"
@@ -21,7 +22,7 @@ pid_t og_clone(uint64_t flags, int cgroup_fd)
 {
 	struct clone_args args = {
 		.flags = flags,
-		.exit_signal = SIGCHLD,
+		.exit_signal = (flags & CLONE_PARENT) != 0 ? 0 : SIGCHLD, /* then as ours */
 	};
 	long pid;
 
@@ -71,16 +72,39 @@ static int leave_keyring(const struct og_launch *launch, struct og_err *err)
 
 static int enter_namespaces(struct og_launch *launch, struct og_err *err)
 {
-	int r = og_namespaces_join(&launch->namespaces, err);
+	const struct og_namespaces *namespaces = &launch->namespaces;
+	int r = og_namespaces_join(namespaces, err);
 
-	if (r == 0 && launch->namespaces.new_user) {
+	if (r == 0 && namespaces->new_user) {
 		r = og_sync_send(launch->sync.child_fd, OG_SYNC_MAP, err);
 		if (r == 0)
 			r = og_sync_expect(launch->sync.child_fd, OG_SYNC_GO, err);
-		if (r == 0)
-			r = og_namespaces_become_root(err);
 	}
+	if (r == 0 && namespaces->ordinary && namespaces->new_time)
+		r = og_namespaces_new_time(&launch->workload->config->linux_, err);
+	if (r == 0 && (namespaces->new_user || namespaces->joins_user))
+		r = og_namespaces_become_root(err);
 	return r;
+}
+
+/*
+ * The files in /proc of a process that hides are root's. An ordinary user's shows itself until it is
+ * mapped: to the processes of that user outside, who owns the namespace anyway.
+ */
+static int show_and_enter(struct og_launch *launch, struct og_err *err)
+{
+	int r = 0;
+
+	if (!launch->namespaces.ordinary)
+		return enter_namespaces(launch, err);
+	if (prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) < 0)
+		return og_fail(err, -errno, "show itself");
+	r = enter_namespaces(launch, err);
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 && r == 0)
+		r = og_fail(err, -errno, "hide from debuggers");
+	if (r == 0)
+		r = og_hide_behind(launch->hide_fd, err);
+	return r < 0 ? r : og_launch_plan(launch, err);
 }
 
 static int make_terminal(struct og_launch *launch, int root_fd, int *ret_slave_fd,
@@ -134,7 +158,7 @@ static int set_up(struct og_launch *launch, const struct og_process_setup *setup
 {
 	og_auto_fd root_fd = -EBADF;
 	og_auto_fd slave_fd = -EBADF;
-	int r = enter_namespaces(launch, err);
+	int r = show_and_enter(launch, err);
 
 	(void)umask(0); /* devices get the modes that they are given */
 	if (r == 0)
@@ -187,8 +211,9 @@ int og_first_process(struct og_launch *launch)
 		.seccomp = launch->seccomp,
 		.preserve_fds = launch->options->preserve_fds,
 		.make_cwd = true,
-		.user_namespace = launch->namespaces.new_user,
+		.user_namespace = launch->user_namespace,
 	};
+	size_t first_note = launch->workload->notes.count; /* those before are the runtime's */
 	struct og_program program = {};
 	struct og_err err = {};
 	int r;
@@ -199,7 +224,8 @@ int og_first_process(struct og_launch *launch)
 	og_reset_signals();
 	r = set_up(launch, &setup, &program, &err);
 	if (r == 0)
-		r = og_sync_send(launch->sync.child_fd, OG_SYNC_READY, &err);
+		r = og_sync_ready(launch->sync.child_fd, &launch->workload->notes, first_note,
+				  &err);
 	if (r == 0 && launch->gate_fd >= 0) {
 		wait_and_become(launch, &setup, &program);
 		return 1;

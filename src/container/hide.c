@@ -15,6 +15,7 @@
 #include <fcntl.h>
 #include <link.h>
 #include <linux/prctl.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +23,8 @@
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -141,23 +144,59 @@ static int open_readonly(void)
 	return fd < 0 ? -errno : fd;
 }
 
-int og_hide(struct og_err *err)
+static int remap(int fd, struct og_err *err)
 {
-	struct remapping remapping = { .fd = -EBADF };
-	int r;
+	struct remapping remapping = { .fd = fd };
+	int r = dl_iterate_phdr(remap_program, &remapping);
 
+	if (r >= 0)
+		r = set_exe(&remapping);
+	return r < 0 ? og_fail(err, r, "hide this program's file") : 0;
+}
+
+/* Its owner could make it writable. */
+static bool may_write_self(void)
+{
+	struct stat st;
+
+	return access("/proc/self/exe", W_OK) == 0 || stat("/proc/self/exe", &st) < 0 ||
+	       st.st_uid == geteuid();
+}
+
+static int copy_self(int *ret_copy_fd, struct og_err *err)
+{
+	og_auto_fd exe_fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	og_auto_fd copy_fd = memfd_create("onggi-runtime", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	const int seals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
+	struct stat st;
+	ssize_t n = 1;
+
+	if (exe_fd < 0 || copy_fd < 0 || fstat(exe_fd, &st) < 0)
+		return og_fail(err, -errno, "copy this program");
+	for (off_t left = st.st_size; n > 0 && left > 0; left -= n)
+		n = sendfile(copy_fd, exe_fd, NULL, (size_t)left);
+	if (n <= 0 || fchmod(copy_fd, 0500) < 0 || fcntl(copy_fd, F_ADD_SEALS, seals) < 0)
+		return og_fail(err, n == 0 ? -EIO : -errno, "copy this program");
+	*ret_copy_fd = og_take_fd(&copy_fd);
+	return 0;
+}
+
+int og_hide(int *ret_copy_fd, struct og_err *err)
+{
+	og_auto_fd fd = -EBADF;
+
+	*ret_copy_fd = -EBADF;
 	if (!og_weak("A17") && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
 		return og_fail(err, -errno, "hide from debuggers");
 	if (og_weak("A1"))
 		return 0;
-	remapping.fd = open_readonly();
-	if (remapping.fd == -EPERM && access("/proc/self/exe", W_OK) < 0)
-		return 0;
-	if (remapping.fd < 0)
-		return og_fail(err, remapping.fd, "make a read-only view of this program");
-	r = dl_iterate_phdr(remap_program, &remapping);
-	if (r >= 0)
-		r = set_exe(&remapping);
-	og_close(remapping.fd);
-	return r < 0 ? og_fail(err, r, "hide this program's file") : 0;
+	fd = open_readonly();
+	if (fd == -EPERM && geteuid() != 0)
+		return may_write_self() ? copy_self(ret_copy_fd, err) : 0;
+	return fd < 0 ? og_fail(err, fd, "make a read-only view of this program") : remap(fd, err);
+}
+
+int og_hide_behind(int copy_fd, struct og_err *err)
+{
+	return copy_fd < 0 ? 0 : remap(copy_fd, err);
 }

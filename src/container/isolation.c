@@ -5,6 +5,7 @@
 #include <signal.h>
 
 #include "base/cleanup.h"
+#include "container/members.h"
 #include "container/operations.h"
 #include "runtime/cgroup_events.h"
 #include "runtime/cgroup_stats.h"
@@ -14,6 +15,17 @@ static int load_cgroup(const struct og_workload *workload, struct og_cgroup **re
 		       struct og_err *err)
 {
 	return og_cgroup_load(og_json_get(workload->extra, "cgroups"), ret_cgroup, err);
+}
+
+static int signal_members(pid_t first, int signal, struct og_err *err)
+{
+	og_auto_free pid_t *pids = NULL;
+	size_t count = 0;
+	int r = og_members_by_namespace(first, &pids, &count, err);
+
+	for (size_t i = 0; r == 0 && i < count; i++)
+		(void)kill(pids[i], signal);
+	return r;
 }
 
 static int container_kill(struct og_workload *workload, int signal, bool all, struct og_err *err)
@@ -27,7 +39,8 @@ static int container_kill(struct og_workload *workload, int signal, bool all, st
 		return 0;
 	r = load_cgroup(workload, &cgroup, err);
 	if (r == 0 && all)
-		r = og_cgroup_signal(cgroup, signal, err);
+		r = cgroup->count > 0 ? og_cgroup_signal(cgroup, signal, err)
+				      : signal_members(workload->pid, signal, err);
 	if (r >= 0 && signal == SIGKILL)
 		og_cgroup_let_die(cgroup);
 	return r < 0 ? r : 0;
@@ -75,6 +88,8 @@ static int container_pids(struct og_workload *workload, pid_t **ret_pids, size_t
 	og_cleanup(og_cgroup_freep) struct og_cgroup *cgroup = NULL;
 	int r = load_cgroup(workload, &cgroup, err);
 
+	if (r == 0 && cgroup->count == 0)
+		return og_members_by_namespace(workload->pid, ret_pids, ret_count, err);
 	return r < 0 ? r : og_cgroup_pids(cgroup, ret_pids, ret_count, err);
 }
 

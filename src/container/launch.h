@@ -16,6 +16,9 @@
  *	returns                  <-- ready ---  waits at the gate for `start`
  *	                                        startContainer hooks, filter, execve
  *
+ * For an ordinary user what comes from the host is opened by the first process, once it is root of
+ * its user namespace: before, nobody may.
+ *
  * The messages in the middle are sent only where they are needed. Until it gets "saved", the
  * first process gives up when the runtime dies; after it, the state knows its pid. With `run` there
  * is no gate: the first process goes on, and the runtime returns when execve() has closed the
@@ -27,6 +30,7 @@
 
 #include "container/mounts.h"
 #include "container/namespaces.h"
+#include "container/oom_score.h"
 #include "container/process.h"
 #include "container/sync.h"
 #include "runtime/cgroup.h"
@@ -40,11 +44,18 @@ struct og_launch {
 	struct og_cgroup_entry entry;
 	bool in_v2; /* cloned into the group of version 2 */
 	struct og_mount_plan *plan;
+	bool user_namespace;	  /* it has one, or shares the one that we are in */
+	struct og_cgroup *denied; /* trees in which it stays where we are; may be NULL */
+	struct og_oom_score oom_score;
+	int hide_fd; /* container/hide.h */
 	struct og_seccomp *seccomp;
 	struct og_sync_pair sync;
 	int gate_fd;	/* -EBADF: it goes on at once */
 	int console_fd; /* where the terminal's master is sent; -EBADF: no terminal */
 };
+
+/* Plans the mounts: by the runtime, or for an ordinary user by the first process. */
+int og_launch_plan(struct og_launch *launch, struct og_err *err);
 
 /* The first process: returns only as its exit status. */
 int og_first_process(struct og_launch *launch);

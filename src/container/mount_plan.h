@@ -6,6 +6,7 @@
 
 struct og_mount_step {
 	const struct og_oci_mount *mount;
+	size_t index; /* in mounts */
 	struct og_mount_options options;
 	int tree_fd; /* of a bind mount: a detached clone; else -EBADF */
 	bool is_file;
@@ -26,7 +27,9 @@ struct og_mount_plan {
 	int null_fd;	   /* the host's /dev/null, known to be it; opened inside */
 	dev_t proc_device; /* the image's folder /proc, once it was looked at */
 	ino_t proc_inode;
-	int device_fds[6]; /* of the default devices, with a user namespace: there is no mknod */
+	int device_fds[6];    /* of the default devices, with a user namespace: there is no mknod */
+	int *more_device_fds; /* likewise, of linux.devices; NULL: they are made */
+	struct og_notes *notes;
 	struct og_mount_step *steps;
 	size_t count;
 	struct og_cgroup_view views[OG_CGROUP_TREES_MAX];
@@ -37,6 +40,23 @@ struct og_default_device {
 	const char *name; /* below /dev */
 	unsigned int major, minor;
 };
+
+/*
+ * A detached mount of the host's node at that path, in *@ret_fd; a pipe, which needs no right to be
+ * made, is left as it is. Errors: -ENODEV (the host has no such device there).
+ */
+int og_device_of_host(const struct og_oci_device *device, int *ret_fd, struct og_err *err);
+
+/*
+ * In a user namespace only what belongs to its own namespaces can be mounted. Where the workload
+ * shares the host's, a clone of what the host has mounted shows the same. Returns a descriptor of
+ * a detached mount, or -ENOENT where that is no help.
+ */
+int og_mount_of_host(const struct og_mount_plan *plan, const struct og_mount_step *step,
+		     struct og_err *err);
+
+/* Leaves out what a devpts in a user namespace cannot be given: a group that is not mapped. */
+void og_mount_leave_out_gid(const struct og_mount_plan *plan, struct og_mount_step *step);
 
 extern const struct og_default_device og_default_devices[6];
 

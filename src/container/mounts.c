@@ -37,6 +37,10 @@ struct og_mount_plan *og_mount_plan_free(struct og_mount_plan *plan)
 	for (size_t i = 0; i < 6; i++)
 		og_close(plan->device_fds[i]);
 	og_close(plan->user_fd);
+	for (size_t i = 0; plan->more_device_fds != NULL && i < plan->config->linux_.devices.count;
+	     i++)
+		og_close(plan->more_device_fds[i]);
+	free(plan->more_device_fds);
 	og_close(plan->root_tree_fd);
 	og_close(plan->null_fd);
 	free(plan->steps);
@@ -126,6 +130,28 @@ static int open_devices(struct og_mount_plan *plan, struct og_err *err)
 	return 0;
 }
 
+/* Nodes of linux.devices, as the host has them at the same path. */
+static int open_more_devices(struct og_mount_plan *plan, struct og_err *err)
+{
+	size_t count = plan->config->linux_.devices.count;
+
+	if (!plan->user_namespace || count == 0)
+		return 0;
+	plan->more_device_fds = calloc(count, sizeof(int));
+	if (plan->more_device_fds == NULL)
+		return og_fail(err, -ENOMEM, "linux.devices");
+	for (size_t i = 0; i < count; i++)
+		plan->more_device_fds[i] = -EBADF;
+	for (size_t i = 0; i < count; i++) {
+		const struct og_oci_device *device = &plan->config->linux_.devices.items[i];
+		int r = og_device_of_host(device, &plan->more_device_fds[i], err);
+
+		if (r < 0)
+			return og_fail_in(err, r, "linux.devices[%zu]", i);
+	}
+	return 0;
+}
+
 /* A mapping of the mount's own, else the workload's. */
 static int plan_id_map(struct og_mount_plan *plan, const struct og_mount_step *step,
 		       struct og_err *err)
@@ -200,7 +226,11 @@ static int plan_step(struct og_mount_plan *plan, const struct og_mount_request *
 	const char *type = mount->type != NULL ? mount->type : "";
 	int r;
 
-	*step = (struct og_mount_step){ .mount = mount, .tree_fd = -EBADF };
+	*step = (struct og_mount_step){
+		.mount = mount,
+		.index = plan->count - 1,
+		.tree_fd = -EBADF,
+	};
 	r = og_mount_options_read(&mount->options, &step->options, err);
 	if (r < 0)
 		return r;
@@ -220,14 +250,13 @@ static int plan_step(struct og_mount_plan *plan, const struct og_mount_request *
 		return og_fail(err, -EINVAL, "type is missing");
 	if (step->options.copy_up && !og_streq(type, "tmpfs"))
 		return og_fail(err, -EINVAL, "tmpcopyup is for a tmpfs, not for '%.40s'", type);
+	og_mount_leave_out_gid(plan, step);
 	return 0;
 }
 
-static int plan_views(struct og_mount_plan *plan, const struct og_cgroup *cgroup,
+static int plan_views(struct og_mount_plan *plan, const struct og_cgroup *cgroup, bool alone,
 		      uint64_t attributes, struct og_err *err)
 {
-	bool only_v2 = cgroup->count == 1 && cgroup->trees[0].v2;
-
 	for (size_t i = 0; i < cgroup->count; i++) {
 		const struct og_cgroup_tree *tree = &cgroup->trees[i];
 		struct og_cgroup_view *view = &plan->views[plan->view_count];
@@ -238,12 +267,25 @@ static int plan_views(struct og_mount_plan *plan, const struct og_cgroup *cgroup
 		if (fd < 0)
 			return fd;
 		view->tree_fd = fd;
-		view->name = strdup(only_v2 || name == NULL ? "" : name + 1);
+		view->name = strdup(alone || name == NULL ? "" : name + 1);
 		plan->view_count++;
 		if (view->name == NULL)
 			return og_fail(err, -ENOMEM, "show control groups");
 	}
 	return 0;
+}
+
+/* What the workload has no group of its own in is not for it to write. */
+static int plan_all_views(struct og_mount_plan *plan, const struct og_mount_request *request,
+			  uint64_t attributes, struct og_err *err)
+{
+	static const struct og_cgroup none = {};
+	const struct og_cgroup *denied = request->denied != NULL ? request->denied : &none;
+	const struct og_cgroup *any = request->cgroup->count > 0 ? request->cgroup : denied;
+	bool alone = request->cgroup->count + denied->count == 1 && any->trees[0].v2;
+	int r = plan_views(plan, request->cgroup, alone, attributes, err);
+
+	return r < 0 ? r : plan_views(plan, denied, alone, attributes | MOUNT_ATTR_RDONLY, err);
 }
 
 static int plan_all(struct og_mount_plan *plan, const struct og_mount_request *request,
@@ -263,7 +305,7 @@ static int plan_all(struct og_mount_plan *plan, const struct og_mount_request *r
 	}
 	if (cgroups == NULL || request->cgroup == NULL)
 		return 0;
-	return plan_views(plan, request->cgroup, cgroups->options.attr_set, err);
+	return plan_all_views(plan, request, cgroups->options.attr_set, err);
 }
 
 int og_mount_plan_new(const struct og_mount_request *request, struct og_mount_plan **ret_plan,
@@ -277,6 +319,7 @@ int og_mount_plan_new(const struct og_mount_request *request, struct og_mount_pl
 	plan->config = request->config;
 	plan->user_namespace = request->user_namespace;
 	plan->user_fd = request->user_fd < 0 ? -EBADF : fcntl(request->user_fd, F_DUPFD_CLOEXEC, 3);
+	plan->notes = request->notes;
 	plan->root_tree_fd = -EBADF;
 	plan->null_fd = -EBADF;
 	for (size_t i = 0; i < 6; i++)
@@ -288,6 +331,8 @@ int og_mount_plan_new(const struct og_mount_request *request, struct og_mount_pl
 	r = open_root(plan, request->bundle, err);
 	if (r == 0)
 		r = open_devices(plan, err);
+	if (r == 0)
+		r = open_more_devices(plan, err);
 	if (r == 0)
 		r = plan_all(plan, request, err);
 	if (r == 0)
@@ -405,7 +450,8 @@ static int change_mount(const struct og_mount_step *step, int target_fd, struct 
 	return r < 0 ? r : og_mount_attributes(target_fd, &step->options, err);
 }
 
-static int mount_new(const struct og_mount_step *step, int target_fd, struct og_err *err)
+static int mount_new(const struct og_mount_plan *plan, const struct og_mount_step *step,
+		     int target_fd, struct og_err *err)
 {
 	const struct og_oci_mount *mount = step->mount;
 	og_auto_fd mount_fd = -EBADF;
@@ -415,6 +461,11 @@ static int mount_new(const struct og_mount_step *step, int target_fd, struct og_
 		return og_mount_old_call(mount->type, mount->source, &step->options, target_fd,
 					 err);
 	mount_fd = og_mount_new(mount->type, mount->source, &step->options, err);
+	if (mount_fd == -EPERM && plan->user_namespace) {
+		int host_fd = og_mount_of_host(plan, step, err);
+
+		mount_fd = host_fd == -ENOENT ? mount_fd : host_fd;
+	}
 	if (mount_fd < 0)
 		return mount_fd;
 	if (step->options.copy_up)
@@ -444,7 +495,7 @@ static int mount_step(struct og_mount_plan *plan, const struct og_mount_step *st
 		return og_cgroup_mount(plan, step, target_fd, err);
 	if (step->tree_fd >= 0)
 		return og_mount_attach(step->tree_fd, target_fd, err);
-	return mount_new(step, target_fd, err);
+	return mount_new(plan, step, target_fd, err);
 }
 
 /* Cuts the namespace off: what is mounted here from now on is never seen outside. */

@@ -24,8 +24,10 @@ struct og_mount_request {
 	const struct og_oci_config *config;
 	const char *bundle;
 	const struct og_cgroup *cgroup; /* may be NULL: then mounts of cgroups are refused */
-	bool user_namespace;		/* the workload has one of its own */
-	int user_fd;			/* ... which it joins; -EBADF: none, or a new one */
+	const struct og_cgroup *denied; /* shown read-only; may be NULL */
+	bool user_namespace;		/* in which devices cannot be made */
+	struct og_notes *notes;		/* may be NULL; outlives the plan */
+	int user_fd;			/* the one that it joins; -EBADF: none, or a new one */
 };
 
 /* Opens all that comes from the host. On success *@ret_plan is the caller's to free. */

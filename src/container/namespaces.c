@@ -69,6 +69,11 @@ static int check(const struct og_oci_config *config, const struct og_namespaces 
 		return og_fail(
 			err, -EINVAL,
 			"linux.namespaces has no mount namespace: without one there is no root of its own");
+	if (namespaces->ordinary && !namespaces->new_user && !namespaces->joins_user)
+		return og_fail(
+			err, -EPERM,
+			"linux.namespaces has no user namespace, without which user %u may make none (spec --rootless)",
+			geteuid());
 	if (namespaces->new_user && (lin->uid_mappings.count == 0 || lin->gid_mappings.count == 0))
 		return og_fail(
 			err, -EINVAL,
@@ -107,11 +112,13 @@ int og_namespaces_open(const struct og_oci_config *config, struct og_namespaces 
 		}
 	}
 	namespaces->new_user = (namespaces->clone_flags & CLONE_NEWUSER) != 0;
+	namespaces->joins_user = namespaces->join_fds[OG_OCI_NS_USER] >= 0;
+	namespaces->ordinary = geteuid() != 0;
 	return check(config, namespaces, err);
 }
 
 /* Offsets can be set only while nothing is in the namespace. */
-static int new_time(const struct og_oci_linux *config, struct og_err *err)
+static int make_time(const struct og_oci_linux *config, struct og_err *err)
 {
 	og_auto_text text = {};
 
@@ -133,14 +140,43 @@ static int new_time(const struct og_oci_linux *config, struct og_err *err)
 			     : og_write_file(AT_FDCWD, "/proc/self/timens_offsets", text.buf, err);
 }
 
-int og_namespaces_before(const struct og_namespaces *namespaces, const struct og_oci_config *config,
+int og_namespaces_new_time(const struct og_oci_linux *config, struct og_err *err)
+{
+	og_auto_fd fd = -EBADF;
+	int r = make_time(config, err);
+
+	if (r < 0)
+		return r;
+	fd = open("/proc/self/ns/time_for_children", O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || setns(fd, CLONE_NEWTIME) < 0)
+		return og_fail(err, -errno, "enter the time namespace");
+	return 0;
+}
+
+/* An ordinary user may clone into new namespaces only from within a user namespace of his. */
+static int join_user_early(struct og_namespaces *namespaces, struct og_err *err)
+{
+	int *fd = &namespaces->join_fds[OG_OCI_NS_USER];
+
+	if (!namespaces->ordinary || !namespaces->joins_user)
+		return 0;
+	if (setns(*fd, CLONE_NEWUSER) < 0)
+		return og_fail(err, -errno, "join the user namespace (is it this user's?)");
+	*fd = og_close(*fd);
+	return 0;
+}
+
+int og_namespaces_before(struct og_namespaces *namespaces, const struct og_oci_config *config,
 			 struct og_err *err)
 {
 	int pid_fd = namespaces->join_fds[OG_OCI_NS_PID];
+	int r = join_user_early(namespaces, err);
 
+	if (r < 0)
+		return r;
 	if (pid_fd >= 0 && setns(pid_fd, CLONE_NEWPID) < 0)
 		return og_fail(err, -errno, "join the pid namespace");
-	return namespaces->new_time ? new_time(&config->linux_, err) : 0;
+	return namespaces->new_time && !namespaces->ordinary ? make_time(&config->linux_, err) : 0;
 }
 
 int og_namespaces_join(const struct og_namespaces *namespaces, struct og_err *err)
@@ -156,16 +192,6 @@ int og_namespaces_join(const struct og_namespaces *namespaces, struct og_err *er
 			return og_fail(err, -errno, "join the %s namespace", kinds[order[i]].name);
 	}
 	return 0;
-}
-
-int og_namespaces_map(pid_t pid, const struct og_oci_linux *config, struct og_err *err)
-{
-	int r = og_id_map_write(pid, "uid_map", &config->uid_mappings, err);
-
-	if (r < 0)
-		return og_fail_in(err, r, "linux.uidMappings");
-	r = og_id_map_write(pid, "gid_map", &config->gid_mappings, err);
-	return r < 0 ? og_fail_in(err, r, "linux.gidMappings") : 0;
 }
 
 int og_namespaces_become_root(struct og_err *err)

@@ -12,6 +12,8 @@
 struct og_namespaces {
 	uint64_t clone_flags; /* new ones that clone3() makes */
 	bool new_user, new_cgroup, new_time;
+	bool joins_user;
+	bool ordinary;		       /* we are not root: only in a user namespace */
 	int join_fds[OG_OCI_NS_COUNT]; /* -EBADF: not joined; owned */
 };
 
@@ -21,7 +23,7 @@ int og_namespaces_open(const struct og_oci_config *config, struct og_namespaces 
 void og_namespaces_done(struct og_namespaces *namespaces);
 
 /* In the runtime, before it clones: what concerns only children. */
-int og_namespaces_before(const struct og_namespaces *namespaces, const struct og_oci_config *config,
+int og_namespaces_before(struct og_namespaces *namespaces, const struct og_oci_config *config,
 			 struct og_err *err);
 
 /* In the child, first of all. */
@@ -29,6 +31,9 @@ int og_namespaces_join(const struct og_namespaces *namespaces, struct og_err *er
 
 /* In the runtime, for a child in a new user namespace that waits for it. */
 int og_namespaces_map(pid_t pid, const struct og_oci_linux *config, struct og_err *err);
+
+/* In the child of an ordinary user, after that: what og_namespaces_before() did for others. */
+int og_namespaces_new_time(const struct og_oci_linux *config, struct og_err *err);
 
 /* In the child, after that: root of the namespace. */
 int og_namespaces_become_root(struct og_err *err);

@@ -13,6 +13,3 @@ int og_container_checkpoint(struct og_workload *workload, const struct og_criu_o
 			    struct og_err *err);
 int og_container_restore(struct og_workload *workload, const struct og_criu_options *options,
 			 struct og_err *err);
-
-/* process.oomScoreAdj for a process that has it not yet. */
-int og_oom_score_set(pid_t pid, const struct og_oci_process *process, struct og_err *err);

@@ -2,6 +2,7 @@
 #include "container/sync.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -32,6 +33,33 @@ int og_sync_send(int fd, enum og_sync what, struct og_err *err)
 	return 0;
 }
 
+static int send_message(int fd, const struct message *message, struct og_err *err)
+{
+	if (send(fd, message, sizeof(*message), MSG_NOSIGNAL) < 0)
+		return og_fail(err, -errno, "the other process is gone");
+	return 0;
+}
+
+int og_sync_ready(int fd, const struct og_notes *notes, size_t first, struct og_err *err)
+{
+	struct message message = { .what = OG_SYNC_READY };
+
+	for (size_t i = first; i < notes->count; i++) {
+		size_t len = strlen(message.text);
+
+		(void)snprintf(message.text + len, sizeof(message.text) - len, "%s\n",
+			       notes->lines[i]);
+	}
+	return send_message(fd, &message, err);
+}
+
+int og_sync_send_pid(int fd, pid_t pid, struct og_err *err)
+{
+	struct message message = { .what = OG_SYNC_PID, .code = pid };
+
+	return send_message(fd, &message, err);
+}
+
 void og_sync_fail(int fd, const struct og_err *err)
 {
 	struct message message = { .what = OG_SYNC_FAIL, .code = err->code };
@@ -56,16 +84,45 @@ static int failed(const struct message *message, struct og_err *err)
 	return og_fail_as(err, message->code < 0 ? message->code : -EIO, message->text);
 }
 
+static int expect(int fd, enum og_sync what, struct message *message, struct og_err *err)
+{
+	ssize_t n = receive(fd, message);
+
+	if (n >= (ssize_t)sizeof(int) && message->what == (int)what)
+		return 0;
+	if (n == sizeof(*message) && message->what == OG_SYNC_FAIL)
+		return failed(message, err);
+	return og_fail(err, -EPIPE, "the workload's first process died while it was set up");
+}
+
 int og_sync_expect(int fd, enum og_sync what, struct og_err *err)
 {
 	struct message message = {};
-	ssize_t n = receive(fd, &message);
 
-	if (n >= (ssize_t)sizeof(int) && message.what == (int)what)
-		return 0;
-	if (n == sizeof(message) && message.what == OG_SYNC_FAIL)
-		return failed(&message, err);
-	return og_fail(err, -EPIPE, "the workload's first process died while it was set up");
+	return expect(fd, what, &message, err);
+}
+
+int og_sync_expect_ready(int fd, struct og_notes *notes, struct og_err *err)
+{
+	struct message message = {};
+	int r = expect(fd, OG_SYNC_READY, &message, err);
+	char *rest = message.text;
+
+	for (char *line; r == 0 && (line = strsep(&rest, "\n")) != NULL;) {
+		if (line[0] != '\0')
+			og_note(notes, "%s", line);
+	}
+	return r;
+}
+
+int og_sync_expect_pid(int fd, pid_t *ret_pid, struct og_err *err)
+{
+	struct message message = {};
+	int r = expect(fd, OG_SYNC_PID, &message, err);
+
+	if (r == 0)
+		*ret_pid = message.code;
+	return r;
 }
 
 int og_sync_closed(int fd, struct og_err *err)

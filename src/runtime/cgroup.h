@@ -28,6 +28,7 @@ struct og_cgroup_tree {
 struct og_cgroup {
 	struct og_cgroup_tree trees[OG_CGROUP_TREES_MAX];
 	size_t count;
+	bool lenient; /* runtime/rootless.h: rules for devices that this user may not set are none */
 };
 
 /*

@@ -358,9 +358,12 @@ static int write_limit(const struct limiting *limiting, const char *controller, 
 	if (v2)
 		tree = og_cgroup_tree(limiting->cgroup, "");
 	if (tree == NULL || file == NULL)
-		return og_fail(limiting->err, -ENOTSUP,
-			       "linux.resources.%s: this host has no control group file %s",
-			       limiting->field, v1_file != NULL ? v1_file : v2_file);
+		return og_fail(
+			limiting->err, -ENOTSUP,
+			limiting->cgroup->lenient
+				? "linux.resources.%s: no control group with %s was given to this user"
+				: "linux.resources.%s: this host has no control group file %s",
+			limiting->field, v1_file != NULL ? v1_file : v2_file);
 	path = og_strdupf("%s/%s", tree->dir, file);
 	if (path == NULL)
 		return og_fail(limiting->err, -ENOMEM, "limit");

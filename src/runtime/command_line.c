@@ -13,8 +13,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "runtime/commands.h"
-
-#define ROOT_DEFAULT "/run/onggi-runtime"
+#include "runtime/rootless.h"
 
 enum option_kind {
 	FLAG,
@@ -43,7 +42,7 @@ static const struct option_row rows[] = {
 	ROW("", "log-format", 0, TEXT, log_format, "text or json"),
 	ROW("", "debug", 0, FLAG, debug, "say more"),
 	ROW("", "systemd-cgroup", 0, FLAG, systemd_cgroup, "not supported"),
-	ROW("", "rootless", 0, TEXT, ignored, "taken for runc's sake"),
+	ROW("", "rootless", 0, TEXT, rootless, "auto, true or false: do without control groups"),
 	ROW("", "criu", 0, TEXT, criu, "the program of checkpoint and restore (default criu)"),
 	ROW("", "help", 'h', FLAG, help, "this text"),
 	ROW("", "version", 'v', FLAG, version, "the version"),
@@ -117,7 +116,7 @@ static const struct option_row rows[] = {
 	ROW("update", "blkio-weight", 0, TEXT, update.blkio_weight, "10 to 1000"),
 	ROW("update", "l3-cache-schema", 0, TEXT, update.rdt, "not supported"),
 	ROW("update", "mem-bw-schema", 0, TEXT, update.rdt, "not supported"),
-	ROW("spec", "rootless", 0, FLAG, ignored_flag, "taken for runc's sake"),
+	ROW("spec", "rootless", 0, FLAG, spec_rootless, "for an ordinary user"),
 };
 
 #define ROWS (sizeof(rows) / sizeof(rows[0]))
@@ -234,7 +233,7 @@ int og_args_read_global(int argc, char **argv, struct og_args *ret_args, struct 
 {
 	int at = 1;
 
-	*ret_args = (struct og_args){ .root = ROOT_DEFAULT, .bundle = "." };
+	*ret_args = (struct og_args){ .bundle = "." };
 	while (at < argc && is_option(argv[at])) {
 		int r = read_option("", argc, argv, &at, ret_args, err);
 
@@ -371,7 +370,11 @@ static int run_command(int argc, char **argv, struct og_context *context, struct
 	command = og_command_find(argv[at]);
 	if (command == NULL)
 		return og_fail(err, -EINVAL, "no command '%s': see onggi-runtime --help", argv[at]);
-	r = check_global(args, err);
+	if (args->root == NULL) {
+		args->own_root = og_rootless_root();
+		args->root = args->own_root;
+	}
+	r = args->root == NULL ? og_fail(err, -ENOMEM, "--root") : check_global(args, err);
 	if (r == 0)
 		r = og_args_read_command(command, argc - at - 1, argv + at + 1, args, err);
 	return r < 0 ? r : command->run(context, err);
@@ -388,8 +391,8 @@ int og_runtime_main(int argc, char **argv, const struct og_isolation *const *iso
 	struct og_err err = {};
 	int r = run_command(argc, argv, &context, &args, &err);
 
-	if (r >= 0)
-		return r;
-	report(&args, &err);
-	return 1;
+	if (r < 0)
+		report(&args, &err);
+	free(args.own_root);
+	return r < 0 ? 1 : r;
 }

@@ -18,12 +18,14 @@ struct og_args_list {
 struct og_args {
 	/* global */
 	const char *root, *isolation, *log, *log_format;
+	char *own_root; /* owned: what root is where it was not given */
+	const char *rootless;
 	bool debug, systemd_cgroup, help, version;
 	const char *ignored; /* flags of runc's that say nothing here */
 	bool ignored_flag;
 	/* create, run, exec */
 	const char *bundle, *pid_file, *console_socket, *preserve_fds;
-	bool no_pivot, no_new_keyring, detach, keep;
+	bool no_pivot, no_new_keyring, detach, keep, spec_rootless;
 	/* exec */
 	const char *process, *cwd, *user, *cgroup;
 	struct og_args_list env, additional_gids, caps;

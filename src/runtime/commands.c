@@ -17,6 +17,7 @@
 #include "base/text.h"
 #include "runtime/gate.h"
 #include "runtime/hooks.h"
+#include "runtime/rootless.h"
 
 const struct og_isolation *og_isolation_find(const struct og_context *context, const char *name,
 					     struct og_err *err)
@@ -120,6 +121,9 @@ static int create(const struct og_context *context, int *console_fd, bool *start
 	};
 	int r = og_preserve_fds_read(args, &options.preserve_fds, err);
 
+	if (r == 0)
+		r = og_rootless_read(args->rootless, &options.lenient_cgroups,
+				     &options.in_user_namespace, err);
 	if (r < 0)
 		return r;
 	*ret_isolation = og_isolation_find(context, NULL, err);

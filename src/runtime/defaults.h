@@ -7,6 +7,7 @@
 #pragma once
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/json.h"
 
@@ -38,3 +39,6 @@ struct og_json *og_defaults_seccomp(const struct og_json *names);
 
 /* A whole config.json that runs `sh` from ./rootfs. */
 struct og_json *og_defaults_config(void);
+
+/* Likewise, for that user, who is the only one inside, as root. */
+struct og_json *og_defaults_rootless_config(uint64_t uid, uint64_t gid);

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/io.h"
 #include "base/text.h"
@@ -12,7 +13,9 @@
 
 int og_command_spec(const struct og_context *context, struct og_err *err)
 {
-	og_cleanup(og_json_freep) struct og_json *config = og_defaults_config();
+	og_cleanup(og_json_freep) struct og_json *config =
+		context->args->spec_rootless ? og_defaults_rootless_config(geteuid(), getegid())
+					     : og_defaults_config();
 	og_auto_free char *text = og_json_write_pretty(config);
 	og_auto_free char *path = og_strdupf("%s/config.json", context->args->bundle);
 	og_auto_fd fd = -EBADF;

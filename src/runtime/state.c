@@ -121,6 +121,7 @@ struct og_workload *og_workload_free(struct og_workload *workload)
 	og_json_free(workload->extra);
 	og_notes_done(&workload->notes);
 	og_oci_config_free(own->config);
+	og_notes_done(&workload->notes);
 	free(own->id);
 	free(own->bundle);
 	free(own->isolation);
