@@ -8,7 +8,7 @@ struct og_mount_step {
 	const struct og_oci_mount *mount;
 	size_t index; /* in mounts */
 	struct og_mount_options options;
-	int tree_fd; /* of a bind mount: a detached clone; else -EBADF */
+	int tree_fd; /* of a bind mount: a detached clone; of a mounted procfs or sysfs: its root */
 	bool is_file;
 	bool is_cgroup;
 };

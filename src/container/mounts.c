@@ -450,8 +450,8 @@ static int change_mount(const struct og_mount_step *step, int target_fd, struct 
 	return r < 0 ? r : og_mount_attributes(target_fd, &step->options, err);
 }
 
-static int mount_new(const struct og_mount_plan *plan, const struct og_mount_step *step,
-		     int target_fd, struct og_err *err)
+static int mount_new(const struct og_mount_plan *plan, struct og_mount_step *step, int target_fd,
+		     struct og_err *err)
 {
 	const struct og_oci_mount *mount = step->mount;
 	og_auto_fd mount_fd = -EBADF;
@@ -476,10 +476,13 @@ static int mount_new(const struct og_mount_plan *plan, const struct og_mount_ste
 		r = og_mount_set(mount_fd, 0, 0, step->options.propagation, false);
 	if (r < 0)
 		return og_fail(err, r, "set the mount's propagation");
-	return og_mount_attach(mount_fd, target_fd, err);
+	r = og_mount_attach(mount_fd, target_fd, err);
+	if (r == 0 && (is_proc(step) || is_of_type(step, "sysfs")))
+		step->tree_fd = og_take_fd(&mount_fd); /* by which its masks are found */
+	return r;
 }
 
-static int mount_step(struct og_mount_plan *plan, const struct og_mount_step *step, int root_fd,
+static int mount_step(struct og_mount_plan *plan, struct og_mount_step *step, int root_fd,
 		      struct og_err *err)
 {
 	og_auto_fd target_fd = -EBADF;

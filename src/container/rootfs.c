@@ -32,10 +32,27 @@ static int empty_folder(int *tmpfs_fd, struct og_err *err)
 	return og_mount_clone(*tmpfs_fd, false);
 }
 
+/*
+ * What is below /proc and /sys is looked for in what was mounted there, whatever somebody who
+ * shares the root file system has put at these names since.
+ */
+static int open_guarded(const struct og_mount_plan *plan, int root_fd, const char *path)
+{
+	for (size_t i = plan->count; i > 0 && !og_weak("A8-race"); i--) {
+		const struct og_mount_step *step = &plan->steps[i - 1];
+		const char *place = step->mount->destination;
+
+		if (step->tree_fd >= 0 && (og_streq(place, "/proc") || og_streq(place, "/sys")) &&
+		    og_starts_with(path, place) && path[strlen(place)] == '/')
+			return og_open_in_root(step->tree_fd, path + strlen(place), O_PATH, 0);
+	}
+	return og_open_in_root(root_fd, path, O_PATH, 0);
+}
+
 static int mask(const struct og_mount_plan *plan, int root_fd, const char *path, int *tmpfs_fd,
 		struct og_err *err)
 {
-	og_auto_fd target_fd = og_open_in_root(root_fd, path, O_PATH, 0);
+	og_auto_fd target_fd = open_guarded(plan, root_fd, path);
 	og_auto_fd cover_fd = -EBADF;
 	struct stat st;
 
@@ -66,9 +83,10 @@ static int mask_all(const struct og_mount_plan *plan, int root_fd, struct og_err
 	return 0;
 }
 
-static int make_readonly(int root_fd, const char *path, struct og_err *err)
+static int make_readonly(const struct og_mount_plan *plan, int root_fd, const char *path,
+			 struct og_err *err)
 {
-	og_auto_fd target_fd = og_open_in_root(root_fd, path, O_PATH, 0);
+	og_auto_fd target_fd = open_guarded(plan, root_fd, path);
 	og_auto_fd clone_fd = -EBADF;
 	int r;
 
@@ -90,7 +108,7 @@ static int readonly_all(const struct og_mount_plan *plan, int root_fd, struct og
 	const struct og_oci_strings *paths = &plan->config->linux_.readonly_paths;
 
 	for (size_t i = 0; i < paths->count && !og_weak("A26"); i++) {
-		int r = make_readonly(root_fd, paths->items[i], err);
+		int r = make_readonly(plan, root_fd, paths->items[i], err);
 
 		if (r < 0)
 			return og_fail_in(err, r, "linux.readonlyPaths[%zu] '%s'", i,

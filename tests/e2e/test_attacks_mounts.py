@@ -247,3 +247,30 @@ def test_a26_paths_of_the_kernel_are_covered(attack, access):
     """They are opened, and read, but nothing is ever written."""
     paths = READ if access == "r" else WRITE
     attack.judge(attack.runtime.run("/attacker", "open", access, *paths).stdout.split())
+
+
+@pytest.mark.weakened_by("A8-race")
+@pytest.mark.parametrize("other", ["link", "folder"])
+def test_a8_procfs_that_is_moved_away_meanwhile_is_masked_all_the_same(attack, other):
+    """CVE-2023-27561: a second process exchanges /proc for something else, between mounting and masking."""
+    runtime = attack.runtime
+    evil = runtime.rootfs / "evil"
+    (runtime.rootfs / "fake").mkdir()
+    if other == "link":
+        evil.symlink_to("/fake")
+    else:
+        evil.mkdir()
+    runtime.config["process"]["args"] = ["/attacker", "open", "w", *(f"/{place}{path[5:]}" for place in ("proc", "evil")
+                                                                   for path in WRITE if path.startswith("/proc"))]
+    runtime.write()
+    reached = []
+    with subprocess.Popen([attack.attacker, "flip", runtime.rootfs / "proc", evil]) as flipping:
+        try:
+            for _ in range(1000 if attack.weakened else 150):
+                result = runtime.run(check=False)
+                reached += result.stdout.split()
+                if reached:
+                    break
+        finally:
+            flipping.kill()
+    attack.judge(reached)
