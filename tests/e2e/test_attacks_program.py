@@ -42,13 +42,12 @@ def test_a1_the_runtime_cannot_be_overwritten_through_proc_self_exe(attack, way,
     runtime.program = copy = pathlib.Path(shutil.copy(original, tmp_path / "copy"))
     before = digest(copy)
     (runtime.rootfs / "link").symlink_to("/proc/self/exe")
-    (runtime.rootfs / "script").write_text("#!/proc/self/exe run\n")
+    (runtime.rootfs / "script").write_text("#!/proc/self/exe --log\n")
     (runtime.rootfs / "script").chmod(0o755)
     (runtime.rootfs / "trap").mkdir()
     os.mkfifo(runtime.rootfs / "trap/config.json")  # on which the runtime in there waits
     name = runtime.start("/bin/sh", "-c", f"/attacker overwrite {TRIES} > /tmp/result 2> /tmp/why; echo > /tmp/done")
-    words = ["/link", "run"] if way == "link" else ["/script"]  # which has its own name as the ID
-    runtime.call("exec", name, *words, "--bundle", "/trap", *words[1:], check=False)
+    runtime.call("exec", name, f"/{way}", "run", "--bundle", "/trap", "x", check=False)
     wait_until((runtime.rootfs / "tmp/done").exists, "the attacker's end")
     runtime.program = original  # to clean up with
     if not attack.weakened:
