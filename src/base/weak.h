@@ -4,7 +4,7 @@
  * attack stands `og_weak("A4")`: whether to leave that check out. In every build but
  * -Dweakened=true it is the constant false, and the compiler leaves no trace of it; the weakened
  * build, which is never installed, asks the environment variable ONGGI_WEAKEN, a list of names
- * with commas between them. docs/security.md lists the names.
+ * with commas between them. docs/security.md says how the tests use it.
  */
 #pragma once
 

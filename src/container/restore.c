@@ -20,6 +20,7 @@
 #include "base/path.h"
 #include "base/spawn.h"
 #include "base/text.h"
+#include "base/weak.h"
 #include "container/criu.h"
 #include "container/mount_ops.h"
 #include "container/operations.h"
@@ -134,7 +135,8 @@ static int read_record(struct restoring *restoring, struct og_err *err)
 
 	if (dir_fd < 0)
 		return og_fail(err, -errno, "open checkpoint '%s'", path);
-	fd = og_open_beneath(dir_fd, OG_CHECKPOINT_FILE, O_RDONLY | O_NONBLOCK, 0);
+	fd = og_weak("A28") ? openat(dir_fd, OG_CHECKPOINT_FILE, O_RDONLY | O_CLOEXEC)
+			    : og_open_beneath(dir_fd, OG_CHECKPOINT_FILE, O_RDONLY | O_NONBLOCK, 0);
 	r = fd < 0 ? og_fail(err, fd, "open " OG_CHECKPOINT_FILE " (is it a checkpoint of ours?)")
 		   : og_read_all(fd, OG_CHECKPOINT_MAX_BYTES, &text, &len, err);
 	if (r == 0)

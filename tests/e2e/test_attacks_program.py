@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-Attacks on the runtime itself: its file, its descriptors, its processes, its state, its hooks.
-A1, A2, A3, A17, A21, A22, A29; each runs on the real build and on the weakened one (lib/attacks.py).
+Attacks on the runtime itself: its file, its descriptors, its processes, its state, checkpoints, hooks.
+A1, A2, A3, A17, A21, A22, A28, A29; each runs on the real build and on the weakened one (lib/attacks.py).
 """
 
 import hashlib
+import json
 import os
 import pathlib
 import shutil
@@ -171,6 +172,36 @@ def test_a22_a_state_folder_that_others_can_write_is_refused(attack):
     result = runtime.run("/bin/true", check=False)
     attack.refused(result, "can be written by others")
     attack.judge(result.returncode == 0)
+
+
+# ---- A28: a checkpoint of a stranger's ----
+
+
+@pytest.mark.weakened_by("A28")
+def test_a28_a_checkpoint_leads_to_no_file_outside_of_it(attack, tmp_path):
+    """CVE-2026-50195, CVE-2026-53489: what shows that the host's file was read is what was done with it."""
+    runtime = attack.runtime
+    outside = tmp_path / "outside"
+    outside.write_text('{"version": 1, "streams": ["", "", ""], "mounts": ["/only/outside"]}')
+    checkpoint = tmp_path / "checkpoint"
+    checkpoint.mkdir()
+    (checkpoint / "onggi.json").symlink_to(outside)
+    runtime.write()
+    result = runtime.call("restore", "--image-path", checkpoint, "--bundle", runtime.bundle, runtime.name(), check=False)
+    attack.refused(result, "onggi.json")
+    attack.judge("/only/outside" in result.stderr and "it was read")
+
+
+@pytest.mark.parametrize("mount", ["/etc]:/etc", "/a/../../etc", "etc", "/a --external=dev[8/0]:/dev/sda]"])
+def test_a28_a_checkpoint_says_nothing_of_places_on_the_host(runtime, mount, tmp_path):
+    """Which those are says the bundle that it is restored with."""
+    (tmp_path / "checkpoint").mkdir()
+    (tmp_path / "checkpoint/onggi.json").write_text(
+        json.dumps({"version": 1, "streams": ["", "", ""], "mounts": [mount]}))
+    runtime.write()
+    result = runtime.call("restore", "--image-path", tmp_path / "checkpoint", "--bundle", runtime.bundle, runtime.name(),
+                          check=False)
+    assert result.returncode != 0 and "mounts[0]" in result.stderr
 
 
 # ---- A29: hooks ----

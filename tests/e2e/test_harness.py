@@ -4,6 +4,7 @@
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import tarfile
@@ -79,3 +80,14 @@ def test_the_holes_cost_an_ordinary_build_no_instruction(tmp_path, require):
         subprocess.run([compiler, "-O1", "-I", ROOT / "src", "-c", tmp_path / "f.c", "-o", tmp_path / "f.o"], check=True)
         codes.append((tmp_path / "f.o").read_bytes())
     assert codes[0] == codes[1]
+
+
+def test_each_hole_has_an_attack_and_each_attack_a_hole():
+    """og_weak("A4") in the source, "A4" at a test, A4 in the list for operators."""
+    source = "".join(path.read_text() for path in (ROOT / "src").rglob("*.c"))
+    holes = set(re.findall(r'og_weak\("([^"]+)"\)', source))
+    tests = "".join(path.read_text() for path in (ROOT / "tests/e2e").glob("test_attacks_*.py"))
+    used = re.findall(r"weakened_by\(([^)]*)\)", tests) + re.findall(r"^HOLES = \[(.*)\]", tests, re.MULTILINE)
+    assert holes == set(re.findall(r'"([^"]+)"', " ".join(used)))
+    told = (ROOT / "docs/security.md").read_text()
+    assert [number for number in range(1, 31) if not re.search(rf"\bA{number}\b", told)] == []
