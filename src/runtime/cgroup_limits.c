@@ -15,27 +15,13 @@
 #include "base/weak.h"
 #include "runtime/cgroup.h"
 #include "runtime/cgroup_devices.h"
-
-#define VALUE_MAX 256 /* "8:16 rbps=18446744073709551615" and processor lists; longer is refused */
-
-typedef struct og_oci_resources resources_t;
-
-/* What the rows' functions look at. */
-struct limiting {
-	const struct og_cgroup *cgroup;
-	const resources_t *res;
-	bool update; /* there may be other limits already */
-	bool v2;     /* of the field's controller */
-	const char *field;
-	struct og_notes *notes;
-	struct og_err *err;
-};
+#include "runtime/cgroup_limits.h"
 
 /*
  * Writes the value as the file wants it. Returns 0 when it is not set, 1 when it is, -ERANGE when
  * it is too long, or what og_fail() was given.
  */
-typedef int value_fn(const struct limiting *limiting, char text[VALUE_MAX]);
+typedef int value_fn(const struct og_limiting *limiting, char text[OG_LIMIT_VALUE_MAX]);
 
 struct limit_row {
 	const char *field; /* below linux.resources */
@@ -46,61 +32,65 @@ struct limit_row {
 
 static int text_fits(int written)
 {
-	return written >= 0 && written < VALUE_MAX ? 1 : -ERANGE;
+	return written >= 0 && written < OG_LIMIT_VALUE_MAX ? 1 : -ERANGE;
 }
 
 /* 0 is as good as not set, as runc has it. */
-static int amount(const struct og_oci_int *number, bool v2, char text[VALUE_MAX])
+static int amount(const struct og_oci_int *number, bool v2, char text[OG_LIMIT_VALUE_MAX])
 {
 	if (!number->set || number->value == 0)
 		return 0;
 	if (v2 && number->value < 0)
-		return text_fits(snprintf(text, VALUE_MAX, "max"));
-	return text_fits(snprintf(text, VALUE_MAX, "%lld", (long long)number->value));
+		return text_fits(snprintf(text, OG_LIMIT_VALUE_MAX, "max"));
+	return text_fits(snprintf(text, OG_LIMIT_VALUE_MAX, "%lld", (long long)number->value));
 }
 
-static int number(const struct og_oci_uint *value, char text[VALUE_MAX])
+static int number(const struct og_oci_uint *value, char text[OG_LIMIT_VALUE_MAX])
 {
 	if (!value->set)
 		return 0;
-	return text_fits(snprintf(text, VALUE_MAX, "%llu", (unsigned long long)value->value));
+	return text_fits(
+		snprintf(text, OG_LIMIT_VALUE_MAX, "%llu", (unsigned long long)value->value));
 }
 
-static int number_unless_0(const struct og_oci_uint *value, char text[VALUE_MAX])
+static int number_unless_0(const struct og_oci_uint *value, char text[OG_LIMIT_VALUE_MAX])
 {
 	return value->value == 0 ? 0 : number(value, text);
 }
 
-static int word(const char *value, char text[VALUE_MAX])
+static int word(const char *value, char text[OG_LIMIT_VALUE_MAX])
 {
 	if (value == NULL || value[0] == '\0')
 		return 0;
-	return text_fits(snprintf(text, VALUE_MAX, "%s", value));
+	return text_fits(snprintf(text, OG_LIMIT_VALUE_MAX, "%s", value));
 }
 
-static const struct og_cgroup_tree *tree_of(const struct limiting *limiting, const char *controller)
+static const struct og_cgroup_tree *tree_of(const struct og_limiting *limiting,
+					    const char *controller)
 {
 	return og_cgroup_tree(limiting->cgroup, limiting->v2 ? "" : controller);
 }
 
 /* The first number of a file as it is now; "max" is INT64_MAX. Returns 0 or a negative errno. */
-static int current(const struct limiting *limiting, const char *controller, const char *file,
+static int current(const struct og_limiting *limiting, const char *controller, const char *file,
 		   int64_t *ret_value)
 {
 	const struct og_cgroup_tree *tree = tree_of(limiting, controller);
 	og_auto_free char *path = tree == NULL ? NULL : og_strdupf("%s/%s", tree->dir, file);
 	og_auto_free char *text = NULL;
-	int r = path == NULL ? -ENOENT : og_read_file(AT_FDCWD, path, VALUE_MAX, &text, NULL, NULL);
+	int r = path == NULL ? -ENOENT
+			     : og_read_file(AT_FDCWD, path, OG_LIMIT_VALUE_MAX, &text, NULL, NULL);
 
 	if (r == 0)
 		*ret_value = og_starts_with(text, "max") ? INT64_MAX : strtoll(text, NULL, 10);
 	return r;
 }
 
-#define VALUE(name) static int name(const struct limiting *limiting, char text[VALUE_MAX])
+#define VALUE(name) \
+	static int name(const struct og_limiting *limiting, char text[OG_LIMIT_VALUE_MAX])
 
 /* The kernel of version 1 refuses by itself; that of version 2 would kill. */
-static int check_usage(const struct limiting *limiting, int64_t limit)
+static int check_usage(const struct og_limiting *limiting, int64_t limit)
 {
 	int64_t usage;
 	int r = current(limiting, "memory",
@@ -182,7 +172,8 @@ VALUE(memory_swap_v2)
 			       "linux.resources.memory.swap %lld counts memory, too: it cannot be "
 			       "below memory.limit %lld",
 			       (long long)sum.value, (long long)limit);
-	return text_fits(snprintf(text, VALUE_MAX, "%lld", (long long)(sum.value - limit)));
+	return text_fits(
+		snprintf(text, OG_LIMIT_VALUE_MAX, "%lld", (long long)(sum.value - limit)));
 }
 
 VALUE(memory_kernel)
@@ -210,7 +201,7 @@ VALUE(memory_oom)
 
 	if (!disable->set || (!disable->value && (limiting->v2 || !limiting->update)))
 		return 0;
-	return text_fits(snprintf(text, VALUE_MAX, "%d", disable->value));
+	return text_fits(snprintf(text, OG_LIMIT_VALUE_MAX, "%d", disable->value));
 }
 
 /* Version 1's kernel would take what is nearest and say nothing. */
@@ -240,7 +231,7 @@ VALUE(cpu_quota)
 {
 	const struct og_oci_cpu *cpu = &limiting->res->cpu;
 	struct og_oci_int quota = cpu->quota;
-	char quota_text[VALUE_MAX] = "max";
+	char quota_text[OG_LIMIT_VALUE_MAX] = "max";
 	int64_t old;
 
 	if (!limiting->v2 || cpu->period.value == 0)
@@ -249,7 +240,7 @@ VALUE(cpu_quota)
 	    current(limiting, "cpu", "cpu.max", &old) == 0 && old != INT64_MAX)
 		quota = (struct og_oci_int){ .set = true, .value = old };
 	(void)amount(&quota, true, quota_text);
-	return text_fits(snprintf(text, VALUE_MAX, "%.24s %llu", quota_text,
+	return text_fits(snprintf(text, OG_LIMIT_VALUE_MAX, "%.24s %llu", quota_text,
 				  (unsigned long long)cpu->period.value));
 }
 
@@ -274,7 +265,7 @@ VALUE(cpu_idle)
 
 	if (!idle->set || (idle->value == 0 && !limiting->update))
 		return 0;
-	return text_fits(snprintf(text, VALUE_MAX, "%lld", (long long)idle->value));
+	return text_fits(snprintf(text, OG_LIMIT_VALUE_MAX, "%lld", (long long)idle->value));
 }
 
 VALUE(cpuset_cpus)
@@ -345,32 +336,6 @@ static const struct limit_row rows[] = {
 
 #define ROWS (sizeof(rows) / sizeof(rows[0]))
 
-/* Where a controller's file is: the folder, and which of the two names. */
-static int write_limit(const struct limiting *limiting, const char *controller, const char *v1_file,
-		       const char *v2_file, const char *text)
-{
-	const struct og_cgroup_tree *tree = og_cgroup_tree(limiting->cgroup, controller);
-	bool v2 = tree == NULL;
-	const char *file = v2 ? v2_file : v1_file;
-	og_auto_free char *path = NULL;
-	int r;
-
-	if (v2)
-		tree = og_cgroup_tree(limiting->cgroup, "");
-	if (tree == NULL || file == NULL)
-		return og_fail(
-			limiting->err, -ENOTSUP,
-			limiting->cgroup->lenient
-				? "linux.resources.%s: no control group with %s was given to this user"
-				: "linux.resources.%s: this host has no control group file %s",
-			limiting->field, v1_file != NULL ? v1_file : v2_file);
-	path = og_strdupf("%s/%s", tree->dir, file);
-	if (path == NULL)
-		return og_fail(limiting->err, -ENOMEM, "limit");
-	r = og_write_file(AT_FDCWD, path, text, limiting->err);
-	return r < 0 ? og_fail_in(limiting->err, r, "linux.resources.%s", limiting->field) : 0;
-}
-
 /* Without a file for swap there is none: neither to be had nor to be limited. */
 static bool is_met(const struct limit_row *row, int code, const char *text)
 {
@@ -380,9 +345,9 @@ static bool is_met(const struct limit_row *row, int code, const char *text)
 }
 
 /* Returns -EAGAIN where the kernel refuses the value, as things are now. */
-static int apply_row(struct limiting *limiting, const struct limit_row *row)
+static int apply_row(struct og_limiting *limiting, const struct limit_row *row)
 {
-	char text[VALUE_MAX];
+	char text[OG_LIMIT_VALUE_MAX];
 	int r;
 
 	limiting->field = row->field;
@@ -392,7 +357,7 @@ static int apply_row(struct limiting *limiting, const struct limit_row *row)
 		return og_fail(limiting->err, r, "linux.resources.%s is too long", row->field);
 	if (r <= 0)
 		return r;
-	r = write_limit(limiting, row->controller, row->v1_file, row->v2_file, text);
+	r = og_limit_write(limiting, row->controller, row->v1_file, row->v2_file, text);
 	if (is_met(row, r, text))
 		return 0;
 	return r == -EINVAL ? -EAGAIN : r;
@@ -403,7 +368,7 @@ static int apply_row(struct limiting *limiting, const struct limit_row *row)
  * In which order they can be set depends on what was there before, so what is refused is tried
  * again for as long as that helps.
  */
-static int settle(struct limiting *limiting)
+static int settle(struct og_limiting *limiting)
 {
 	bool pending[ROWS];
 	size_t left = ROWS;
@@ -427,167 +392,15 @@ static int settle(struct limiting *limiting)
 	return left > 0 ? -EINVAL : 0;
 }
 
-struct throttle_row {
-	const char *field, *v1_file, *v2_key;
-	size_t offset;
-};
-
-#define THROTTLE(field, file, key, member)                                            \
-	{                                                                             \
-		"blockIO." field, file, key, offsetof(struct og_oci_block_io, member) \
-	}
-
-static const struct throttle_row throttles[] = {
-	THROTTLE("throttleReadBpsDevice", "blkio.throttle.read_bps_device", "rbps", read_bps),
-	THROTTLE("throttleWriteBpsDevice", "blkio.throttle.write_bps_device", "wbps", write_bps),
-	THROTTLE("throttleReadIOPSDevice", "blkio.throttle.read_iops_device", "riops", read_iops),
-	THROTTLE("throttleWriteIOPSDevice", "blkio.throttle.write_iops_device", "wiops",
-		 write_iops),
-};
-
-static int apply_throttles(struct limiting *limiting)
+static int apply(struct og_limiting *limiting)
 {
-	bool v2 = og_cgroup_tree(limiting->cgroup, "blkio") == NULL;
-
-	for (size_t i = 0; i < sizeof(throttles) / sizeof(throttles[0]); i++) {
-		const struct throttle_row *row = &throttles[i];
-		const struct og_oci_throttle *list =
-			(const void *)((const char *)&limiting->res->block_io + row->offset);
-
-		limiting->field = row->field;
-		for (size_t j = 0; j < list->count; j++) {
-			const struct og_oci_throttle_device *device = &list->items[j];
-			char text[VALUE_MAX];
-			int r;
-
-			(void)snprintf(text, sizeof(text), "%lld:%lld %s%s%llu",
-				       (long long)device->major, (long long)device->minor,
-				       v2 ? row->v2_key : "", v2 ? "=" : "",
-				       (unsigned long long)device->rate);
-			r = write_limit(limiting, "blkio", row->v1_file, "io.max", text);
-			if (r < 0)
-				return r;
-		}
-	}
-	return 0;
-}
-
-static int apply_weights(struct limiting *limiting)
-{
-	limiting->field = "blockIO.weightDevice";
-	for (size_t i = 0; i < limiting->res->block_io.weight_device.count; i++) {
-		const struct og_oci_weight_device *device =
-			&limiting->res->block_io.weight_device.items[i];
-		char text[VALUE_MAX];
-		int r;
-
-		if (!device->weight.set)
-			continue;
-		(void)snprintf(text, sizeof(text), "%lld:%lld %llu", (long long)device->major,
-			       (long long)device->minor, (unsigned long long)device->weight.value);
-		r = write_limit(limiting, "blkio", "blkio.weight_device", "io.weight", text);
-		if (r < 0)
-			return r;
-	}
-	return 0;
-}
-
-static bool is_file_name(const char *name)
-{
-	return strchr(name, '/') == NULL && name[0] != '.' && name[0] != '\0';
-}
-
-static int apply_hugepages(struct limiting *limiting)
-{
-	limiting->field = "hugepageLimits";
-	for (size_t i = 0; i < limiting->res->hugepage_limits.count; i++) {
-		const char *size = limiting->res->hugepage_limits.items[i].page_size;
-		og_auto_free char *v1_file = og_strdupf("hugetlb.%s.limit_in_bytes", size);
-		og_auto_free char *v2_file = og_strdupf("hugetlb.%s.max", size);
-		char text[VALUE_MAX];
-		int r;
-
-		if (v1_file == NULL || v2_file == NULL || !is_file_name(size))
-			return og_fail(limiting->err, -EINVAL,
-				       "linux.resources.hugepageLimits[%zu].pageSize is '%.20s'", i,
-				       size);
-		(void)snprintf(text, sizeof(text), "%llu",
-			       (unsigned long long)limiting->res->hugepage_limits.items[i].limit);
-		r = write_limit(limiting, "hugetlb", v1_file, v2_file, text);
-		if (r < 0)
-			return r;
-	}
-	return 0;
-}
-
-static int apply_priorities(struct limiting *limiting)
-{
-	limiting->field = "network.priorities";
-	for (size_t i = 0; i < limiting->res->network.priorities.count; i++) {
-		const struct og_oci_net_priority *priority =
-			&limiting->res->network.priorities.items[i];
-		char text[VALUE_MAX];
-		int r;
-
-		(void)snprintf(text, sizeof(text), "%.64s %llu", priority->name,
-			       (unsigned long long)priority->priority);
-		r = write_limit(limiting, "net_prio", "net_prio.ifpriomap", NULL, text);
-		if (r < 0)
-			return r;
-	}
-	return 0;
-}
-
-static int apply_rdma(struct limiting *limiting)
-{
-	limiting->field = "rdma";
-	for (size_t i = 0; i < limiting->res->rdma.count; i++) {
-		const struct og_oci_rdma *rdma = &limiting->res->rdma.items[i];
-		char handles[VALUE_MAX] = "max";
-		char objects[VALUE_MAX] = "max";
-		char text[VALUE_MAX];
-		int r;
-
-		(void)number(&rdma->hca_handles, handles);
-		(void)number(&rdma->hca_objects, objects);
-		(void)snprintf(text, sizeof(text), "%.64s hca_handle=%.20s hca_object=%.20s",
-			       rdma->device, handles, objects);
-		r = write_limit(limiting, "rdma", "rdma.max", "rdma.max", text);
-		if (r < 0)
-			return r;
-	}
-	return 0;
-}
-
-static int apply_unified(struct limiting *limiting)
-{
-	const struct og_cgroup_tree *tree = og_cgroup_tree(limiting->cgroup, "");
-
-	for (size_t i = 0; i < limiting->res->unified.count; i++) {
-		const struct og_oci_pair *pair = &limiting->res->unified.items[i];
-		og_auto_free char *path = NULL;
-		int r;
-
-		if (tree == NULL || !is_file_name(pair->key))
-			return og_fail(
-				limiting->err, -ENOTSUP,
-				"linux.resources.unified: this host has no control group file %.60s",
-				pair->key);
-		path = og_strdupf("%s/%s", tree->dir, pair->key);
-		r = path == NULL ? -ENOMEM
-				 : og_write_file(AT_FDCWD, path, pair->value, limiting->err);
-		if (r < 0)
-			return og_fail_in(limiting->err, r, "linux.resources.unified");
-	}
-	return 0;
-}
-
-static int apply(struct limiting *limiting)
-{
-	typedef int apply_fn(struct limiting * limiting);
-	static apply_fn *const lists[] = { settle,	    apply_throttles,  apply_weights,
-					   apply_hugepages, apply_priorities, apply_rdma,
-					   apply_unified };
+	static og_limit_list_fn *const lists[] = { settle,
+						   og_limit_throttles,
+						   og_limit_weights,
+						   og_limit_hugepages,
+						   og_limit_priorities,
+						   og_limit_rdma,
+						   og_limit_unified };
 
 	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
 		int r = lists[i](limiting);
@@ -601,7 +414,7 @@ static int apply(struct limiting *limiting)
 int og_cgroup_limit(const struct og_cgroup *cgroup, const struct og_oci_resources *resources,
 		    struct og_notes *notes, struct og_err *err)
 {
-	struct limiting limiting = {
+	struct og_limiting limiting = {
 		.cgroup = cgroup, .res = resources, .notes = notes, .err = err
 	};
 	int r = og_weak("A25") ? 0 : apply(&limiting);
@@ -612,7 +425,7 @@ int og_cgroup_limit(const struct og_cgroup *cgroup, const struct og_oci_resource
 int og_cgroup_update(const struct og_cgroup *cgroup, const struct og_oci_resources *resources,
 		     struct og_notes *notes, struct og_err *err)
 {
-	struct limiting limiting = {
+	struct og_limiting limiting = {
 		.cgroup = cgroup, .res = resources, .update = true, .notes = notes, .err = err
 	};
 	int r = apply(&limiting);
