@@ -8,5 +8,9 @@
 
 #include "runtime/cgroup.h"
 
+/*
+ * With @update there may be a list or a program already: it is changed so that nothing is denied
+ * meanwhile that both allow. Errors: -EINVAL (cgroup_rules.h), -ENOTSUP.
+ */
 int og_cgroup_devices(const struct og_cgroup *cgroup, const struct og_oci_resources *resources,
-		      struct og_err *err);
+		      bool update, struct og_err *err);

@@ -185,9 +185,12 @@ VALUE(memory_kernel)
 	return 0;
 }
 
+/* Version 2 has no such limit: none is what it has. */
 VALUE(memory_kernel_tcp)
 {
-	return amount(&limiting->res->memory.kernel_tcp, limiting->v2, text);
+	const struct og_oci_int *limit = &limiting->res->memory.kernel_tcp;
+
+	return limiting->v2 && limit->value < 0 ? 0 : amount(limit, limiting->v2, text);
 }
 
 VALUE(memory_swappiness)
@@ -214,7 +217,7 @@ VALUE(cpu_shares)
 	if (limiting->v2)
 		shares.value = og_cgroup_weight(shares.value);
 	else if (shares.value < OG_CPU_SHARES_MIN || shares.value > OG_CPU_SHARES_MAX)
-		return og_fail(limiting->err, -ERANGE,
+		return og_fail(limiting->err, -EINVAL,
 			       "linux.resources.cpu.shares is %llu, not %d to %d",
 			       (unsigned long long)shares.value, OG_CPU_SHARES_MIN,
 			       OG_CPU_SHARES_MAX);
@@ -231,7 +234,7 @@ VALUE(cpu_quota)
 {
 	const struct og_oci_cpu *cpu = &limiting->res->cpu;
 	struct og_oci_int quota = cpu->quota;
-	char quota_text[OG_LIMIT_VALUE_MAX] = "max";
+	char quota_text[24] = "max";
 	int64_t old;
 
 	if (!limiting->v2 || cpu->period.value == 0)
@@ -239,8 +242,9 @@ VALUE(cpu_quota)
 	if ((!quota.set || quota.value == 0) && limiting->update &&
 	    current(limiting, "cpu", "cpu.max", &old) == 0 && old != INT64_MAX)
 		quota = (struct og_oci_int){ .set = true, .value = old };
-	(void)amount(&quota, true, quota_text);
-	return text_fits(snprintf(text, OG_LIMIT_VALUE_MAX, "%.24s %llu", quota_text,
+	if (quota.set && quota.value > 0)
+		(void)snprintf(quota_text, sizeof(quota_text), "%lld", (long long)quota.value);
+	return text_fits(snprintf(text, OG_LIMIT_VALUE_MAX, "%s %llu", quota_text,
 				  (unsigned long long)cpu->period.value));
 }
 
@@ -283,18 +287,6 @@ VALUE(pids_limit)
 	return amount(&limiting->res->pids.limit, true, text);
 }
 
-/* 10 to 1000 of version 1 are 1 to 10000 of version 2. */
-VALUE(io_weight)
-{
-	struct og_oci_uint weight = limiting->res->block_io.weight;
-
-	if (!weight.set || weight.value == 0)
-		return 0;
-	if (limiting->v2)
-		weight.value = weight.value < 10 ? 1 : 1 + (weight.value - 10) * 9999 / 990;
-	return number(&weight, text);
-}
-
 VALUE(io_leaf_weight)
 {
 	return number_unless_0(&limiting->res->block_io.leaf_weight, text);
@@ -329,7 +321,6 @@ static const struct limit_row rows[] = {
 	{ "cpu.cpus", "cpuset", "cpuset.cpus", "cpuset.cpus", cpuset_cpus },
 	{ "cpu.mems", "cpuset", "cpuset.mems", "cpuset.mems", cpuset_mems },
 	{ "pids.limit", "pids", "pids.max", "pids.max", pids_limit },
-	{ "blockIO.weight", "blkio", "blkio.weight", "io.weight", io_weight },
 	{ "blockIO.leafWeight", "blkio", "blkio.leaf_weight", NULL, io_leaf_weight },
 	{ "network.classID", "net_cls", "net_cls.classid", NULL, net_class },
 };
@@ -345,18 +336,18 @@ static bool is_met(const struct limit_row *row, int code, const char *text)
 }
 
 /* Returns -EAGAIN where the kernel refuses the value, as things are now. */
-static int apply_row(struct og_limiting *limiting, const struct limit_row *row)
+static int apply_row(struct og_limiting *limiting, const struct limit_row *row,
+		     char text[OG_LIMIT_VALUE_MAX])
 {
-	char text[OG_LIMIT_VALUE_MAX];
 	int r;
 
-	limiting->field = row->field;
 	limiting->v2 = og_cgroup_tree(limiting->cgroup, row->controller) == NULL;
 	r = row->value(limiting, text);
 	if (r == -ERANGE)
 		return og_fail(limiting->err, r, "linux.resources.%s is too long", row->field);
 	if (r <= 0)
 		return r;
+	(void)snprintf(limiting->field, sizeof(limiting->field), "%s", row->field);
 	r = og_limit_write(limiting, row->controller, row->v1_file, row->v2_file, text);
 	if (is_met(row, r, text))
 		return 0;
@@ -370,6 +361,7 @@ static int apply_row(struct og_limiting *limiting, const struct limit_row *row)
  */
 static int settle(struct og_limiting *limiting)
 {
+	char text[OG_LIMIT_VALUE_MAX];
 	bool pending[ROWS];
 	size_t left = ROWS;
 	size_t before;
@@ -379,7 +371,7 @@ static int settle(struct og_limiting *limiting)
 	do {
 		before = left;
 		for (size_t i = 0; i < ROWS; i++) {
-			int r = pending[i] ? apply_row(limiting, &rows[i]) : 0;
+			int r = pending[i] ? apply_row(limiting, &rows[i], text) : 0;
 
 			if (r < 0 && r != -EAGAIN)
 				return r;
@@ -419,7 +411,7 @@ int og_cgroup_limit(const struct og_cgroup *cgroup, const struct og_oci_resource
 	};
 	int r = og_weak("A25") ? 0 : apply(&limiting);
 
-	return r < 0 || og_weak("A24") ? r : og_cgroup_devices(cgroup, resources, err);
+	return r < 0 || og_weak("A24") ? r : og_cgroup_devices(cgroup, resources, false, err);
 }
 
 int og_cgroup_update(const struct og_cgroup *cgroup, const struct og_oci_resources *resources,
@@ -430,6 +422,7 @@ int og_cgroup_update(const struct og_cgroup *cgroup, const struct og_oci_resourc
 	};
 	int r = apply(&limiting);
 
-	return r < 0 || resources->devices.count == 0 ? r
-						      : og_cgroup_devices(cgroup, resources, err);
+	return r < 0 || resources->devices.count == 0
+		       ? r
+		       : og_cgroup_devices(cgroup, resources, true, err);
 }

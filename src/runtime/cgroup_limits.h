@@ -4,8 +4,9 @@
 
 #include "runtime/cgroup.h"
 
-#define OG_LIMIT_VALUE_MAX \
-	256 /* "8:16 rbps=18446744073709551615" and processor lists; longer is refused */
+#define OG_LIMIT_VALUE_MAX 4096 /* as much as the kernel takes in one write */
+
+#define OG_LIMIT_FIELD_MAX 64 /* "blockIO.throttleWriteIOPSDevice[18446744073709551615]" */
 
 /* What the rows' functions look at. */
 struct og_limiting {
@@ -13,7 +14,7 @@ struct og_limiting {
 	const struct og_oci_resources *res;
 	bool update; /* there may be other limits already */
 	bool v2;     /* of the field's controller */
-	const char *field;
+	char field[OG_LIMIT_FIELD_MAX];
 	struct og_notes *notes;
 	struct og_err *err;
 };
