@@ -41,11 +41,7 @@ static int check_config(const struct og_oci_config *config, struct og_err *err)
 		return og_fail(err, -EINVAL, "root is missing");
 	if (!config->process.set)
 		return og_fail(err, -EINVAL, "process is missing");
-	if (config->process.apparmor_profile != NULL && config->process.apparmor_profile[0] != '\0')
-		return og_fail(err, -ENOTSUP, "process.apparmorProfile is not supported yet");
-	if (config->process.selinux_label != NULL && config->process.selinux_label[0] != '\0')
-		return og_fail(err, -ENOTSUP, "process.selinuxLabel is not supported yet");
-	return 0;
+	return og_label_check(&config->process, &config->linux_, err);
 }
 
 /* From here on `delete --force` finds what there will be. */

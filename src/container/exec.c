@@ -196,8 +196,10 @@ static int prepare(struct joining *joining, int *ret_receive_fd, struct og_err *
 {
 	struct og_workload *workload = joining->workload;
 	const struct og_oci_seccomp *seccomp = &workload->config->linux_.seccomp;
-	int r;
+	int r = og_label_check(joining->options->process, &workload->config->linux_, err);
 
+	if (r < 0)
+		return r;
 	joining->pid_fd = (int)syscall(SYS_pidfd_open, workload->pid, 0);
 	if (joining->pid_fd < 0)
 		return og_fail(err, -errno, "open the workload's first process");

@@ -119,6 +119,9 @@ int og_mount_new(const char *type, const char *source, const struct og_mount_opt
 	r = give_words(fs_fd, options, err);
 	if (r < 0)
 		return r;
+	if (options->label != NULL &&
+	    fsconfig(fs_fd, FSCONFIG_SET_STRING, "context", options->label, 0) < 0)
+		return fail_with_log(fs_fd, -errno, "linux.mountLabel", err);
 	if (fsconfig(fs_fd, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
 		return fail_with_log(fs_fd, -errno, "create the file system", err);
 	mount_fd = fsmount(fs_fd, FSMOUNT_CLOEXEC, (unsigned int)attributes_of_new(options));
@@ -194,6 +197,8 @@ int og_mount_old_call(const char *type, const char *source, const struct og_moun
 		if ((options->own_words >> i & 1) == 0 && flag_of_word(word) == 0)
 			og_text_addf(&data, "%s%s", data.len > 0 ? "," : "", word);
 	}
+	if (options->label != NULL)
+		og_text_addf(&data, "%scontext=\"%s\"", data.len > 0 ? "," : "", options->label);
 	if (data.failed)
 		return og_fail(err, -ENOMEM, "mount");
 	if (mount(source != NULL ? source : type, target.text, type, old_flags(options), data.buf) <

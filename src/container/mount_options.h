@@ -18,6 +18,7 @@ struct og_mount_options {
 	uint64_t tree_attr_set, tree_attr_clear; /* of it and all below */
 	uint64_t propagation;			 /* MS_SHARED and its like, 0: none was asked for */
 	bool propagation_recursive;
+	const char *label; /* linux.mountLabel of a new file system; NULL: none */
 	/* The words that are none of ours go to the file system: indexes into the list. */
 	const struct og_oci_strings *words;
 	uint64_t own_words; /* bit i: word i was understood here */

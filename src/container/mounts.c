@@ -219,6 +219,18 @@ static int plan_bind(struct og_mount_plan *plan, struct og_mount_step *step, con
 	return r < 0 ? r : og_mount_attributes(step->tree_fd, &step->options, err);
 }
 
+/* SELinux labels the files of these by itself, one by one. */
+static const char *mount_label(const struct og_oci_config *config, const struct og_mount_step *step,
+			       const char *type)
+{
+	const char *label = config->linux_.mount_label;
+
+	if (label == NULL || label[0] == '\0' || step->is_cgroup || og_streq(type, "proc") ||
+	    og_streq(type, "sysfs"))
+		return NULL;
+	return label;
+}
+
 static int plan_step(struct og_mount_plan *plan, const struct og_mount_request *request,
 		     const struct og_oci_mount *mount, struct og_err *err)
 {
@@ -251,6 +263,7 @@ static int plan_step(struct og_mount_plan *plan, const struct og_mount_request *
 	if (step->options.copy_up && !og_streq(type, "tmpfs"))
 		return og_fail(err, -EINVAL, "tmpcopyup is for a tmpfs, not for '%.40s'", type);
 	og_mount_leave_out_gid(plan, step);
+	step->options.label = mount_label(plan->config, step, type);
 	return 0;
 }
 

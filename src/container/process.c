@@ -247,11 +247,13 @@ int og_process_become(const struct og_process_setup *setup, struct og_program *r
 	if (r == 0)
 		r = og_caps_bound(caps.bounding, err);
 	if (r == 0)
+		r = og_label_open(process, &ret_program->labels, err);
+	if (r == 0)
+		r = og_landlock_prepare(setup->config, &ret_program->landlock_fd, err);
+	if (r == 0)
 		r = set_rlimits(process, err);
 	if (r == 0)
 		r = og_schedule_apply(process, &setup->config->linux_, err);
-	if (r == 0)
-		r = og_landlock_prepare(setup->config, &ret_program->landlock_fd, err);
 	if (r < 0)
 		return r;
 	cwd = enter_cwd(setup, err);
@@ -277,8 +279,10 @@ int og_process_become(const struct og_process_setup *setup, struct og_program *r
 int og_process_exec(const struct og_process_setup *setup, const struct og_program *program,
 		    struct og_err *err)
 {
-	int r = program->landlock_fd >= 0 ? og_landlock_enforce(program->landlock_fd, err) : 0;
+	int r = og_label_apply(setup->process, &program->labels, err);
 
+	if (r == 0 && program->landlock_fd >= 0)
+		r = og_landlock_enforce(program->landlock_fd, err);
 	if (r == 0 && setup->seccomp != NULL && !og_weak("A23"))
 		r = og_seccomp_install(setup->seccomp, err);
 	if (r < 0)

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "container/label.h"
 #include "container/seccomp.h"
 #include "format/oci_config.h"
 
@@ -23,7 +24,9 @@ struct og_program {
 	char *path;	  /* owned */
 	const char **env; /* owned; its strings are not, but HOME */
 	char *home;	  /* owned */
-	int landlock_fd;  /* -EBADF: none. Stays open: execve() closes it. */
+	/* Descriptors, -EBADF where there is none; execve() closes them. */
+	struct og_labels labels;
+	int landlock_fd;
 };
 
 /* In the workload's root already. Ends with the process's own user and no capability too many. */

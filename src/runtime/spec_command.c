@@ -56,6 +56,7 @@ static struct og_json *features_linux(void)
 	struct og_json *mounts = og_json_new_object();
 	struct og_json *cgroup = og_json_new_object();
 	struct og_json *seccomp = enabled(true);
+	struct og_json *memory = og_json_new_object();
 
 	og_json_set(lin, "namespaces", list("cgroup ipc mount network pid time user uts"));
 	og_json_set_bool(cgroup, "v1", true);
@@ -71,8 +72,14 @@ static struct og_json *features_linux(void)
 		    list("SCMP_CMP_EQ SCMP_CMP_GE SCMP_CMP_GT SCMP_CMP_LE SCMP_CMP_LT "
 			 "SCMP_CMP_MASKED_EQ SCMP_CMP_NE"));
 	og_json_set(lin, "seccomp", seccomp);
-	og_json_set(lin, "apparmor", enabled(false));
-	og_json_set(lin, "selinux", enabled(false));
+	og_json_set(lin, "apparmor", enabled(true));
+	og_json_set(lin, "selinux", enabled(true));
+	og_json_set(memory, "modes",
+		    list("MPOL_BIND MPOL_DEFAULT MPOL_INTERLEAVE MPOL_LOCAL MPOL_PREFERRED "
+			 "MPOL_PREFERRED_MANY MPOL_WEIGHTED_INTERLEAVE"));
+	og_json_set(memory, "flags",
+		    list("MPOL_F_NUMA_BALANCING MPOL_F_RELATIVE_NODES MPOL_F_STATIC_NODES"));
+	og_json_set(lin, "memoryPolicy", memory);
 	og_json_set(lin, "intelRdt", enabled(false));
 	og_json_set(mounts, "idmap", enabled(true));
 	og_json_set(lin, "mountExtensions", mounts);

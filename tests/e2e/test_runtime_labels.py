@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0
+"""process.apparmorProfile and selinuxLabel, linux.mountLabel: where the kernel has them, and where not."""
+
+import contextlib
+import json
+import os
+import pathlib
+import subprocess
+
+import pytest
+
+import bundles
+import daemon
+
+PROFILE = f"og-test-{os.getpid()}"
+SECURITYFS = pathlib.Path("/sys/kernel/security")
+TEXT = f"""profile {PROFILE} flags=(attach_disconnected,mediate_deleted) {{
+  file,
+  capability,
+  mount,
+  umount,
+  network,
+  signal,
+  unix,
+  deny /etc/secret r,
+}}
+"""
+
+
+def has_apparmor():
+    with contextlib.suppress(OSError):
+        return pathlib.Path("/sys/module/apparmor/parameters/enabled").read_text() == "Y\n"
+    return False
+
+
+def has_selinux():
+    return pathlib.Path("/sys/fs/selinux/enforce").exists()
+
+
+@pytest.fixture
+def runtime(prefix, require, tmp_path):
+    require.root()
+    made = bundles.Runtime(prefix, tmp_path)
+    made.rootfs.joinpath("etc/secret").write_text("secret\n")
+    yield made
+    made.clean()
+
+
+@pytest.fixture(scope="module")
+def profile(require, tmp_path_factory):
+    """The name of an AppArmor profile that the kernel knows meanwhile."""
+    if not has_apparmor():
+        pytest.skip("this kernel has AppArmor not enabled; the lab's has")
+    tool = require.tool("apparmor_parser")
+    file = tmp_path_factory.mktemp("profile") / PROFILE
+    file.write_text(TEXT)
+    mounted = SECURITYFS.joinpath("apparmor").exists()
+    if not mounted:
+        subprocess.run(["mount", "-t", "securityfs", "securityfs", SECURITYFS], check=True)
+    try:
+        subprocess.run([tool, "--replace", "--skip-cache", file], check=True)
+        yield PROFILE
+        subprocess.run([tool, "--remove", file], check=True)
+    finally:
+        if not mounted:
+            subprocess.run(["umount", SECURITYFS], check=True)
+
+
+LOOK = "cat /proc/self/attr/apparmor/current; cat /etc/secret 2>&1; true"
+
+
+@pytest.mark.in_lab
+@pytest.mark.parametrize("privileges", [True, False])
+def test_an_apparmor_profile_confines_the_process_and_each_exec(runtime, profile, tmp_path, privileges):
+    process = runtime.config["process"]
+    process |= {"noNewPrivileges": not privileges}
+    assert runtime.sh(LOOK) == "unconfined\nsecret\n"
+    process["apparmorProfile"] = profile
+    confined = f"{profile} (enforce)\ncat: can't open '/etc/secret': Permission denied\n"
+    assert runtime.sh(LOOK) == confined
+    name = runtime.start("/bin/sleep", "1000")
+    pid = runtime.state(name)["pid"]
+    assert pathlib.Path(f"/proc/{pid}/attr/apparmor/current").read_text() == f"{profile} (enforce)\n"
+    assert runtime.call("exec", name, "/bin/sh", "-c", LOOK).stdout == confined
+    other = dict(process, args=["/bin/sh", "-c", LOOK], apparmorProfile="unconfined")
+    (tmp_path / "process.json").write_text(json.dumps(other))
+    assert runtime.call("exec", "--process", tmp_path / "process.json", name).stdout == "unconfined\nsecret\n"
+
+
+@pytest.mark.in_lab
+def test_a_covered_procfs_keeps_no_profile_away(runtime, profile, tmp_path):  # A6, A9
+    process = runtime.config["process"]
+    process["capabilities"] = {kind: ["CAP_SYS_ADMIN", "CAP_DAC_OVERRIDE"] for kind in ("bounding", "effective", "permitted")}
+    del runtime.config["linux"]["seccomp"]
+    name = runtime.start("/bin/sh", "-c", "mount -t tmpfs none /proc && for i in $(seq 100); do mkdir -p /proc/$i/attr/apparmor; "
+                         ": > /proc/$i/attr/apparmor/exec; : > /proc/$i/attr/apparmor/current; done; "
+                         "ln -s 1 /proc/self; ln -s 1 /proc/thread-self; touch /tmp/ready; sleep 1000")
+    daemon.wait_for("procfs to be covered", runtime.rootfs.joinpath("tmp/ready").exists)
+    (tmp_path / "process.json").write_text(json.dumps(dict(process, args=["/bin/sleep", "1000"], apparmorProfile=profile)))
+    subprocess.run([runtime.program, "--root", runtime.root, "exec", "--detach", "--pid-file", tmp_path / "pid", "--process",
+                    tmp_path / "process.json", name], check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                   stderr=subprocess.DEVNULL, timeout=bundles.TIMEOUT_S)
+    pid = (tmp_path / "pid").read_text()
+    assert pathlib.Path(f"/proc/{pid}/attr/apparmor/current").read_text() == f"{profile} (enforce)\n"
+    written = runtime.call("exec", name, "/bin/sh", "-c", "cat /proc/*/attr/apparmor/*").stdout
+    assert written == ""
+
+
+@pytest.mark.in_lab
+def test_a_profile_that_is_not_loaded_is_refused_at_create(runtime, profile):
+    del profile
+    runtime.config["process"]["apparmorProfile"] = "og-test-none"
+    runtime.write()
+    result = runtime.call("create", "--bundle", runtime.bundle, runtime.name(), check=False)
+    assert result.returncode == 1 and "process.apparmorProfile 'og-test-none' is not loaded" in result.stderr
+
+
+@pytest.mark.skipif(has_apparmor(), reason="this kernel has AppArmor")
+def test_a_profile_without_apparmor_is_refused(runtime, tmp_path):
+    process = runtime.config["process"]
+    process["apparmorProfile"] = "docker-default"
+    result = runtime.run("/bin/true", check=False)
+    assert result.returncode == 1 and "process.apparmorProfile 'docker-default': AppArmor is not enabled" in result.stderr
+    process["apparmorProfile"] = "unconfined"  # as everything is here
+    name = runtime.start("/bin/sleep", "1000")
+    (tmp_path / "process.json").write_text(json.dumps(dict(process, args=["/bin/true"], apparmorProfile="x")))
+    result = runtime.call("exec", "--process", tmp_path / "process.json", name, check=False)
+    assert result.returncode == 1 and "process.apparmorProfile 'x'" in result.stderr
+
+
+@pytest.mark.in_lab
+@pytest.mark.skipif(has_selinux(), reason="this kernel has SELinux")
+def test_labels_without_selinux_are_refused(runtime, tmp_path):
+    process = runtime.config["process"]
+    process["selinuxLabel"] = "system_u:system_r:container_t:s0"
+    assert "process.selinuxLabel 'system_u:system_r:container_t:s0': SELinux" in runtime.run("/bin/true", check=False).stderr
+    process["selinuxLabel"] = ""
+    runtime.config["linux"]["mountLabel"] = "system_u:object_r:container_file_t:s0"
+    assert "linux.mountLabel 'system_u:object_r:container_file_t:s0': SELinux" in runtime.run("/bin/true", check=False).stderr
+    runtime.config["linux"]["mountLabel"] = ""
+    name = runtime.start("/bin/sleep", "1000")
+    (tmp_path / "process.json").write_text(json.dumps(dict(process, args=["/bin/true"], selinuxLabel="x")))
+    result = runtime.call("exec", "--process", tmp_path / "process.json", name, check=False)
+    assert result.returncode == 1 and "process.selinuxLabel 'x'" in result.stderr
