@@ -12,6 +12,8 @@ import time
 
 import pytest
 
+import bundles
+
 PROCESSES, MEMORY_MIB, DESCRIPTORS, INODES = 200, 64, 2000, 3000
 LIMIT = {"processes": 32, "memory": 16, "descriptors": 64, "inodes": 500}
 ANSWER_MAX_S = 0.2
@@ -53,7 +55,7 @@ def answers_in_s():
 
 
 @pytest.fixture
-def bomb(attack, fence):
+def bomb(fence, attack):
     linux = attack.runtime.config["linux"]
     linux["cgroupsPath"] = fence
     linux["resources"]["pids"] = {"limit": LIMIT["processes"]}
@@ -80,6 +82,28 @@ def test_a25_a_bomb_takes_no_more_than_its_limit(bomb, kind, words):
     assert 0 < taken <= words[1]
     assert answer < ANSWER_MAX_S, f"the machine took {answer:.3f} s to answer"
     bomb.judge(taken > LIMIT[kind] and f"{taken} {kind}")
+
+
+@pytest.mark.weakened_by("A25-pipe")
+@pytest.mark.parametrize("way", ["run", "exec"])
+def test_a25_a_pipe_for_a_list_of_users_holds_nobody_up(bomb, way):
+    """Where HOME is not set, /etc/passwd is read for it: an image may have there what never ends."""
+    runtime = bomb.runtime
+    words = ["exec", runtime.start("/bin/sleep", "1000"), "/bin/true"]
+    (runtime.rootfs / "etc/passwd").unlink()
+    os.mkfifo(runtime.rootfs / "etc/passwd")
+    if way == "run":
+        runtime.config["process"]["args"] = ["/bin/true"]
+        runtime.config["linux"]["cgroupsPath"] += "2"
+        runtime.write()
+        words = ["run", "--bundle", runtime.bundle, runtime.name()]
+    with subprocess.Popen([runtime.program, "--root", runtime.root, *words], stdin=subprocess.DEVNULL) as running:
+        try:
+            status = running.wait(1 if bomb.weakened else bundles.TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            status = None
+            (runtime.rootfs / "etc/passwd").write_text("")  # which lets it go on
+    bomb.judge(status is None and "it waits for ever")
 
 
 @pytest.mark.weakened_by("A25-tmpfs")
