@@ -289,7 +289,9 @@ static int load(const char *root, const char *id, bool locked, struct og_workloa
 	if (workload->dir_fd < 0)
 		return errno == ENOENT ? og_fail(err, -ENOENT, "container '%s' does not exist", id)
 				       : og_fail(err, -errno, "open '%s/%s'", root, id);
-	r = locked ? lock(own, err) : 0;
+	r = check_root(root_fd, root, err);
+	if (r == 0 && locked)
+		r = lock(own, err);
 	if (r == 0)
 		r = load_dir(own, err);
 	if (r < 0)

@@ -79,7 +79,7 @@ def test_a1_what_proc_self_exe_shows_of_the_runtime_is_read_only(attack):
 
 
 @pytest.mark.weakened_by("A2")
-@pytest.mark.parametrize("way", ["run", "exec", "link"])
+@pytest.mark.parametrize("way", ["run", "exec", "link", "detour"])
 def test_a2_a3_no_descriptor_of_ours_is_a_working_directory(attack, way, tmp_path):
     """CVE-2024-21626. From the state folder, which the runtime has open, to what lies above it."""
     runtime = attack.runtime
@@ -87,8 +87,8 @@ def test_a2_a3_no_descriptor_of_ours_is_a_working_directory(attack, way, tmp_pat
     script = "cat ../../canary"
     name = runtime.start("/bin/sleep", "1000")
     reached = []
-    for number in range(3, 51 if way == "link" or attack.weakened else 20):
-        cwd = f"/proc/self/fd/{number}"
+    for number in range(3, 51):
+        cwd = f"/proc/self/root/proc/thread-self/fd/{number}" if way == "detour" else f"/proc/self/fd/{number}"
         if way == "link":
             (runtime.rootfs / f"l{number}").symlink_to(cwd)
             cwd = f"/l{number}"
@@ -165,11 +165,15 @@ def test_a22_the_state_is_for_its_owner_alone(attack):
 
 
 @pytest.mark.weakened_by("A22")
-def test_a22_a_state_folder_that_others_can_write_is_refused(attack):
+@pytest.mark.parametrize("command", ["run", "state", "kill", "delete"])
+def test_a22_a_state_folder_that_others_can_write_is_refused(attack, command):
+    """Others could have put there whom to kill."""
     runtime = attack.runtime
-    runtime.root.mkdir(mode=0o700)
+    name = runtime.start("/bin/sleep", "1000")
     runtime.root.chmod(0o777)
-    result = runtime.run("/bin/true", check=False)
+    words = ["--force", name] if command == "delete" else [name]
+    result = runtime.run("/bin/true", check=False) if command == "run" else runtime.call(command, *words, check=False)
+    runtime.root.chmod(0o700)
     attack.refused(result, "can be written by others")
     attack.judge(result.returncode == 0)
 
