@@ -100,6 +100,7 @@ int og_launch_plan(struct og_launch *launch, struct og_err *err)
 		.denied = launch->denied,
 		.user_namespace = launch->user_namespace,
 		.user_fd = launch->namespaces.join_fds[OG_OCI_NS_USER],
+		.joined = launch->namespaces.join_fds[OG_OCI_NS_MOUNT] >= 0,
 		.notes = &launch->workload->notes,
 	};
 
@@ -136,7 +137,7 @@ static int prepare(struct og_launch *launch, int *ret_receive_fd, struct og_err 
 		if (launch->gate_fd < 0)
 			return launch->gate_fd;
 	}
-	return og_namespaces_before(namespaces, workload->config, err);
+	return 0;
 }
 
 static int run_runtime_hooks(const struct og_launch *launch, struct og_err *err)
@@ -225,14 +226,28 @@ static pid_t clone_first(struct og_launch *launch, struct og_err *err)
 	og_auto_fd cgroup_fd = og_cgroup_v2_fd(launch->cgroup);
 	pid_t pid;
 
+	struct og_namespaces *namespaces = &launch->namespaces;
+	int r;
+
+	if (namespaces->by_helper)
+		return og_clone_by_helper(namespaces, err);
+	r = og_namespaces_before(namespaces, err);
+	if (r < 0)
+		return r;
 	launch->in_v2 = cgroup_fd >= 0;
-	pid = og_clone(launch->namespaces.clone_flags, cgroup_fd);
+	pid = og_clone(namespaces->clone_flags, cgroup_fd);
 	if (pid < 0 && cgroup_fd >= 0) { /* a kernel before 5.7, or a group that is no domain */
 		launch->in_v2 = false;
-		pid = og_clone(launch->namespaces.clone_flags, -1);
+		pid = og_clone(namespaces->clone_flags, -1);
 	}
-	return pid < 0 ? og_fail(err, pid, "make the workload's first process and its namespaces")
-		       : pid;
+	if (pid < 0)
+		return og_fail(err, pid, "make the workload's first process and its namespaces");
+	r = pid == 0 ? 0 : og_namespaces_after(namespaces, err);
+	if (r < 0) {
+		(void)kill(pid, SIGKILL);
+		(void)og_wait_status(pid);
+	}
+	return r < 0 ? r : pid;
 }
 
 static int launch_and_attend(struct og_launch *launch, struct og_err *err)

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -118,15 +120,9 @@ static mode_t type_bits(int type)
 	return type == 'b' ? S_IFBLK : type == 'p' ? S_IFIFO : S_IFCHR;
 }
 
-/* linux.devices. The folders on the way must be plain: a link could lead into a volume. */
-static int make_device(int root_fd, const struct og_oci_device *device, int tree_fd,
-		       struct og_err *err)
+static struct node node_of(const struct og_oci_device *device)
 {
-	og_auto_free char *parent = strdup(device->path);
-	char *cut = parent != NULL ? strrchr(parent, '/') : NULL;
-	og_auto_fd made_fd = -EBADF;
-	og_auto_fd dir_fd = -EBADF;
-	struct node node = {
+	return (struct node){
 		.mode = type_bits(device->type) |
 			(device->file_mode.set ? (mode_t)device->file_mode.value & 07777 : 0666),
 		.device = device->type == 'p'
@@ -135,6 +131,82 @@ static int make_device(int root_fd, const struct og_oci_device *device, int tree
 		.uid = (uid_t)device->uid.value,
 		.gid = (gid_t)device->gid.value,
 	};
+}
+
+/* The host's ID of one of the workload's; where the mapping is not known, the same. */
+static uint64_t host_id(const struct og_oci_id_maps *maps, uint64_t id)
+{
+	for (size_t i = 0; i < maps->count; i++) {
+		const struct og_oci_id_map *map = &maps->items[i];
+
+		if (id >= map->container_id && id - map->container_id < map->size)
+			return map->host_id + (id - map->container_id);
+	}
+	return id;
+}
+
+int og_devices_plan(struct og_mount_plan *plan, struct og_err *err)
+{
+	static const struct og_oci_strings no_words = {};
+	struct og_mount_options options = { .words = &no_words };
+	const struct og_oci_linux *lin = &plan->config->linux_;
+	int r = 0;
+
+	if (!plan->user_namespace || lin->devices.count == 0)
+		return 0;
+	plan->nodes_fd = og_mount_new("tmpfs", "devices", &options, err);
+	if (plan->nodes_fd < 0)
+		return plan->nodes_fd;
+	for (size_t i = 0; r == 0 && i < lin->devices.count; i++) {
+		struct node node = node_of(&lin->devices.items[i]);
+		char name[24];
+
+		(void)snprintf(name, sizeof(name), "%zu", i);
+		node.name = name;
+		node.uid = (uid_t)host_id(&lin->uid_mappings, node.uid);
+		node.gid = (gid_t)host_id(&lin->gid_mappings, node.gid);
+		r = make_node(plan->nodes_fd, &node, err);
+		if (r == 0 && fchmodat(plan->nodes_fd, name, node.mode & 07777, 0) < 0)
+			r = og_fail(err, -errno, "set its mode");
+		if (r < 0)
+			return og_fail_in(err, r, "linux.devices[%zu] '%s'", i,
+					  lin->devices.items[i].path);
+	}
+	return r;
+}
+
+/* From where it was made. What is there already may be the same device, or a place for one. */
+static int bind_device(int nodes_fd, size_t index, int dir_fd, const struct node *node,
+		       struct og_err *err)
+{
+	og_auto_fd tree_fd = -EBADF;
+	struct stat st;
+	char name[24];
+
+	if (fstatat(dir_fd, node->name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    !(S_ISREG(st.st_mode) && st.st_size == 0)) {
+		int r = check_node(dir_fd, node, err);
+
+		if (r < 0)
+			return r;
+	}
+	(void)snprintf(name, sizeof(name), "%zu", index);
+	tree_fd = open_tree(nodes_fd, name, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	if (tree_fd < 0)
+		return og_fail(err, -errno, "clone it");
+	return bind_node(dir_fd, node->name, tree_fd, err);
+}
+
+/* One of linux.devices. The folders on the way must be plain: a link could lead into a volume. */
+static int make_device(const struct og_mount_plan *plan, int root_fd, size_t index,
+		       struct og_err *err)
+{
+	const struct og_oci_device *device = &plan->config->linux_.devices.items[index];
+	og_auto_free char *parent = strdup(device->path);
+	char *cut = parent != NULL ? strrchr(parent, '/') : NULL;
+	og_auto_fd made_fd = -EBADF;
+	og_auto_fd dir_fd = -EBADF;
+	struct node node = node_of(device);
 	int r;
 
 	if (cut == NULL || cut[1] == '\0')
@@ -147,8 +219,26 @@ static int make_device(int root_fd, const struct og_oci_device *device, int tree
 	dir_fd = og_open_plain(root_fd, parent[0] != '\0' ? parent : "/", O_RDONLY | O_DIRECTORY);
 	if (dir_fd < 0)
 		return og_fail(err, dir_fd, "its folder must be an ordinary directory");
-	return tree_fd >= 0 ? bind_node(dir_fd, node.name, tree_fd, err)
-			    : make_node(dir_fd, &node, err);
+	if (dev_is_bound(plan) && og_starts_with(device->path, "/dev/"))
+		return check_node(dir_fd, &node, err);
+	if (plan->more_device_fds != NULL && plan->more_device_fds[index] >= 0)
+		return bind_node(dir_fd, node.name, plan->more_device_fds[index], err);
+	return plan->nodes_fd >= 0 && device->type != 'p'
+		       ? bind_device(plan->nodes_fd, index, dir_fd, &node, err)
+		       : make_node(dir_fd, &node, err);
+}
+
+static int make_devices(const struct og_mount_plan *plan, int root_fd, struct og_err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < plan->config->linux_.devices.count; i++) {
+		r = make_device(plan, root_fd, i, err);
+		if (r < 0)
+			return og_fail_in(err, r, "linux.devices[%zu] '%s'", i,
+					  plan->config->linux_.devices.items[i].path);
+	}
+	return r;
 }
 
 int og_devices_make(const struct og_mount_plan *plan, int root_fd, struct og_err *err)
@@ -157,7 +247,7 @@ int og_devices_make(const struct og_mount_plan *plan, int root_fd, struct og_err
 	int r;
 
 	if (dev_is_bound(plan))
-		return 0;
+		return make_devices(plan, root_fd, err);
 	dev_fd = og_open_plain(root_fd, "dev", O_RDONLY | O_DIRECTORY);
 	if (dev_fd == -ENOENT && mkdirat(root_fd, "dev", 0755) == 0)
 		dev_fd = og_open_plain(root_fd, "dev", O_RDONLY | O_DIRECTORY);
@@ -166,16 +256,7 @@ int og_devices_make(const struct og_mount_plan *plan, int root_fd, struct og_err
 	if (dev_fd < 0)
 		return og_fail(err, dev_fd, "/dev must be an ordinary directory");
 	r = make_defaults(plan, dev_fd, err);
-	for (size_t i = 0; r == 0 && i < plan->config->linux_.devices.count; i++) {
-		const struct og_oci_device *device = &plan->config->linux_.devices.items[i];
-
-		r = make_device(root_fd, device,
-				plan->more_device_fds != NULL ? plan->more_device_fds[i] : -EBADF,
-				err);
-		if (r < 0)
-			return og_fail_in(err, r, "linux.devices[%zu] '%s'", i, device->path);
-	}
-	return r;
+	return r < 0 ? r : make_devices(plan, root_fd, err);
 }
 
 int og_mount_console(int root_fd, int slave_fd, struct og_err *err)

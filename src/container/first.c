@@ -73,18 +73,19 @@ static int leave_keyring(const struct og_launch *launch, struct og_err *err)
 static int enter_namespaces(struct og_launch *launch, struct og_err *err)
 {
 	const struct og_namespaces *namespaces = &launch->namespaces;
-	int r = og_namespaces_join(namespaces, err);
+	bool user = namespaces->new_user || namespaces->joins_user;
+	int r = namespaces->by_helper ? 0 : og_namespaces_join(namespaces, err);
 
+	if (r == 0 && namespaces->new_time)
+		r = og_namespaces_time(&launch->workload->config->linux_, err);
+	if (r == 0 && user && launch->plan != NULL)
+		r = og_mount_open_place(launch->plan, err);
 	if (r == 0 && namespaces->new_user) {
 		r = og_sync_send(launch->sync.child_fd, OG_SYNC_MAP, err);
 		if (r == 0)
 			r = og_sync_expect(launch->sync.child_fd, OG_SYNC_GO, err);
 	}
-	if (r == 0 && namespaces->ordinary && namespaces->new_time)
-		r = og_namespaces_new_time(&launch->workload->config->linux_, err);
-	if (r == 0 && (namespaces->new_user || namespaces->joins_user))
-		r = og_namespaces_become_root(err);
-	return r;
+	return r == 0 && user ? og_namespaces_become_root(err) : r;
 }
 
 /*
@@ -116,7 +117,9 @@ static int make_terminal(struct og_launch *launch, int root_fd, int *ret_slave_f
 	if (!process->terminal)
 		return 0;
 	r = og_console_make(root_fd, launch->console_fd, process, ret_slave_fd, err);
-	return r < 0 ? r : og_mount_console(root_fd, *ret_slave_fd, err);
+	if (r < 0 || launch->namespaces.join_fds[OG_OCI_NS_MOUNT] >= 0)
+		return r; /* what is joined is others' too, and stays as it is */
+	return og_mount_console(root_fd, *ret_slave_fd, err);
 }
 
 static int hooks_and_root(struct og_launch *launch, int root_fd, struct og_err *err)

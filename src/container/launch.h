@@ -63,5 +63,11 @@ int og_first_process(struct og_launch *launch);
 /* clone3(), into @cgroup_fd unless it is negative. Returns as fork() does, or a negative errno. */
 pid_t og_clone(uint64_t flags, int cgroup_fd);
 
+/*
+ * Likewise, in @namespaces, all of them joined already: for those that og_namespaces_join() could
+ * not join from inside; in no cgroup yet. Only where @namespaces->by_helper.
+ */
+pid_t og_clone_by_helper(const struct og_namespaces *namespaces, struct og_err *err);
+
 /* Signals that a caller may have set to be ignored count as they should again. */
 void og_reset_signals(void);

@@ -23,6 +23,9 @@ struct og_mount_plan {
 	bool user_namespace;
 	int user_fd;	 /* a namespace with the workload's own mapping, once a mount wants it */
 	char *root_path; /* absolute, of the host */
+	bool joined;
+	int place_fd; /* where the root file system goes; in the new mount namespace */
+	int nodes_fd; /* a tmpfs with linux.devices in it, by their number; -EBADF: not needed */
 	int root_tree_fd;
 	int null_fd;	   /* the host's /dev/null, known to be it; opened inside */
 	dev_t proc_device; /* the image's folder /proc, once it was looked at */
@@ -59,6 +62,12 @@ int og_mount_of_host(const struct og_mount_plan *plan, const struct og_mount_ste
 void og_mount_leave_out_gid(const struct og_mount_plan *plan, struct og_mount_step *step);
 
 extern const struct og_default_device og_default_devices[6];
+
+/*
+ * With a user namespace, where mknod(2) makes nothing that can be opened: makes linux.devices in a
+ * file system of the host's, to be bound from there.
+ */
+int og_devices_plan(struct og_mount_plan *plan, struct og_err *err);
 
 /* Devices and links of the specification, in /dev of @root_fd unless that is a bind mount. */
 int og_devices_make(const struct og_mount_plan *plan, int root_fd, struct og_err *err);

@@ -41,6 +41,8 @@ struct og_mount_plan *og_mount_plan_free(struct og_mount_plan *plan)
 	     i++)
 		og_close(plan->more_device_fds[i]);
 	free(plan->more_device_fds);
+	og_close(plan->place_fd);
+	og_close(plan->nodes_fd);
 	og_close(plan->root_tree_fd);
 	og_close(plan->null_fd);
 	free(plan->steps);
@@ -93,8 +95,10 @@ static int open_root(struct og_mount_plan *plan, const char *bundle, struct og_e
 
 	if (absolute == NULL)
 		return og_fail(err, -ENOMEM, "root.path");
-	plan->root_tree_fd = clone_path(absolute, true, 0, root_propagation(plan), err);
 	plan->root_path = absolute;
+	if (plan->joined)
+		return 0;
+	plan->root_tree_fd = clone_path(absolute, true, 0, root_propagation(plan), err);
 	if (plan->root_tree_fd < 0)
 		return og_fail_in(err, plan->root_tree_fd, "root.path");
 	if (fstat(plan->root_tree_fd, &st) < 0 || !S_ISDIR(st.st_mode))
@@ -321,6 +325,26 @@ static int plan_all(struct og_mount_plan *plan, const struct og_mount_request *r
 	return plan_all_views(plan, request, cgroups->options.attr_set, err);
 }
 
+/* What is mounted in a namespace of others' would be theirs, too. */
+static int check_joined(const struct og_oci_config *config, struct og_err *err)
+{
+	const struct og_oci_linux *lin = &config->linux_;
+	const char *field = config->mounts.count > 0	      ? "mounts"
+			    : lin->devices.count > 0	      ? "linux.devices"
+			    : lin->masked_paths.count > 0     ? "linux.maskedPaths"
+			    : lin->readonly_paths.count > 0   ? "linux.readonlyPaths"
+			    : lin->rootfs_propagation != NULL ? "linux.rootfsPropagation"
+			    : config->root.readonly	      ? "root.readonly"
+							      : NULL;
+
+	return field == NULL
+		       ? 0
+		       : og_fail(err, -EINVAL,
+				 "%s would change the mount namespace that is joined: leave it "
+				 "out, or make a new mount namespace",
+				 field);
+}
+
 int og_mount_plan_new(const struct og_mount_request *request, struct og_mount_plan **ret_plan,
 		      struct og_err *err)
 {
@@ -333,6 +357,9 @@ int og_mount_plan_new(const struct og_mount_request *request, struct og_mount_pl
 	plan->user_namespace = request->user_namespace;
 	plan->user_fd = request->user_fd < 0 ? -EBADF : fcntl(request->user_fd, F_DUPFD_CLOEXEC, 3);
 	plan->notes = request->notes;
+	plan->joined = request->joined;
+	plan->place_fd = -EBADF;
+	plan->nodes_fd = -EBADF;
 	plan->root_tree_fd = -EBADF;
 	plan->null_fd = -EBADF;
 	for (size_t i = 0; i < 6; i++)
@@ -341,10 +368,14 @@ int og_mount_plan_new(const struct og_mount_request *request, struct og_mount_pl
 	if (plan->steps == NULL)
 		return og_fail(err, -ENOMEM, "plan mounts");
 
-	r = open_root(plan, request->bundle, err);
+	r = plan->joined ? check_joined(plan->config, err) : 0;
 	if (r == 0)
+		r = open_root(plan, request->bundle, err);
+	if (r == 0 && !plan->joined)
 		r = open_devices(plan, err);
-	if (r == 0)
+	if (r == 0 && !plan->joined)
+		r = og_devices_plan(plan, err);
+	if (r == -EPERM) /* nor may this process */
 		r = open_more_devices(plan, err);
 	if (r == 0)
 		r = plan_all(plan, request, err);
@@ -533,20 +564,41 @@ static int cut_off(const struct og_mount_plan *plan, struct og_err *err)
 	return 0;
 }
 
-/* At its own path, where createContainer hooks look for it. */
-static int mount_root(const struct og_mount_plan *plan, struct og_err *err)
+int og_mount_open_place(struct og_mount_plan *plan, struct og_err *err)
 {
-	og_auto_fd fd = open(plan->root_path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	int r = fd < 0 ? og_fail(err, -errno, "open '%s'", plan->root_path)
-		       : og_mount_attach(plan->root_tree_fd, fd, err);
+	plan->place_fd = open(plan->root_path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return plan->place_fd < 0 ? og_fail(err, -errno, "root.path: open '%s'", plan->root_path)
+				  : 0;
+}
 
+/* At its own path, where createContainer hooks look for it; below it, unseen, what devices need. */
+static int mount_root(struct og_mount_plan *plan, struct og_err *err)
+{
+	int r = plan->place_fd < 0 ? og_mount_open_place(plan, err) : 0;
+
+	if (r == 0 && plan->nodes_fd >= 0)
+		r = og_mount_attach(plan->nodes_fd, plan->place_fd, err);
+	if (r == 0)
+		r = og_mount_attach(plan->root_tree_fd, plan->place_fd, err);
 	return r < 0 ? og_fail_in(err, r, "mount the root file system") : 0;
+}
+
+static int open_joined_root(struct og_mount_plan *plan, int *ret_root_fd, struct og_err *err)
+{
+	int r = plan->place_fd < 0 ? og_mount_open_place(plan, err) : 0;
+
+	if (r == 0)
+		*ret_root_fd = og_take_fd(&plan->place_fd);
+	return r;
 }
 
 int og_mount_all(struct og_mount_plan *plan, int *ret_root_fd, struct og_err *err)
 {
-	int r = cut_off(plan, err);
+	int r;
 
+	if (plan->joined)
+		return open_joined_root(plan, ret_root_fd, err);
+	r = cut_off(plan, err);
 	if (r == 0 && plan->config->linux_.masked_paths.count > 0) {
 		plan->null_fd = open_device("null", 1, 3, err);
 		r = plan->null_fd < 0 ? plan->null_fd : 0;

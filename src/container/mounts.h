@@ -28,6 +28,7 @@ struct og_mount_request {
 	bool user_namespace;		/* in which devices cannot be made */
 	struct og_notes *notes;		/* may be NULL; outlives the plan */
 	int user_fd;			/* the one that it joins; -EBADF: none, or a new one */
+	bool joined; /* the mount namespace is another's: nothing is mounted in it */
 };
 
 /* Opens all that comes from the host. On success *@ret_plan is the caller's to free. */
@@ -37,9 +38,16 @@ struct og_mount_plan *og_mount_plan_free(struct og_mount_plan *plan);
 OG_DEFINE_CLEANUP(struct og_mount_plan, og_mount_plan_free)
 
 /*
+ * In the new mount namespace, with a user namespace: opens where the root file system goes, while
+ * this process is still the host's root. Else og_mount_all() does that.
+ */
+int og_mount_open_place(struct og_mount_plan *plan, struct og_err *err);
+
+/*
  * In the new mount namespace: cuts it off from the host's, mounts the root file system, on it
  * everything the configuration lists, and makes the devices. On success *@ret_root_fd (the
- * caller's) is the new root, not yet entered.
+ * caller's) is the new root, not yet entered. In a joined mount namespace it is root.path there, and
+ * nothing is mounted.
  */
 int og_mount_all(struct og_mount_plan *plan, int *ret_root_fd, struct og_err *err);
 

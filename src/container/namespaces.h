@@ -14,20 +14,31 @@ struct og_namespaces {
 	bool new_user, new_cgroup, new_time;
 	bool joins_user;
 	bool ordinary;		       /* we are not root: only in a user namespace */
+	bool by_helper;		       /* see clone_helper.c */
 	int join_fds[OG_OCI_NS_COUNT]; /* -EBADF: not joined; owned */
+	int own_pid_fd;		       /* ours, where one is joined; owned */
 };
 
-/* Opens what is to be joined. Errors: also -EINVAL (the path is another kind of namespace). */
+/*
+ * Opens what is to be joined, and checks what the configuration wants of its namespaces. Errors:
+ * also -EINVAL (the path is another kind of namespace).
+ */
 int og_namespaces_open(const struct og_oci_config *config, struct og_namespaces *ret_namespaces,
 		       struct og_err *err);
 void og_namespaces_done(struct og_namespaces *namespaces);
 
-/* In the runtime, before it clones: what concerns only children. */
-int og_namespaces_before(struct og_namespaces *namespaces, const struct og_oci_config *config,
-			 struct og_err *err);
+/*
+ * In the runtime, around the clone: joining a pid namespace concerns only children, and the
+ * hooks that follow are the host's again.
+ */
+int og_namespaces_before(struct og_namespaces *namespaces, struct og_err *err);
+int og_namespaces_after(const struct og_namespaces *namespaces, struct og_err *err);
 
-/* In the child, first of all. */
+/* In the child, first of all: joins, the user namespace last. */
 int og_namespaces_join(const struct og_namespaces *namespaces, struct og_err *err);
+
+/* In the child: makes a time namespace with linux.timeOffsets, and enters it. */
+int og_namespaces_time(const struct og_oci_linux *config, struct og_err *err);
 
 /* In the runtime, for a child in a new user namespace that waits for it. */
 int og_namespaces_map(pid_t pid, const struct og_oci_linux *config, struct og_err *err);

@@ -146,13 +146,14 @@ static int set_propagation(const char *word, struct og_err *err)
 
 int og_mount_enter(const struct og_mount_plan *plan, int root_fd, bool no_pivot, struct og_err *err)
 {
-	int r = readonly_all(plan, root_fd, err);
+	bool only_root = no_pivot || plan->joined;
+	int r = plan->joined ? 0 : readonly_all(plan, root_fd, err);
 
-	if (r == 0) /* while the host's /dev/null can still be cloned */
+	if (r == 0 && !plan->joined) /* while the host's /dev/null can still be cloned */
 		r = mask_all(plan, root_fd, err);
 	if (r < 0)
 		return r;
-	if (no_pivot)
+	if (only_root)
 		r = fchdir(root_fd) < 0 || chroot(".") < 0 ? og_fail(err, -errno, "change the root")
 							   : 0;
 	else
