@@ -24,6 +24,11 @@ static int cap_get(struct cap_data *ret_data)
 	return syscall(SYS_capget, &header, ret_data->half) < 0 ? -errno : 0;
 }
 
+static uint64_t permitted(const struct cap_data *data)
+{
+	return data->half[0].permitted | (uint64_t)data->half[1].permitted << 32;
+}
+
 static uint64_t set_of(const struct og_oci_strings *list, uint64_t ours)
 {
 	uint64_t set = 0;
@@ -46,7 +51,7 @@ int og_caps_read(const struct og_oci_capabilities *capabilities, struct og_caps 
 
 	if (r < 0)
 		return og_fail(err, r, "read our own capabilities");
-	ours = data.half[0].permitted | (uint64_t)data.half[1].permitted << 32;
+	ours = permitted(&data);
 	*ret_caps = (struct og_caps){
 		.bounding = set_of(&capabilities->bounding, ours),
 		.permitted = set_of(&capabilities->permitted, ours),
@@ -59,6 +64,45 @@ int og_caps_read(const struct og_oci_capabilities *capabilities, struct og_caps 
 	ret_caps->ambient = set_of(&capabilities->ambient, ours) & ret_caps->permitted &
 			    ret_caps->inheritable;
 	return 0;
+}
+
+static void note_unknown(const struct og_oci_strings *list, const char *set, struct og_notes *notes)
+{
+	for (size_t i = 0; i < list->count; i++) {
+		if (og_cap_number(list->items[i]) < 0)
+			og_note(notes,
+				"process.capabilities.%s[%zu]: '%.40s' is not known, left out", set,
+				i, list->items[i]);
+	}
+}
+
+void og_caps_note(const struct og_oci_capabilities *capabilities, bool full, struct og_notes *notes)
+{
+	const struct {
+		const char *name;
+		const struct og_oci_strings *list;
+	} sets[] = {
+		{ "bounding", &capabilities->bounding },
+		{ "effective", &capabilities->effective },
+		{ "permitted", &capabilities->permitted },
+		{ "inheritable", &capabilities->inheritable },
+		{ "ambient", &capabilities->ambient },
+	};
+	struct cap_data data = {};
+	uint64_t ours = UINT64_MAX;
+	uint64_t asked = 0;
+
+	for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]); i++) {
+		note_unknown(sets[i].list, sets[i].name, notes);
+		asked |= set_of(sets[i].list, UINT64_MAX);
+	}
+	if (!full && asked != 0 && cap_get(&data) == 0)
+		ours = permitted(&data);
+	for (int cap = 0; og_cap_name(cap) != NULL; cap++) {
+		if ((asked & ~ours) >> cap & 1)
+			og_note(notes, "process.capabilities: %s is not ours to give, left out",
+				og_cap_name(cap));
+	}
 }
 
 int og_caps_bound(uint64_t bounding, struct og_err *err)

@@ -11,6 +11,7 @@
 #include "base/io.h"
 #include "base/spawn.h"
 #include "base/text.h"
+#include "container/caps.h"
 #include "container/console.h"
 #include "container/hide.h"
 #include "container/operations.h"
@@ -35,12 +36,15 @@ static void launch_done(struct og_launch *launch)
 	og_close(launch->console_fd);
 }
 
-static int check_config(const struct og_oci_config *config, struct og_err *err)
+static int check_config(const struct og_oci_config *config, struct og_notes *notes,
+			struct og_err *err)
 {
 	if (!config->root.set)
 		return og_fail(err, -EINVAL, "root is missing");
 	if (!config->process.set)
 		return og_fail(err, -EINVAL, "process is missing");
+	og_caps_note(&config->process.capabilities,
+		     og_oci_namespace(config, OG_OCI_NS_USER) != NULL, notes);
 	return og_label_check(&config->process, &config->linux_, err);
 }
 
@@ -296,7 +300,7 @@ int og_container_create(struct og_workload *workload, const struct og_create_opt
 		launch.namespaces.join_fds[i] = -EBADF;
 	r = og_hide(&launch.hide_fd, err);
 	if (r == 0)
-		r = check_config(workload->config, err);
+		r = check_config(workload->config, &workload->notes, err);
 	if (r == 0)
 		r = prepare(&launch, &receive_fd, err);
 	if (r == 0)

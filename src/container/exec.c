@@ -23,6 +23,7 @@
 #include "base/spawn.h"
 #include "base/text.h"
 #include "base/weak.h"
+#include "container/caps.h"
 #include "container/console.h"
 #include "container/hide.h"
 #include "container/operations.h"
@@ -207,6 +208,7 @@ static int prepare(struct joining *joining, int *ret_receive_fd, struct og_err *
 	/* Only now is it sure that the descriptor is of that process and of no later one. */
 	if (r == 0 && og_pid_start(workload->pid) != workload->pid_start)
 		r = og_fail(err, -ESRCH, "the workload's first process is gone");
+	og_caps_note(&joining->options->process->capabilities, joining->user, &workload->notes);
 	if (r == 0)
 		r = open_console(joining, ret_receive_fd, err);
 	if (r == 0 && seccomp->set)

@@ -199,6 +199,7 @@ int og_command_exec(const struct og_context *context, struct og_err *err)
 		og_foreground_begin();
 	if (r == 0)
 		r = isolation->exec(workload, &options, &pid, err);
+	og_args_log_notes(args, &workload->notes);
 	if (r < 0)
 		return r;
 	r = og_pid_file_write(args, pid, err);

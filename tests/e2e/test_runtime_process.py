@@ -300,3 +300,23 @@ def test_capability_sets_are_those_asked_for(runtime, tmp_path):
     (tmp_path / "process.json").write_text(json.dumps(other))
     assert caps_of(runtime.call("exec", "--process", tmp_path / "process.json", name).stdout) == \
         {"Bnd": CHOWN, "Eff": CHOWN, "Prm": CHOWN, "Inh": 0, "Amb": 0}
+
+
+@pytest.mark.in_lab
+def test_capabilities_that_cannot_be_given_are_warned_of(runtime, tmp_path):
+    process = runtime.config["process"]
+    process["capabilities"] = {"bounding": ["CAP_KILL", "CAP_TIME_TRAVEL"], "permitted": ["CAP_KILL"], "effective": ["CAP_KILL"]}
+    expected = "process.capabilities.bounding[1]: 'CAP_TIME_TRAVEL' is not known, left out"
+    result = runtime.run("/bin/cat", "/proc/self/status")
+    assert result.stderr == f"onggi-runtime: warning: {expected}\n" and caps_of(result.stdout)["Bnd"] == KILL
+    log = tmp_path / "log"
+    result = runtime.call("--log", log, "--log-format", "json", "run", "--bundle", runtime.bundle, runtime.name())
+    entry = json.loads(log.read_text())
+    assert result.stderr == "" and (entry["level"], entry["msg"]) == ("warning", expected)
+    name = runtime.start("/bin/sleep", "1000")
+    assert "warning: process.capabilities.bounding[2]: 'CAP_MORE' is not known" in \
+        runtime.call("exec", "--cap", "CAP_MORE", name, "/bin/true").stderr
+    if not may("SYS_RESOURCE"):
+        process["capabilities"]["bounding"] = ["CAP_SYS_RESOURCE"]
+        result = runtime.run("/bin/cat", "/proc/self/status")
+        assert "CAP_SYS_RESOURCE is not ours to give" in result.stderr and caps_of(result.stdout)["Bnd"] == 0
