@@ -166,7 +166,9 @@ static int joined_process(struct joining *joining)
 	if (!og_weak("A2"))
 		og_close(joining->workload->dir_fd);
 	og_reset_signals();
-	r = set_up(joining, &setup, &program, &err);
+	r = og_seccomp_introduce(joining->seccomp, joining->workload, OG_STATUS_RUNNING, &err);
+	if (r == 0)
+		r = set_up(joining, &setup, &program, &err);
 	if (r == 0)
 		r = og_process_exec(&setup, &program, &err);
 	og_sync_fail(joining->sync.child_fd, &err);
@@ -212,7 +214,7 @@ static int prepare(struct joining *joining, int *ret_receive_fd, struct og_err *
 	if (r == 0)
 		r = open_console(joining, ret_receive_fd, err);
 	if (r == 0 && seccomp->set)
-		r = og_seccomp_load(workload->dir_fd, &joining->seccomp, err);
+		r = og_seccomp_load(seccomp, workload->dir_fd, &joining->seccomp, err);
 	if (r == 0)
 		r = og_cgroup_load(og_json_get(workload->extra, "cgroups"), &joining->cgroup, err);
 	if (r == 0)

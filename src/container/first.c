@@ -225,7 +225,9 @@ int og_first_process(struct og_launch *launch)
 	if (!og_weak("A2"))
 		og_close(launch->workload->dir_fd); /* with it goes the lock */
 	og_reset_signals();
-	r = set_up(launch, &setup, &program, &err);
+	r = og_seccomp_introduce(launch->seccomp, launch->workload, OG_STATUS_CREATING, &err);
+	if (r == 0)
+		r = set_up(launch, &setup, &program, &err);
 	if (r == 0)
 		r = og_sync_ready(launch->sync.child_fd, &launch->workload->notes, first_note,
 				  &err);

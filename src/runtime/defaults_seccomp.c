@@ -171,6 +171,24 @@ static void allow_if(struct og_json *rules, const char *call, const char *op, ui
 	og_json_set(rule, "args", args);
 }
 
+/*
+ * Docker's families. Not among them are AF_VSOCK, which leads to the host of a VM, AF_ALG, and those
+ * of networks that nobody has and whose code nobody looks after.
+ */
+static void allow_sockets(struct og_json *rules)
+{
+	static const uint8_t families[] = {
+		AF_NETBEUI, AF_SECURITY,   AF_KEY, AF_NETLINK, AF_PACKET, AF_ASH, AF_RDS,
+		AF_SNA,	    AF_PPPOX,	   AF_LLC, AF_IB,      AF_MPLS,	  AF_CAN, AF_TIPC,
+		AF_IUCV,    AF_BLUETOOTH,  AF_NFC, AF_RXRPC,   AF_PHONET, AF_KCM, AF_QIPCRTR,
+		AF_SMC,	    AF_IEEE802154, AF_XDP, AF_MCTP,
+	};
+
+	allow_if(rules, "socket", "SCMP_CMP_LT", AF_DECnet, 0);
+	for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++)
+		allow_if(rules, "socket", "SCMP_CMP_EQ", families[i], 0);
+}
+
 static void add_capability_rules(struct og_json *rules, const struct og_json *names)
 {
 	for (size_t i = 0; i < sizeof(with_capability) / sizeof(with_capability[0]); i++) {
@@ -215,7 +233,7 @@ struct og_json *og_defaults_seccomp(const struct og_json *names)
 	allowed = og_json_get(add_rule(rules, "", "SCMP_ACT_ALLOW"), "names");
 	for (size_t i = 0; i < sizeof(always) / sizeof(always[0]); i++)
 		push_words(allowed, always[i]);
-	allow_if(rules, "socket", "SCMP_CMP_NE", AF_VSOCK, 0);
+	allow_sockets(rules);
 	for (size_t i = 0; i < sizeof(personalities) / sizeof(personalities[0]); i++)
 		allow_if(rules, "personality", "SCMP_CMP_EQ", personalities[i], 0);
 	add_capability_rules(rules, names);

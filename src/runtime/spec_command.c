@@ -8,6 +8,7 @@
 
 #include "base/io.h"
 #include "base/text.h"
+#include "format/seccomp_names.h"
 #include "runtime/commands.h"
 #include "runtime/defaults.h"
 
@@ -42,6 +43,15 @@ static struct og_json *list(const char *words)
 	return array;
 }
 
+static struct og_json *names_of(const struct og_seccomp_name *table)
+{
+	struct og_json *array = og_json_new_array();
+
+	for (; table->name != NULL; table++)
+		og_json_push(array, og_json_new_string(table->name));
+	return array;
+}
+
 static struct og_json *enabled(bool yes)
 {
 	struct og_json *object = og_json_new_object();
@@ -57,6 +67,7 @@ static struct og_json *features_linux(void)
 	struct og_json *cgroup = og_json_new_object();
 	struct og_json *seccomp = enabled(true);
 	struct og_json *memory = og_json_new_object();
+	struct og_json *archs = og_json_new_array();
 
 	og_json_set(lin, "namespaces", list("cgroup ipc mount network pid time user uts"));
 	og_json_set_bool(cgroup, "v1", true);
@@ -65,12 +76,12 @@ static struct og_json *features_linux(void)
 	og_json_set_bool(cgroup, "systemdUser", false);
 	og_json_set_bool(cgroup, "rdma", true);
 	og_json_set(lin, "cgroup", cgroup);
-	og_json_set(seccomp, "actions",
-		    list("SCMP_ACT_ALLOW SCMP_ACT_ERRNO SCMP_ACT_KILL SCMP_ACT_KILL_PROCESS "
-			 "SCMP_ACT_KILL_THREAD SCMP_ACT_LOG SCMP_ACT_TRACE SCMP_ACT_TRAP"));
-	og_json_set(seccomp, "operators",
-		    list("SCMP_CMP_EQ SCMP_CMP_GE SCMP_CMP_GT SCMP_CMP_LE SCMP_CMP_LT "
-			 "SCMP_CMP_MASKED_EQ SCMP_CMP_NE"));
+	og_json_set(seccomp, "actions", names_of(og_seccomp_actions));
+	og_json_set(seccomp, "operators", names_of(og_seccomp_comparisons));
+	og_json_set(seccomp, "knownFlags", names_of(og_seccomp_flags));
+	for (size_t i = 0; i < OG_SECCOMP_ABIS; i++)
+		og_json_push(archs, og_json_new_string(og_seccomp_abis[i].name));
+	og_json_set(seccomp, "archs", archs);
 	og_json_set(lin, "seccomp", seccomp);
 	og_json_set(lin, "apparmor", enabled(true));
 	og_json_set(lin, "selinux", enabled(true));
