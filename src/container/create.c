@@ -64,8 +64,11 @@ static int make_cgroup(struct og_launch *launch, struct og_err *err)
 		og_rootless_note(launch->denied, &workload->notes);
 	og_json_set(workload->extra, "cgroups", og_cgroup_save(launch->cgroup));
 	r = og_workload_save(workload, err);
-	if (r == 0)
-		r = og_cgroup_make(launch->cgroup, &lin->resources, err);
+	if (r < 0)
+		return r;
+	r = og_cgroup_make(launch->cgroup, &lin->resources, err);
+	if (r < 0) /* what could not be made is not ours to remove */
+		og_json_set(workload->extra, "cgroups", og_cgroup_save(launch->cgroup));
 	if (r == 0)
 		r = og_cgroup_limit(launch->cgroup, &lin->resources, &workload->notes, err);
 	return r < 0 ? r : og_cgroup_entry_open(launch->cgroup, &launch->entry, err);

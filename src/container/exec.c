@@ -195,6 +195,20 @@ static int open_console(struct joining *joining, int *ret_receive_fd, struct og_
 	return 0;
 }
 
+static int open_groups(struct joining *joining, struct og_err *err)
+{
+	const struct og_exec_options *options = joining->options;
+	og_cleanup(og_cgroup_freep) struct og_cgroup *own = NULL;
+	int r = og_cgroup_load(og_json_get(joining->workload->extra, "cgroups"), &own, err);
+
+	if (r == 0 && options->cgroup_count > 0)
+		r = og_cgroup_below(own, options->cgroups, options->cgroup_count, &joining->cgroup,
+				    err);
+	else if (r == 0)
+		joining->cgroup = og_take_ptr(own);
+	return r < 0 ? r : og_cgroup_entry_open(joining->cgroup, &joining->entry, err);
+}
+
 static int prepare(struct joining *joining, int *ret_receive_fd, struct og_err *err)
 {
 	struct og_workload *workload = joining->workload;
@@ -216,9 +230,7 @@ static int prepare(struct joining *joining, int *ret_receive_fd, struct og_err *
 	if (r == 0 && seccomp->set)
 		r = og_seccomp_load(seccomp, workload->dir_fd, &joining->seccomp, err);
 	if (r == 0)
-		r = og_cgroup_load(og_json_get(workload->extra, "cgroups"), &joining->cgroup, err);
-	if (r == 0)
-		r = og_cgroup_entry_open(joining->cgroup, &joining->entry, err);
+		r = open_groups(joining, err);
 	if (r == 0)
 		r = og_sync_open(&joining->sync, err);
 	if (r == 0 && !joining->ordinary && (joining->flags & CLONE_NEWPID) != 0 &&
@@ -253,6 +265,24 @@ static int attend(struct joining *joining, pid_t *pid, struct og_err *err)
 	return r < 0 ? r : og_sync_closed(joining->sync.parent_fd, err);
 }
 
+/* Where the workload's group hands controllers on it takes nobody: its first process moved, too. */
+static pid_t clone_into(struct joining *joining, int cgroup_fd)
+{
+	pid_t pid = og_clone(0, cgroup_fd);
+
+	joining->in_v2 = cgroup_fd >= 0;
+	if (pid == -EBUSY && joining->options->cgroup_count == 0) {
+		og_auto_fd moved_fd = og_cgroup_v2_fd_of(joining->cgroup, joining->workload->pid);
+
+		pid = moved_fd < 0 ? -EBUSY : og_clone(0, moved_fd);
+	}
+	if (pid < 0 && cgroup_fd >= 0) { /* a kernel before 5.7: the child enters by itself */
+		joining->in_v2 = false;
+		pid = og_clone(0, -1);
+	}
+	return pid;
+}
+
 static int launch(struct joining *joining, pid_t *ret_pid, struct og_err *err)
 {
 	og_auto_fd cgroup_fd = og_cgroup_v2_fd(joining->cgroup);
@@ -261,12 +291,7 @@ static int launch(struct joining *joining, pid_t *ret_pid, struct og_err *err)
 
 	if (r < 0)
 		return r;
-	joining->in_v2 = cgroup_fd >= 0;
-	pid = og_clone(0, cgroup_fd);
-	if (pid < 0 && cgroup_fd >= 0) {
-		joining->in_v2 = false;
-		pid = og_clone(0, -1);
-	}
+	pid = clone_into(joining, cgroup_fd);
 	if (pid == 0)
 		_exit(joined_process(joining));
 	og_oom_score_take_back(&joining->oom_score);
@@ -300,8 +325,6 @@ int og_container_exec(struct og_workload *workload, const struct og_exec_options
 	og_auto_fd receive_fd = -EBADF;
 	int r;
 
-	if (options->cgroup != NULL)
-		return og_fail(err, -ENOTSUP, "exec --cgroup is not supported yet");
 	og_oom_score_open(&joining.oom_score, options->process);
 	r = og_hide(&joining.hide_fd, err);
 	if (r == 0)

@@ -155,8 +155,11 @@ static int make_cgroup(struct restoring *restoring, struct og_err *err)
 	restoring->world.cgroup = restoring->cgroup;
 	og_json_set(workload->extra, "cgroups", og_cgroup_save(restoring->cgroup));
 	r = og_workload_save(workload, err);
-	if (r == 0)
-		r = og_cgroup_make(restoring->cgroup, &lin->resources, err);
+	if (r < 0)
+		return r;
+	r = og_cgroup_make(restoring->cgroup, &lin->resources, err);
+	if (r < 0) /* what could not be made is not ours to remove */
+		og_json_set(workload->extra, "cgroups", og_cgroup_save(restoring->cgroup));
 	if (r == 0)
 		r = og_cgroup_limit(restoring->cgroup, &lin->resources, &workload->notes, err);
 	return r < 0 ? r : og_cgroup_entry_open(restoring->cgroup, &restoring->entry, err);

@@ -21,12 +21,17 @@ static void tree_done(struct og_cgroup_tree *tree)
 	free(tree->dir);
 }
 
+void og_cgroup_forget(struct og_cgroup *cgroup, size_t index)
+{
+	while (cgroup->count > index)
+		tree_done(&cgroup->trees[--cgroup->count]);
+}
+
 struct og_cgroup *og_cgroup_free(struct og_cgroup *cgroup)
 {
 	if (cgroup == NULL)
 		return NULL;
-	for (size_t i = 0; i < cgroup->count; i++)
-		tree_done(&cgroup->trees[i]);
+	og_cgroup_forget(cgroup, 0);
 	free(cgroup);
 	return NULL;
 }
@@ -232,8 +237,11 @@ int og_cgroup_find(const char *cgroups_path, const char *id, struct og_cgroup **
 		if (cgroup->trees[i].dir == NULL)
 			return og_fail(err, -ENOMEM, "find control groups");
 	}
-	*ret_cgroup = og_take_ptr(cgroup);
-	return 0;
+	/* Before anything says that it is ours: what is ours is killed in the end. */
+	r = cgroup->count > 0 ? og_cgroup_refuse_used(&cgroup->trees[0], err) : 0;
+	if (r == 0)
+		*ret_cgroup = og_take_ptr(cgroup);
+	return r;
 }
 
 struct og_json *og_cgroup_save(const struct og_cgroup *cgroup)

@@ -34,7 +34,7 @@ struct og_cgroup {
 /*
  * Finds the trees and the folders for @cgroups_path: absolute below the trees' tops, relative
  * below our own group, NULL "/onggi-ID". Nothing is made. *@ret_cgroup is the caller's to free.
- * Errors: -EINVAL (".." in it), -ENOENT (no tree is mounted).
+ * Errors: -EINVAL (".." in it), -ENOENT (no tree is mounted), -EBUSY (others are there).
  */
 int og_cgroup_find(const char *cgroups_path, const char *id, struct og_cgroup **ret_cgroup,
 		   struct og_err *err);
@@ -45,9 +45,18 @@ OG_DEFINE_CLEANUP(struct og_cgroup, og_cgroup_free)
 struct og_json *og_cgroup_save(const struct og_cgroup *cgroup);
 int og_cgroup_load(const struct og_json *saved, struct og_cgroup **ret_cgroup, struct og_err *err);
 
-/* Makes the folders. Errors: -EBUSY (another's processes are in one of them). */
-int og_cgroup_make(const struct og_cgroup *cgroup, const struct og_oci_resources *resources,
+/*
+ * Makes the folders. Where that fails @cgroup is, after, what was made until then: nothing of
+ * others can be ended with it. Errors: -EBUSY (another's processes are in one of them).
+ */
+int og_cgroup_make(struct og_cgroup *cgroup, const struct og_oci_resources *resources,
 		   struct og_err *err);
+
+/* Errors: -EBUSY (the folder of @tree is there, with processes in it or below, or frozen). */
+int og_cgroup_refuse_used(const struct og_cgroup_tree *tree, struct og_err *err);
+
+/* Lets go of all trees from the one at @index on; what they have stays. */
+void og_cgroup_forget(struct og_cgroup *cgroup, size_t index);
 
 /*
  * Sets the limits of new groups. The text of an error names the field and the file; what the
@@ -71,6 +80,19 @@ uint64_t og_cgroup_weight(uint64_t shares);
 
 /* A descriptor of the version 2 folder for CLONE_INTO_CGROUP, -ENOENT where there is no such. */
 int og_cgroup_v2_fd(const struct og_cgroup *cgroup);
+
+/*
+ * Likewise of the group that @pid is in, if that is @cgroup's or one below: a version 2 group that
+ * has handed controllers on takes no process itself.
+ */
+int og_cgroup_v2_fd_of(const struct og_cgroup *cgroup, pid_t pid);
+
+/*
+ * Existing groups below @cgroup's: each word is "PATH" (in every tree) or "CONTROLLER,...:PATH".
+ * *@ret_cgroup is the caller's to free. Errors: -EINVAL (no such controller), -ENOENT, -EXDEV.
+ */
+int og_cgroup_below(const struct og_cgroup *cgroup, const char *const *words, size_t count,
+		    struct og_cgroup **ret_cgroup, struct og_err *err);
 
 /* Moves @pid. With @skip_v2 it is there already. */
 int og_cgroup_join(const struct og_cgroup *cgroup, pid_t pid, bool skip_v2, struct og_err *err);

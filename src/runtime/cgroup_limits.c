@@ -224,28 +224,42 @@ VALUE(cpu_shares)
 	return number(&shares, text);
 }
 
-VALUE(cpu_period)
+static bool has_quota(const struct og_oci_cpu *cpu)
 {
-	return limiting->v2 ? 0 : number_unless_0(&limiting->res->cpu.period, text);
+	return cpu->quota.set && cpu->quota.value != 0;
 }
 
-/* Version 2 has quota and period in one file, where the quota may stand alone. */
+/* Version 2 has quota and period in one file; a period alone keeps the quota that there is. */
+VALUE(cpu_period)
+{
+	const struct og_oci_cpu *cpu = &limiting->res->cpu;
+	int64_t old = INT64_MAX;
+
+	if (!limiting->v2)
+		return number_unless_0(&cpu->period, text);
+	if (cpu->period.value == 0 || has_quota(cpu))
+		return 0;
+	if (limiting->update)
+		(void)current(limiting, "cpu", "cpu.max", &old);
+	if (old == INT64_MAX)
+		return text_fits(snprintf(text, OG_LIMIT_VALUE_MAX, "max %llu",
+					  (unsigned long long)cpu->period.value));
+	return text_fits(snprintf(text, OG_LIMIT_VALUE_MAX, "%lld %llu", (long long)old,
+				  (unsigned long long)cpu->period.value));
+}
+
+/* A quota alone keeps the period. */
 VALUE(cpu_quota)
 {
 	const struct og_oci_cpu *cpu = &limiting->res->cpu;
-	struct og_oci_int quota = cpu->quota;
-	char quota_text[24] = "max";
-	int64_t old;
+	int r = amount(&cpu->quota, limiting->v2, text);
+	size_t len = r > 0 ? strlen(text) : 0;
 
-	if (!limiting->v2 || cpu->period.value == 0)
-		return amount(&quota, limiting->v2, text);
-	if ((!quota.set || quota.value == 0) && limiting->update &&
-	    current(limiting, "cpu", "cpu.max", &old) == 0 && old != INT64_MAX)
-		quota = (struct og_oci_int){ .set = true, .value = old };
-	if (quota.set && quota.value > 0)
-		(void)snprintf(quota_text, sizeof(quota_text), "%lld", (long long)quota.value);
-	return text_fits(snprintf(text, OG_LIMIT_VALUE_MAX, "%s %llu", quota_text,
-				  (unsigned long long)cpu->period.value));
+	if (r <= 0 || !limiting->v2 || cpu->period.value == 0)
+		return r;
+	(void)snprintf(text + len, OG_LIMIT_VALUE_MAX - len, " %llu",
+		       (unsigned long long)cpu->period.value);
+	return 1;
 }
 
 VALUE(cpu_burst)

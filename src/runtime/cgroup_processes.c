@@ -121,6 +121,26 @@ static int list_all(const struct og_cgroup *cgroup, struct listing *listing, str
 	return r < 0 ? og_fail(err, r, "list the processes in '%s'", tree->dir) : 0;
 }
 
+int og_cgroup_refuse_used(const struct og_cgroup_tree *tree, struct og_err *err)
+{
+	struct og_cgroup alone = { .trees = { *tree }, .count = 1 };
+	og_cleanup(listing_done) struct listing listing = {};
+	int r;
+
+	if (access(tree->dir, F_OK) < 0)
+		return 0;
+	r = walk(AT_FDCWD, tree->dir, list_folder, &listing, false);
+	if (r < 0)
+		return og_fail(err, r, "look into control group '%s'", tree->dir);
+	if (listing.count > 0)
+		return og_fail_plain(err, -EBUSY, "control group '%s' holds processes of others",
+				     tree->dir);
+	if ((tree->v2 || og_streq(tree->controllers, "freezer")) && og_cgroup_frozen(&alone))
+		return og_fail_plain(err, -EBUSY, "control group '%s' is frozen: thaw it first",
+				     tree->dir);
+	return 0;
+}
+
 static int signal_listed(const struct listing *listing, int signal)
 {
 	int count = 0;

@@ -66,7 +66,7 @@ static const struct option_row rows[] = {
 	ROW("exec", "additional-gids", 'g', LIST, additional_gids, "GID to add"),
 	ROW("exec", "cap", 'c', LIST, caps, "capability to add"),
 	ROW("exec", "no-new-privs", 0, FLAG, no_new_privs, "no privileges by execve"),
-	ROW("exec", "cgroup", 0, TEXT, cgroup, "group below the workload's own"),
+	ROW("exec", "cgroup", 0, LIST, cgroups, "[CONTROLLER:]PATH below its own groups"),
 	ROW("exec", "ignore-paused", 0, FLAG, ignore_paused, "in a paused one, too"),
 	ROW("checkpoint restore", "image-path", 0, TEXT, image_path,
 	    "folder of the files (default checkpoint)"),

@@ -27,8 +27,8 @@ struct og_args {
 	const char *bundle, *pid_file, *console_socket, *preserve_fds;
 	bool no_pivot, no_new_keyring, detach, keep, spec_rootless;
 	/* exec */
-	const char *process, *cwd, *user, *cgroup;
-	struct og_args_list env, additional_gids, caps;
+	const char *process, *cwd, *user;
+	struct og_args_list env, additional_gids, caps, cgroups;
 	bool tty, no_new_privs, ignore_paused;
 	/* checkpoint, restore */
 	const char *criu, *image_path, *work_path, *parent_path, *manage_cgroups_mode, *lsm_profile,

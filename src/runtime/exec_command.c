@@ -181,7 +181,8 @@ int og_command_exec(const struct og_context *context, struct og_err *err)
 		.process = &process,
 		.console_socket = args->console_socket,
 		.console_fd = args->detach || args->console_socket != NULL ? NULL : &terminal_fd,
-		.cgroup = args->cgroup,
+		.cgroups = args->cgroups.items,
+		.cgroup_count = args->cgroups.count,
 	};
 	pid_t pid;
 	int r = og_preserve_fds_read(args, &options.preserve_fds, err);

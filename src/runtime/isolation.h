@@ -72,7 +72,8 @@ struct og_exec_options {
 	const char *console_socket;
 	int *console_fd; /* as for create */
 	unsigned preserve_fds;
-	const char *cgroup; /* below the workload's own; NULL: that itself */
+	const char *const *cgroups; /* "[CONTROLLER,...:]PATH" below the workload's own */
+	size_t cgroup_count;	    /* 0: that itself */
 };
 
 struct og_oom_watch; /* runtime/cgroup_events.h */

@@ -156,6 +156,8 @@ int og_vm_exec(struct og_workload *workload, const struct og_exec_options *optio
 
 	if (control_fd < 0)
 		return control_fd;
+	if (options->cgroup_count > 0)
+		return og_fail(err, -ENOTSUP, "exec --cgroup cannot be done with isolation vm");
 	if (options->process->terminal) {
 		terminal_fd = og_vm_console_open(options->process, options->console_socket,
 						 options->console_fd, err);

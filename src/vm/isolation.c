@@ -252,8 +252,11 @@ static int make_cgroup(struct og_workload *workload, struct creation *creation, 
 	resources.unified.count = 0;
 	og_json_set(workload->extra, "cgroups", og_cgroup_save(creation->cgroup));
 	r = og_workload_save(workload, err);
-	if (r == 0)
-		r = og_cgroup_make(creation->cgroup, &resources, err);
+	if (r < 0)
+		return r;
+	r = og_cgroup_make(creation->cgroup, &resources, err);
+	if (r < 0) /* what could not be made is not ours to remove */
+		og_json_set(workload->extra, "cgroups", og_cgroup_save(creation->cgroup));
 	return r < 0 ? r : og_cgroup_limit(creation->cgroup, &resources, &workload->notes, err);
 }
 
