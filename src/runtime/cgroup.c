@@ -311,7 +311,13 @@ int og_cgroup_join(const struct og_cgroup *cgroup, pid_t pid, bool skip_v2, stru
 
 void og_cgroup_entry_done(struct og_cgroup_entry *entry)
 {
-	for (size_t i = 0; i < entry->count; i++)
+	size_t count = entry->count;
+
+	/* Opened one after another, they nearly always follow each other: one call for all. */
+	if (count > 0 && entry->fds[count - 1] - entry->fds[0] == (int)count - 1 &&
+	    close_range((unsigned)entry->fds[0], (unsigned)entry->fds[count - 1], 0) == 0)
+		count = 0;
+	for (size_t i = 0; i < count; i++)
 		og_close(entry->fds[i]);
 	entry->count = 0;
 	entry->v2_fd = og_close(entry->v2_fd);

@@ -28,20 +28,21 @@ static ssize_t read_small(int dir_fd, const char *file, char text[CONTROL_FILE_M
 	return len;
 }
 
-/* A new cpuset has no processors and takes no process until it has some. */
+/* A new cpuset has no processors and takes no process until it has some: those of the one above. */
 static int inherit_cpuset(const char *dir, struct og_err *err)
 {
-	static const char *const files[][2] = { { "../cpuset.cpus", "cpuset.cpus" },
-						{ "../cpuset.mems", "cpuset.mems" } };
-	og_auto_fd dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int r = dir_fd < 0 ? og_fail(err, -errno, "open '%s'", dir) : 0;
+	static const char *const files[] = { "cpuset.cpus", "cpuset.mems" };
+	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < 2; i++) {
+		og_auto_free char *above = og_strdupf("%s/../%s", dir, files[i]);
+		og_auto_free char *here = og_strdupf("%s/%s", dir, files[i]);
 		char text[CONTROL_FILE_MAX];
-		ssize_t len = read_small(dir_fd, files[i][0], text);
+		ssize_t len = above == NULL || here == NULL ? -ENOMEM
+							    : read_small(AT_FDCWD, above, text);
 
-		r = len < 0 ? og_fail(err, (int)len, "read '%s/%s'", dir, files[i][0])
-			    : og_write_file(dir_fd, files[i][1], text, err);
+		r = len < 0 ? og_fail(err, (int)len, "read '%s/../%s'", dir, files[i])
+			    : og_write_file(AT_FDCWD, here, text, err);
 	}
 	return r;
 }
