@@ -88,22 +88,29 @@ def test_an_apparmor_profile_confines_the_process_and_each_exec(runtime, profile
 
 
 @pytest.mark.in_lab
-def test_a_covered_procfs_keeps_no_profile_away(runtime, profile, tmp_path):  # A6, A9
+@pytest.mark.weakened_by("A6")
+def test_a6_a_covered_procfs_keeps_no_profile_away(attack, profile, tmp_path):
+    """CVE-2025-52881: tried on the weakened build, too (lib/attacks.py)."""
+    runtime = attack.runtime
     process = runtime.config["process"]
     process["capabilities"] = {kind: ["CAP_SYS_ADMIN", "CAP_DAC_OVERRIDE"] for kind in ("bounding", "effective", "permitted")}
     del runtime.config["linux"]["seccomp"]
-    name = runtime.start("/bin/sh", "-c", "mount -t tmpfs none /proc && for i in $(seq 100); do mkdir -p /proc/$i/attr/apparmor; "
-                         ": > /proc/$i/attr/apparmor/exec; : > /proc/$i/attr/apparmor/current; done; "
-                         "ln -s 1 /proc/self; ln -s 1 /proc/thread-self; touch /tmp/ready; sleep 1000")
+    for number in range(1, 50):  # whichever process it will be
+        fake = runtime.rootfs / f"fake/{number}/attr/apparmor"
+        fake.mkdir(parents=True)
+        for file in ("exec", "current"):
+            fake.joinpath(file).touch()
+    name = runtime.start("/bin/sh", "-c", "mount --bind /fake /proc && touch /tmp/ready && sleep 1000")
     daemon.wait_for("procfs to be covered", runtime.rootfs.joinpath("tmp/ready").exists)
     (tmp_path / "process.json").write_text(json.dumps(dict(process, args=["/bin/sleep", "1000"], apparmorProfile=profile)))
     subprocess.run([runtime.program, "--root", runtime.root, "exec", "--detach", "--pid-file", tmp_path / "pid", "--process",
                     tmp_path / "process.json", name], check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                    stderr=subprocess.DEVNULL, timeout=bundles.TIMEOUT_S)
     pid = (tmp_path / "pid").read_text()
-    assert pathlib.Path(f"/proc/{pid}/attr/apparmor/current").read_text() == f"{profile} (enforce)\n"
+    held = pathlib.Path(f"/proc/{pid}/attr/apparmor/current").read_text()
     written = runtime.call("exec", name, "/bin/sh", "-c", "cat /proc/*/attr/apparmor/*").stdout
-    assert written == ""
+    assert (held == f"{profile} (enforce)\n") != attack.weakened
+    attack.judge(written)
 
 
 @pytest.mark.in_lab

@@ -102,22 +102,27 @@ static int hold_stranger(void)
 	}
 }
 
+/* While anything runs from the file, it is busy, which says nothing about the next moment. */
 static int overwrite(char **words)
 {
 	int held_fd = hold_stranger();
+	int left = atoi(words[0]);
 	char path[40];
 
 	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", held_fd);
-	for (int i = 0; i < atoi(words[0]); i++) {
+	while (left > 0) {
 		int fd = open(path, O_WRONLY);
 
 		if (fd >= 0 && write(fd, "gotcha", 6) == 6) {
 			printf("written\n");
 			return 0;
 		}
-		if (i == 0)
-			fprintf(stderr, "%s\n", strerror(errno));
+		if (errno == ETXTBSY)
+			(void)usleep(1000);
+		else
+			left--;
 	}
+	fprintf(stderr, "%s\n", strerror(errno));
 	return 0;
 }
 
