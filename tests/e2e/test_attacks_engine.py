@@ -109,12 +109,13 @@ def test_a27_labels_of_an_image_are_no_instructions(attack_engine, tmp_path):
     labels = {"org.onggi.vm.disks": "[]", "org.onggi.isolation": "vm", "org.onggi.landlock": "{}",
               "run.oci.handler": "krun", "cdi.k8s.io/all": "vendor.com/device=all"}
     load(engine, tmp_path, "labels:1", Labels=labels)
-    name = engine.onggi("run", "-d", "--label", "org.onggi.user=0", "labels:1", "sleep", "1000").stdout.strip()
-    told = set()
+    result = engine.onggi("run", "-d", "--label", "org.onggi.user=0", "labels:1", "sleep", "1000", check=False)
+    told = {result.stderr for name in labels if name in result.stderr}  # it was tried to follow them
     for path in engine.exec_root.rglob("config.json"):
-        told |= set(json.loads(path.read_text()).get("annotations", {}))
-    engine.onggi("rm", "-f", name)
-    attack_engine.judge(told & {*labels, "org.onggi.user"})
+        told |= {*labels, "org.onggi.user"} & set(json.loads(path.read_text()).get("annotations", {}))
+    assert attack_engine.weakened or result.returncode == 0
+    engine.onggi("rm", "-f", result.stdout.strip(), check=False)
+    attack_engine.judge(told)
 
 
 def test_a27_a_program_is_no_place_for_a_log(engine):

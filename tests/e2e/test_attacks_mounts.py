@@ -98,7 +98,6 @@ def test_a6_a_setting_is_written_to_procfs_or_not_at_all(attack, cover, victim):
     CVE-2025-52881. The workload joins a mount namespace whose procfs its owner has covered: with a
     folder of his own, or with one file over the very setting.
     """
-    key = "kernel.domainname"
     goal = victim / "goal"
     goal.write_text("before")
     fake = victim / "fake"
@@ -113,7 +112,11 @@ def test_a6_a_setting_is_written_to_procfs_or_not_at_all(attack, cover, victim):
         for space in attack.runtime.config["linux"]["namespaces"]:
             if space["type"] == "mount":
                 space["path"] = f"/proc/{holder.pid}/ns/mnt"
-        attack.runtime.config["linux"]["sysctl"] = {key: "evil"}
+        attack.runtime.config["linux"]["sysctl"] = {"kernel.domainname": "evil"}
+        # Its mounts are the owner's, and left as they are.
+        attack.runtime.config["mounts"] = []
+        for key in ("maskedPaths", "readonlyPaths"):
+            attack.runtime.config["linux"][key] = []
         result = attack.runtime.run("/bin/true", check=False)
     finally:
         holder.communicate(b"\n")
