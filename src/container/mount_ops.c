@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/syscall.h>
+#include <sys/xattr.h>
 
 #include "base/path.h"
 #include "base/text.h"
@@ -102,10 +103,20 @@ static uint64_t attributes_of_new(const struct og_mount_options *options)
 	return (options->attr_set & ~options->tree_attr_clear) | options->tree_attr_set;
 }
 
+/* A label for one file, where the file system was there before with others. */
+static int label_root(int mount_fd, const char *label, struct og_err *err)
+{
+	if (setxattr(og_fd_path(mount_fd).text, "security.selinux", label, strlen(label) + 1, 0) <
+	    0)
+		return og_fail(err, -errno, "linux.mountLabel");
+	return 0;
+}
+
 int og_mount_new(const char *type, const char *source, const struct og_mount_options *options,
 		 struct og_err *err)
 {
 	og_auto_fd fs_fd = fsopen(type, FSOPEN_CLOEXEC);
+	bool label_later = og_streq(type, "mqueue"); /* it is the namespace's */
 	int mount_fd;
 	int r;
 
@@ -119,13 +130,16 @@ int og_mount_new(const char *type, const char *source, const struct og_mount_opt
 	r = give_words(fs_fd, options, err);
 	if (r < 0)
 		return r;
-	if (options->label != NULL &&
+	if (options->label != NULL && !label_later &&
 	    fsconfig(fs_fd, FSCONFIG_SET_STRING, "context", options->label, 0) < 0)
 		return fail_with_log(fs_fd, -errno, "linux.mountLabel", err);
 	if (fsconfig(fs_fd, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
 		return fail_with_log(fs_fd, -errno, "create the file system", err);
 	mount_fd = fsmount(fs_fd, FSMOUNT_CLOEXEC, (unsigned int)attributes_of_new(options));
-	return mount_fd < 0 ? fail_with_log(fs_fd, -errno, "mount the file system", err) : mount_fd;
+	if (mount_fd < 0)
+		return fail_with_log(fs_fd, -errno, "mount the file system", err);
+	r = options->label != NULL && label_later ? label_root(mount_fd, options->label, err) : 0;
+	return r < 0 ? (og_close(mount_fd), r) : mount_fd;
 }
 
 bool og_mount_needs_old_call(const struct og_mount_options *options)

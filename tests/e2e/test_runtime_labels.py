@@ -135,6 +135,36 @@ def test_a_profile_without_apparmor_is_refused(runtime, tmp_path):
     assert result.returncode == 1 and "process.apparmorProfile 'x'" in result.stderr
 
 
+CONTAINER, OTHER, FILES = "u:r:og_container_t:s0:c1", "u:r:og_other_t:s0", "u:r:og_files_t:s0"
+
+
+def has_policy():
+    """Whether the policy of tests/lab/selinux.cil is loaded."""
+    with contextlib.suppress(OSError), open("/sys/fs/selinux/context", "w", encoding="ascii") as file:
+        file.write(CONTAINER)
+        return True
+    return False
+
+
+@pytest.mark.skipif(not has_policy(), reason="this kernel has not the SELinux policy that tests/lab/test_selinux.py loads")
+def test_selinux_labels_processes_and_mounts(runtime, tmp_path):
+    look = ["/bin/cat", "/proc/self/attr/current"]
+    process = runtime.config["process"]
+    process |= {"selinuxLabel": CONTAINER, "noNewPrivileges": False}
+    runtime.config["linux"]["mountLabel"] = FILES
+    assert runtime.run(*look).stdout == f"{CONTAINER}\0"
+    name = runtime.start("/bin/sleep", "1000")
+    pid = runtime.state(name)["pid"]
+    for path in ("dev", "dev/shm", "dev/pts", "dev/mqueue"):
+        assert os.getxattr(f"/proc/{pid}/root/{path}", "security.selinux") == f"{FILES}\0".encode(), path
+    assert os.getxattr(f"/proc/{pid}/root/proc", "security.selinux") != f"{FILES}\0".encode()
+    assert runtime.call("exec", name, *look).stdout == f"{CONTAINER}\0"
+    (tmp_path / "process.json").write_text(json.dumps(dict(process, args=look, selinuxLabel=OTHER)))
+    assert runtime.call("exec", "--process", tmp_path / "process.json", name).stdout == f"{OTHER}\0"
+    process["selinuxLabel"] = "u:r:og_none_t:s0"
+    assert "process.selinuxLabel 'u:r:og_none_t:s0'" in runtime.run(*look, check=False).stderr
+
+
 @pytest.mark.in_lab
 @pytest.mark.skipif(has_selinux(), reason="this kernel has SELinux")
 def test_labels_without_selinux_are_refused(runtime, tmp_path):

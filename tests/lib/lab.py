@@ -7,9 +7,11 @@ import subprocess
 TOP = pathlib.Path(__file__).resolve().parents[2]
 
 
-def run(*words, disk=0, out=None, env=None, timeout=600, memory=3072):
+def run(*words, disk=0, out=None, env=None, timeout=600, memory=3072, boot=""):
     """Runs words in the lab; the result has returncode, stdout and stderr as text."""
     command = [TOP / "tools/lab", "run", "--timeout", timeout, "--memory", memory, "--disk", disk]
+    if boot:
+        command += ["--boot", boot]
     if out:
         command += ["--out", out]
     for name, value in (env or {}).items():
