@@ -127,6 +127,25 @@ static int pivot(int root_fd, struct og_err *err)
 	return 0;
 }
 
+/*
+ * Without pivot_root(2), which an initramfs does not allow: over the old root, so that who joins the
+ * mount namespace later (exec) finds this one and not the host's.
+ */
+static int change_root(const struct og_mount_plan *plan, int root_fd, struct og_err *err)
+{
+	og_auto_fd top_fd = plan->joined ? -EBADF : open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (top_fd >= 0) {
+		int r = og_mount_attach(root_fd, top_fd, err);
+
+		if (r < 0)
+			return r;
+	}
+	if (fchdir(root_fd) < 0 || chroot(".") < 0)
+		return og_fail(err, -errno, "change the root");
+	return 0;
+}
+
 static int set_propagation(const char *word, struct og_err *err)
 {
 	struct mount_attr attr = {};
@@ -154,8 +173,7 @@ int og_mount_enter(const struct og_mount_plan *plan, int root_fd, bool no_pivot,
 	if (r < 0)
 		return r;
 	if (only_root)
-		r = fchdir(root_fd) < 0 || chroot(".") < 0 ? og_fail(err, -errno, "change the root")
-							   : 0;
+		r = change_root(plan, root_fd, err);
 	else
 		r = pivot(root_fd, err);
 	if (r == 0 && chdir("/") < 0)
