@@ -72,30 +72,29 @@ static const struct kind kinds[] = {
 	{ "time", CLONE_NEWTIME }, { "pid", CLONE_NEWPID },
 };
 
-/* Joining what one is in already fails for user namespaces, so only what differs is joined. */
-static int find_namespaces(struct joining *joining, struct og_err *err)
+int og_namespaces_that_differ(pid_t pid, struct og_err *err)
 {
+	int flags = 0;
+
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
 		char path[48];
 		struct stat theirs;
 		struct stat ours;
 
-		(void)snprintf(path, sizeof(path), "/proc/%d/ns/%s", (int)joining->workload->pid,
-			       kinds[i].file);
+		(void)snprintf(path, sizeof(path), "/proc/%d/ns/%s", (int)pid, kinds[i].file);
 		if (stat(path, &theirs) < 0) {
 			if (errno == ENOENT &&
 			    faccessat(AT_FDCWD, "/proc/self/ns/pid", F_OK, 0) == 0 &&
-			    kill(joining->workload->pid, 0) == 0)
+			    kill(pid, 0) == 0)
 				continue; /* a kernel without that kind */
 			return og_fail(err, -ESRCH, "the workload's first process is gone");
 		}
 		(void)snprintf(path, sizeof(path), "/proc/self/ns/%s", kinds[i].file);
 		if (stat(path, &ours) == 0 && ours.st_ino == theirs.st_ino)
 			continue;
-		joining->flags |= kinds[i].flag;
+		flags |= kinds[i].flag;
 	}
-	joining->user = (joining->flags & CLONE_NEWUSER) != 0;
-	return 0;
+	return flags;
 }
 
 /* Goes on as a child of our parent's in the PID namespace. */
@@ -220,7 +219,12 @@ static int prepare(struct joining *joining, int *ret_receive_fd, struct og_err *
 	joining->pid_fd = (int)syscall(SYS_pidfd_open, workload->pid, 0);
 	if (joining->pid_fd < 0)
 		return og_fail(err, -errno, "open the workload's first process");
-	r = find_namespaces(joining, err);
+	r = og_namespaces_that_differ(workload->pid, err);
+	if (r >= 0) {
+		joining->flags = r;
+		joining->user = (r & CLONE_NEWUSER) != 0;
+		r = 0;
+	}
 	/* Only now is it sure that the descriptor is of that process and of no later one. */
 	if (r == 0 && og_pid_start(workload->pid) != workload->pid_start)
 		r = og_fail(err, -ESRCH, "the workload's first process is gone");

@@ -122,6 +122,7 @@ const struct og_isolation og_isolation_container = {
 	.paused = container_paused,
 	.pause = container_pause,
 	.update = container_update,
+	.mounts = og_container_mounts,
 	.pids = container_pids,
 	.stats = container_stats,
 	.oom = container_oom,

@@ -23,7 +23,7 @@ struct og_mount_plan {
 	bool user_namespace;
 	int user_fd;	 /* a namespace with the workload's own mapping, once a mount wants it */
 	char *root_path; /* absolute, of the host */
-	bool joined;
+	bool joined, live;
 	int place_fd; /* where the root file system goes; in the new mount namespace */
 	int nodes_fd; /* a tmpfs with linux.devices in it, by their number; -EBADF: not needed */
 	int root_tree_fd;
@@ -68,6 +68,12 @@ extern const struct og_default_device og_default_devices[6];
  * file system of the host's, to be bound from there.
  */
 int og_devices_plan(struct og_mount_plan *plan, struct og_err *err);
+
+/*
+ * One mount, in @root_fd. Where the plan is live, its descriptor stays in @step->tree_fd.
+ */
+int og_mount_step_do(struct og_mount_plan *plan, struct og_mount_step *step, int root_fd,
+		     struct og_err *err);
 
 /* Devices and links of the specification, in /dev of @root_fd unless that is a bind mount. */
 int og_devices_make(const struct og_mount_plan *plan, int root_fd, struct og_err *err);

@@ -156,6 +156,15 @@ static int open_more_devices(struct og_mount_plan *plan, struct og_err *err)
 	return 0;
 }
 
+static int open_all_devices(struct og_mount_plan *plan, struct og_err *err)
+{
+	int r = open_devices(plan, err);
+
+	if (r == 0)
+		r = og_devices_plan(plan, err);
+	return r == -EPERM ? open_more_devices(plan, err) : r; /* nor may this process make any */
+}
+
 /* A mapping of the mount's own, else the workload's. */
 static int plan_id_map(struct og_mount_plan *plan, const struct og_mount_step *step,
 		       struct og_err *err)
@@ -264,6 +273,8 @@ static int plan_step(struct og_mount_plan *plan, const struct og_mount_request *
 		return og_fail(err, -ENOTSUP, "only bind mounts can be id-mapped");
 	if (type[0] == '\0')
 		return og_fail(err, -EINVAL, "type is missing");
+	if (plan->live && (step->is_cgroup || og_mount_needs_old_call(&step->options)))
+		return og_fail(err, -ENOTSUP, "cannot be mounted in a workload that runs");
 	if (step->options.copy_up && !og_streq(type, "tmpfs"))
 		return og_fail(err, -EINVAL, "tmpcopyup is for a tmpfs, not for '%.40s'", type);
 	og_mount_leave_out_gid(plan, step);
@@ -358,6 +369,7 @@ int og_mount_plan_new(const struct og_mount_request *request, struct og_mount_pl
 	plan->user_fd = request->user_fd < 0 ? -EBADF : fcntl(request->user_fd, F_DUPFD_CLOEXEC, 3);
 	plan->notes = request->notes;
 	plan->joined = request->joined;
+	plan->live = request->live;
 	plan->place_fd = -EBADF;
 	plan->nodes_fd = -EBADF;
 	plan->root_tree_fd = -EBADF;
@@ -368,15 +380,14 @@ int og_mount_plan_new(const struct og_mount_request *request, struct og_mount_pl
 	if (plan->steps == NULL)
 		return og_fail(err, -ENOMEM, "plan mounts");
 
-	r = plan->joined ? check_joined(plan->config, err) : 0;
-	if (r == 0)
+	if (plan->live)
+		r = 0;
+	else if (plan->joined)
+		r = check_joined(plan->config, err);
+	else
+		r = open_all_devices(plan, err);
+	if (r == 0 && !plan->live)
 		r = open_root(plan, request->bundle, err);
-	if (r == 0 && !plan->joined)
-		r = open_devices(plan, err);
-	if (r == 0 && !plan->joined)
-		r = og_devices_plan(plan, err);
-	if (r == -EPERM) /* nor may this process */
-		r = open_more_devices(plan, err);
 	if (r == 0)
 		r = plan_all(plan, request, err);
 	if (r == 0)
@@ -521,13 +532,13 @@ static int mount_new(const struct og_mount_plan *plan, struct og_mount_step *ste
 	if (r < 0)
 		return og_fail(err, r, "set the mount's propagation");
 	r = og_mount_attach(mount_fd, target_fd, err);
-	if (r == 0 && (is_proc(step) || is_of_type(step, "sysfs")))
+	if (r == 0 && (plan->live || is_proc(step) || is_of_type(step, "sysfs")))
 		step->tree_fd = og_take_fd(&mount_fd); /* by which its masks are found */
 	return r;
 }
 
-static int mount_step(struct og_mount_plan *plan, struct og_mount_step *step, int root_fd,
-		      struct og_err *err)
+int og_mount_step_do(struct og_mount_plan *plan, struct og_mount_step *step, int root_fd,
+		     struct og_err *err)
 {
 	og_auto_fd target_fd = -EBADF;
 	int r = open_target(step, root_fd, &target_fd, err);
@@ -609,7 +620,7 @@ int og_mount_all(struct og_mount_plan *plan, int *ret_root_fd, struct og_err *er
 		return r;
 
 	for (size_t i = 0; i < plan->count; i++) {
-		r = mount_step(plan, &plan->steps[i], plan->root_tree_fd, err);
+		r = og_mount_step_do(plan, &plan->steps[i], plan->root_tree_fd, err);
 		if (r < 0)
 			return og_fail_in(err, r, "mounts[%zu] '%s'", i,
 					  plan->steps[i].mount->destination);

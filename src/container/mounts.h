@@ -28,6 +28,7 @@ struct og_mount_request {
 	bool user_namespace;		/* in which devices cannot be made */
 	struct og_notes *notes;		/* may be NULL; outlives the plan */
 	int user_fd;			/* the one that it joins; -EBADF: none, or a new one */
+	bool live;   /* only the mounts, for a root that is there: og_mount_step_do() */
 	bool joined; /* the mount namespace is another's: nothing is mounted in it */
 };
 

@@ -488,6 +488,32 @@ int og_oci_resources_parse(const char *buf, size_t len, struct og_oci_config **r
 	return 0;
 }
 
+static const struct og_schema only_mounts_rows[] = {
+	LIST(og_oci_config, mounts, "mounts", og_oci_mount, mount_rows, .required = true),
+	END,
+};
+
+int og_oci_mounts_parse(const char *buf, size_t len, struct og_oci_config **ret_config,
+			struct og_err *err)
+{
+	og_cleanup(og_oci_config_freep) struct og_oci_config *config = NULL;
+	struct config_memory *memory = NULL;
+	struct og_json *whole;
+	int r = parse(buf, len, &config, &memory, err);
+
+	if (r < 0)
+		return r;
+	if (og_json_kind(memory->root) != OG_JSON_ARRAY)
+		return og_fail(err, -EINVAL, "is not an array of mounts");
+	whole = og_json_new_object();
+	og_json_set(whole, "mounts", memory->root);
+	memory->root = whole;
+	r = og_schema_read(only_mounts_rows, whole, "", config, &memory->blocks, err);
+	if (r == 0)
+		*ret_config = og_take_ptr(config);
+	return r;
+}
+
 struct og_oci_config *og_oci_config_free(struct og_oci_config *config)
 {
 	struct config_memory *memory;

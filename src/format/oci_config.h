@@ -408,6 +408,13 @@ int og_oci_process_parse(const char *buf, size_t len, struct og_oci_config **ret
 int og_oci_resources_parse(const char *buf, size_t len, struct og_oci_config **ret_config,
 			   struct og_err *err);
 
+/*
+ * Reads an array of mounts alone, as `mounts add` takes it; the result is a config of which only
+ * @mounts is set.
+ */
+int og_oci_mounts_parse(const char *buf, size_t len, struct og_oci_config **ret_config,
+			struct og_err *err);
+
 /* Accepts NULL. Always returns NULL. */
 struct og_oci_config *og_oci_config_free(struct og_oci_config *config);
 OG_DEFINE_CLEANUP(struct og_oci_config, og_oci_config_free)

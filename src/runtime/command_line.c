@@ -136,6 +136,8 @@ static const struct og_command commands[] = {
 	{ "events", "ID", "print what it uses and when memory ran out", 1, 1, og_command_events },
 	{ "checkpoint", "ID", "write a running workload to files", 1, 1, og_command_checkpoint },
 	{ "restore", "ID", "make a workload of such files", 1, 1, og_command_restore },
+	{ "mounts", "add|remove ID FILE", "change the mounts of a workload", 3, 3,
+	  og_command_mounts },
 	{ "list", "", "list workloads", 0, 0, og_command_list },
 	{ "spec", "", "write a config.json to begin with", 0, 0, og_command_spec },
 	{ "features", "", "print what is supported", 0, 0, og_command_features },

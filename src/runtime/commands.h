@@ -7,8 +7,9 @@
 
 og_command_fn og_command_create, og_command_start, og_command_run, og_command_state,
 	og_command_kill, og_command_delete, og_command_exec, og_command_list, og_command_spec,
-	og_command_features, og_command_pause, og_command_resume, og_command_update, og_command_ps,
-	og_command_events, og_command_checkpoint, og_command_restore;
+	og_command_features, og_command_mounts, og_command_pause, og_command_resume,
+	og_command_update, og_command_ps, og_command_events, og_command_checkpoint,
+	og_command_restore;
 
 /* The row of the table with that name, or of the command line's choice for NULL. */
 const struct og_isolation *og_isolation_find(const struct og_context *context, const char *name,

@@ -135,6 +135,13 @@ struct og_isolation {
 	int (*update)(struct og_workload *workload, const struct og_oci_resources *resources,
 		      struct og_err *err);
 
+	/*
+	 * Mounts in a running workload what @mounts lists (all or none), in the way of create, or
+	 * removes what is mounted at their destinations.
+	 */
+	int (*mounts)(struct og_workload *workload, const struct og_oci_config *mounts, bool add,
+		      struct og_err *err);
+
 	/* Every process in it, as this process's PID namespace numbers them; the caller's to free. */
 	int (*pids)(struct og_workload *workload, pid_t **ret_pids, size_t *ret_count,
 		    struct og_err *err);
