@@ -14,6 +14,7 @@
 #include "container/caps.h"
 #include "container/console.h"
 #include "container/hide.h"
+#include "container/net_devices.h"
 #include "container/operations.h"
 #include "container/schedule.h"
 #include "runtime/gate.h"
@@ -131,6 +132,8 @@ static int prepare(struct og_launch *launch, int *ret_receive_fd, struct og_err 
 		r = make_cgroup(launch, err);
 	if (r < 0)
 		return r;
+	launch->waits_early = namespaces->new_user ||
+			      workload->config->linux_.net_devices.count > 0;
 	launch->user_namespace = namespaces->new_user || namespaces->joins_user ||
 				 launch->options->in_user_namespace;
 	if (!namespaces->ordinary)
@@ -169,6 +172,22 @@ static int run_runtime_hooks(const struct og_launch *launch, struct og_err *err)
 	return r < 0 ? r : og_sync_send(launch->sync.parent_fd, OG_SYNC_GO, err);
 }
 
+/* It is in all its namespaces, and does not yet look into them. */
+static int attend_early(struct og_launch *launch, struct og_err *err)
+{
+	const struct og_workload *workload = launch->workload;
+	int sync_fd = launch->sync.parent_fd;
+	int r = og_sync_expect(sync_fd, OG_SYNC_MAP, err);
+
+	if (r == 0 && launch->namespaces.new_user) {
+		r = og_namespaces_map(workload->pid, &workload->config->linux_, err);
+		og_rlimits_raise(workload->pid, &workload->config->process);
+	}
+	if (r == 0 && workload->config->linux_.net_devices.count > 0)
+		r = og_net_devices_move(&workload->config->linux_, workload->pid, err);
+	return r < 0 ? r : og_sync_send(sync_fd, OG_SYNC_GO, err);
+}
+
 /* The runtime's side of what launch.h draws. */
 static int attend(struct og_launch *launch, struct og_err *err)
 {
@@ -176,14 +195,8 @@ static int attend(struct og_launch *launch, struct og_err *err)
 	int sync_fd = launch->sync.parent_fd;
 	int r = 0;
 
-	if (launch->namespaces.new_user) {
-		r = og_sync_expect(sync_fd, OG_SYNC_MAP, err);
-		if (r == 0)
-			r = og_namespaces_map(workload->pid, &workload->config->linux_, err);
-		og_rlimits_raise(workload->pid, &workload->config->process);
-		if (r == 0)
-			r = og_sync_send(sync_fd, OG_SYNC_GO, err);
-	}
+	if (launch->waits_early)
+		r = attend_early(launch, err);
 	if (r == 0)
 		r = og_workload_save(workload, err);
 	if (r == 0 && !launch->namespaces.ordinary)

@@ -80,7 +80,7 @@ static int enter_namespaces(struct og_launch *launch, struct og_err *err)
 		r = og_namespaces_time(&launch->workload->config->linux_, err);
 	if (r == 0 && user && launch->plan != NULL)
 		r = og_mount_open_place(launch->plan, err);
-	if (r == 0 && namespaces->new_user) {
+	if (r == 0 && launch->waits_early) {
 		r = og_sync_send(launch->sync.child_fd, OG_SYNC_MAP, err);
 		if (r == 0)
 			r = og_sync_expect(launch->sync.child_fd, OG_SYNC_GO, err);

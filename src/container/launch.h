@@ -7,7 +7,8 @@
  *	opens what comes from the host,
  *	compiles the filter
  *	clone3 -------------------------------> joins namespaces
- *	maps the user namespace  <-- map -----
+ *	maps the user namespace, <-- map -----
+ *	moves interfaces
  *	                         --- go ------> becomes its root
  *	saves the pid                           mounts everything
  *	prestart, createRuntime  <-- hooks ---
@@ -42,7 +43,8 @@ struct og_launch {
 	struct og_namespaces namespaces;
 	struct og_cgroup *cgroup;
 	struct og_cgroup_entry entry;
-	bool in_v2; /* cloned into the group of version 2 */
+	bool in_v2;	  /* cloned into the group of version 2 */
+	bool waits_early; /* for its user namespace's mapping, and for interfaces */
 	struct og_mount_plan *plan;
 	bool user_namespace;	  /* it has one, or shares the one that we are in */
 	struct og_cgroup *denied; /* trees in which it stays where we are; may be NULL */

@@ -107,6 +107,12 @@ static int check(const struct og_oci_config *config, const struct og_namespaces 
 		return og_fail(err, -EINVAL, "linux.uidMappings without a user namespace");
 	if (!namespaces->new_time && lin->time_offsets.count > 0)
 		return og_fail(err, -EINVAL, "linux.timeOffsets without a new time namespace");
+	if (lin->net_devices.count > 0 &&
+	    (og_oci_namespace(config, OG_OCI_NS_NETWORK) == NULL ||
+	     (namespaces->join_fds[OG_OCI_NS_NETWORK] >= 0 &&
+	      is_ours(namespaces->join_fds[OG_OCI_NS_NETWORK], OG_OCI_NS_NETWORK))))
+		return og_fail(err, -EINVAL,
+			       "linux.netDevices without a network namespace to move them to");
 	return check_offsets(lin, err);
 }
 

@@ -94,6 +94,7 @@ static struct og_json *features_linux(void)
 	og_json_set(lin, "intelRdt", enabled(false));
 	og_json_set(mounts, "idmap", enabled(true));
 	og_json_set(lin, "mountExtensions", mounts);
+	og_json_set(lin, "netDevices", enabled(true));
 	return lin;
 }
 
