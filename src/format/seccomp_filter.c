@@ -103,17 +103,10 @@ static size_t emit_condition(struct compiler *c, const struct og_seccomp_conditi
 static size_t emit_chain(struct compiler *c, uint32_t index)
 {
 	const struct og_seccomp_rules *rules = c->rules;
-	uint32_t stack[OG_SECCOMP_FILTER_MAX];
-	size_t depth = 0;
-	size_t place;
+	size_t place = og_emit_return(&c->emit, rules->default_action);
 
-	/* Each takes instructions: more than so many would not fit anyway. */
-	for (; index != 0 && depth < OG_SECCOMP_FILTER_MAX; index = rules->entries[index].next)
-		stack[depth++] = index;
-	c->emit.full = c->emit.full || index != 0;
-	place = og_emit_return(&c->emit, rules->default_action);
-	while (depth > 0 && !c->emit.full) {
-		const struct og_seccomp_entry *entry = &rules->entries[stack[--depth]];
+	while (index != 0 && !c->emit.full) {
+		const struct og_seccomp_entry *entry = &rules->entries[index];
 		struct og_seccomp_condition conditions[OG_SECCOMP_CONDITION_MAX];
 		size_t count = og_seccomp_conditions(rules, entry, c->narrow, conditions);
 		size_t yes = og_emit_return(&c->emit, rules->rules[entry->rule].action);
@@ -121,6 +114,7 @@ static size_t emit_chain(struct compiler *c, uint32_t index)
 		while (count > 0)
 			yes = emit_condition(c, &conditions[--count], yes, place);
 		place = yes;
+		index = entry->next;
 	}
 	return place;
 }

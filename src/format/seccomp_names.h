@@ -65,9 +65,13 @@ extern const struct og_seccomp_abi og_seccomp_abis[OG_SECCOMP_ABIS];
 /* One of those of the specification, of whatever machine. */
 bool og_seccomp_is_architecture(const char *name);
 
+#define OG_SECCOMP_CALL_BYTES 30 /* the longest name has 28 characters */
+
+/* No pointer in it, which would have to be relocated at each start of a static program. */
 struct og_seccomp_call {
-	const char *name;
+	char name[OG_SECCOMP_CALL_BYTES];
 	int16_t numbers[OG_SECCOMP_ABIS]; /* without the ABI's bit; -1: there is no such call */
+	uint8_t socketcall, ipc;	  /* their first argument for it; 0: they are not for it */
 };
 
 #define OG_SECCOMP_NUMBER_MAX 1023 /* the largest one is 547 (x32) */
@@ -80,7 +84,7 @@ extern const size_t og_seccomp_call_count;
 const struct og_seccomp_call *og_seccomp_call(const char *name);
 
 /*
- * What @name is as a multiplexed call: the number of socketcall() or ipc(), and in *@ret_which its
+ * What @call is as a multiplexed call: the number of socketcall() or ipc(), and in *@ret_which its
  * first argument. Negative: it is none.
  */
-int og_seccomp_multiplexed(const char *name, uint32_t *ret_which);
+int og_seccomp_multiplexed(const struct og_seccomp_call *call, uint32_t *ret_which);

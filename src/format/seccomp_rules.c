@@ -77,20 +77,28 @@ static bool goes_before(const struct og_seccomp_rules *rules, const struct og_se
 	return count_a > count_b;
 }
 
+static bool is_always(const struct og_seccomp_rules *rules, const struct og_seccomp_entry *entry,
+		      bool narrow)
+{
+	struct og_seccomp_condition conditions[OG_SECCOMP_CONDITION_MAX];
+
+	return og_seccomp_conditions(rules, entry, narrow, conditions) == 0;
+}
+
 static int add(struct og_seccomp_rules *rules, size_t abi, int number,
 	       struct og_seccomp_entry entry)
 {
-	struct og_seccomp_condition conditions[OG_SECCOMP_CONDITION_MAX];
 	bool narrow = og_seccomp_abis[abi].narrow;
-	uint32_t *at = &rules->heads[abi][number];
+	uint16_t *at = &rules->heads[abi][number];
 
 	if (*at != 0 && rules->entries[*at].always)
 		return 0;
-	if (rules->entry_count == OG_SECCOMP_ENTRY_MAX)
+	if (rules->entry_count == rules->entry_room)
 		return -E2BIG;
-	entry.always = og_seccomp_conditions(rules, &entry, narrow, conditions) == 0;
+	entry.always = (rules->rules[entry.rule].count == 0 && !entry.multiplexed) ||
+		       is_always(rules, &entry, narrow);
 	if (!entry.always) {
-		while (*at != 0 && !goes_before(rules, &entry, &rules->entries[*at], narrow))
+		while (*at != 0 && goes_before(rules, &entry, &rules->entries[*at], narrow))
 			at = &rules->entries[*at].next;
 		entry.next = *at;
 	}
@@ -130,7 +138,7 @@ static int add_name(struct og_seccomp_rules *rules, uint32_t rule, const char *n
 			r = add_whole(rules, i, call->numbers[i], entry);
 		if (r < 0 || !og_seccomp_abis[i].multiplexed)
 			continue;
-		number = og_seccomp_multiplexed(name, &which);
+		number = og_seccomp_multiplexed(call, &which);
 		if (number >= 0) {
 			struct og_seccomp_entry one = entry;
 
@@ -236,6 +244,22 @@ static int read_all(struct og_seccomp_rules *rules, const struct og_oci_seccomp 
 	return r;
 }
 
+/* What the lists of @config can need, so that a small profile touches little memory. */
+static uint16_t count_entries(const struct og_oci_seccomp *config)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < config->syscalls.count && count < OG_SECCOMP_ENTRY_MAX; i++) {
+		const struct og_oci_seccomp_rule *rule = &config->syscalls.items[i];
+		size_t each = rule->args.count > 1 ? rule->args.count : 1;
+
+		if (rule->names.count > OG_SECCOMP_ENTRY_MAX || each > OG_SECCOMP_ENTRY_MAX)
+			return OG_SECCOMP_ENTRY_MAX;
+		count += rule->names.count * each * (OG_SECCOMP_ABIS + 1); /* and multiplexed */
+	}
+	return (uint16_t)(count < OG_SECCOMP_ENTRY_MAX ? count : OG_SECCOMP_ENTRY_MAX);
+}
+
 int og_seccomp_rules_new(const struct og_oci_seccomp *config, struct og_seccomp_rules **ret_rules,
 			 struct og_err *err)
 {
@@ -248,9 +272,10 @@ int og_seccomp_rules_new(const struct og_oci_seccomp *config, struct og_seccomp_
 		args += config->syscalls.items[i].args.count;
 	if (rules == NULL)
 		return og_fail(err, -ENOMEM, "compile the filter");
+	rules->entry_room = count_entries(config);
 	rules->rules = calloc(config->syscalls.count + 1, sizeof(*rules->rules));
 	rules->conditions = calloc(args + 1, sizeof(*rules->conditions));
-	rules->entries = calloc(OG_SECCOMP_ENTRY_MAX + 1, sizeof(*rules->entries));
+	rules->entries = calloc(rules->entry_room + 1U, sizeof(*rules->entries));
 	if (rules->rules == NULL || rules->conditions == NULL || rules->entries == NULL)
 		return og_fail(err, -ENOMEM, "compile the filter");
 	r = read_all(rules, config, err);

@@ -22,9 +22,9 @@ struct og_seccomp_condition {
 
 /* One rule's part in a list. */
 struct og_seccomp_entry {
-	uint32_t next;	  /* index; 0: the last */
 	uint32_t rule;	  /* of the configuration */
 	uint32_t only;	  /* of the rule's conditions this one alone; UINT32_MAX: all */
+	uint16_t next;	  /* index; 0: the last */
 	uint8_t which;	  /* of a multiplexed call */
 	bool multiplexed; /* likewise */
 	bool always;	  /* it has no condition */
@@ -33,7 +33,8 @@ struct og_seccomp_entry {
 struct og_seccomp_rules {
 	uint32_t default_action;
 	bool wanted[OG_SECCOMP_ABIS];
-	uint32_t heads[OG_SECCOMP_ABIS][OG_SECCOMP_NUMBER_MAX + 1]; /* 0: no rule */
+	/* Of lists in which the more specific rules come later; 0: no rule. */
+	uint16_t heads[OG_SECCOMP_ABIS][OG_SECCOMP_NUMBER_MAX + 1];
 
 	struct og_seccomp_rule {
 		uint32_t action;
@@ -44,7 +45,7 @@ struct og_seccomp_rules {
 
 	struct og_seccomp_condition *conditions;
 	struct og_seccomp_entry *entries; /* from 1 */
-	uint32_t entry_count;
+	uint16_t entry_count, entry_room;
 };
 
 /* Errors: as og_seccomp_compile(). The caller frees *@ret_rules. */

@@ -308,7 +308,7 @@ static bool names_call(const char *name, size_t abi, int number, int *ret_which)
 		return false;
 	if (call->numbers[abi] == number)
 		return true;
-	if (!og_seccomp_abis[abi].multiplexed || og_seccomp_multiplexed(name, &which) != number)
+	if (!og_seccomp_abis[abi].multiplexed || og_seccomp_multiplexed(call, &which) != number)
 		return false;
 	*ret_which = (int)which;
 	return true;
@@ -508,7 +508,7 @@ static void any_call(const struct profile *p, struct seccomp_data *data)
 	data->nr = call != NULL ? call->numbers[abi] : (int)any(600);
 	if (call != NULL && abi == 1 && any(2) == 0) {
 		uint32_t which;
-		int number = og_seccomp_multiplexed(call->name, &which);
+		int number = og_seccomp_multiplexed(call, &which);
 
 		if (number > 0)
 			data->nr = number;
