@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the specification asks of several members together. */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/text.h"
 #include "format/number_list.h"
 #include "format/oci_parts.h"
+#include "format/seccomp_names.h"
 
 #define CPUS_MAX    8192 /* of Linux (NR_CPUS) */
 #define NODES_MAX   1024 /* likewise (MAX_NUMNODES) */
@@ -93,16 +95,63 @@ static int check_clocks(const struct og_oci_linux *lin, struct og_err *err)
 	return 0;
 }
 
+static int check_word(const struct og_seccomp_name *table, const char *word, const char *path,
+		      struct og_err *err)
+{
+	if (og_seccomp_find(table, word) == NULL)
+		return og_fail(err, -EINVAL, "linux.seccomp.%s is '%.40s', which is not known",
+			       path, word);
+	return 0;
+}
+
+static int check_rule(const struct og_oci_seccomp_rule *rule, size_t index, struct og_err *err)
+{
+	char path[64];
+	int r;
+
+	if (rule->names.count == 0)
+		return og_fail(err, -EINVAL, "linux.seccomp.syscalls[%zu].names is empty", index);
+	(void)snprintf(path, sizeof(path), "syscalls[%zu].action", index);
+	r = check_word(og_seccomp_actions, rule->action, path, err);
+	for (size_t i = 0; r == 0 && i < rule->args.count; i++) {
+		(void)snprintf(path, sizeof(path), "syscalls[%zu].args[%zu].op", index, i);
+		r = check_word(og_seccomp_comparisons, rule->args.items[i].op, path, err);
+	}
+	return r;
+}
+
+static int check_seccomp_words(const struct og_oci_seccomp *seccomp, struct og_err *err)
+{
+	char path[64];
+	int r = check_word(og_seccomp_actions, seccomp->default_action, "defaultAction", err);
+
+	for (size_t i = 0; r == 0 && i < seccomp->flags.count; i++) {
+		(void)snprintf(path, sizeof(path), "flags[%zu]", i);
+		r = check_word(og_seccomp_flags, seccomp->flags.items[i], path, err);
+	}
+	for (size_t i = 0; r == 0 && i < seccomp->architectures.count; i++) {
+		const char *name = seccomp->architectures.items[i];
+
+		if (!og_seccomp_is_architecture(name))
+			r = og_fail(
+				err, -EINVAL,
+				"linux.seccomp.architectures[%zu] is '%.40s', which is not known",
+				i, name);
+	}
+	return r;
+}
+
 static int check_seccomp(const struct og_oci_seccomp *seccomp, struct og_err *err)
 {
+	int r = seccomp->set ? check_seccomp_words(seccomp, err) : 0;
+
+	if (r < 0)
+		return r;
 	if (seccomp->listener_metadata != NULL && seccomp->listener_path == NULL)
 		return og_fail(err, -EINVAL, "linux.seccomp.listenerMetadata needs a listenerPath");
-	for (size_t i = 0; i < seccomp->syscalls.count; i++) {
-		if (seccomp->syscalls.items[i].names.count == 0)
-			return og_fail(err, -EINVAL, "linux.seccomp.syscalls[%zu].names is empty",
-				       i);
-	}
-	return 0;
+	for (size_t i = 0; r == 0 && i < seccomp->syscalls.count; i++)
+		r = check_rule(&seccomp->syscalls.items[i], i, err);
+	return r;
 }
 
 static int check_linux(const struct og_oci_linux *lin, struct og_err *err)

@@ -267,27 +267,23 @@ static const struct og_schema seccomp_arg_rows[] = {
 	ROW(og_oci_seccomp_arg, index, "index", UINT, .umax = 5, .required = true),
 	ROW(og_oci_seccomp_arg, value, "value", UINT, .required = true),
 	ROW(og_oci_seccomp_arg, value_two, "valueTwo", UINT),
-	ROW(og_oci_seccomp_arg, op, "op", STRING, .names = og_oci_seccomp_operators,
-	    .required = true),
+	ROW(og_oci_seccomp_arg, op, "op", STRING, .required = true),
 	END,
 };
 
 static const struct og_schema seccomp_rule_rows[] = {
 	ROW(og_oci_seccomp_rule, names, "names", STRINGS, .required = true),
-	ROW(og_oci_seccomp_rule, action, "action", STRING, .names = og_oci_seccomp_actions,
-	    .required = true),
+	ROW(og_oci_seccomp_rule, action, "action", STRING, .required = true),
 	ROW(og_oci_seccomp_rule, errno_ret, "errnoRet", OPT_UINT, .umax = UINT16_MAX),
 	LIST(og_oci_seccomp_rule, args, "args", og_oci_seccomp_arg, seccomp_arg_rows),
 	END,
 };
 
 static const struct og_schema seccomp_rows[] = {
-	ROW(og_oci_seccomp, default_action, "defaultAction", STRING,
-	    .names = og_oci_seccomp_actions, .required = true),
+	ROW(og_oci_seccomp, default_action, "defaultAction", STRING, .required = true),
 	ROW(og_oci_seccomp, default_errno_ret, "defaultErrnoRet", OPT_UINT, .umax = UINT16_MAX),
-	ROW(og_oci_seccomp, architectures, "architectures", STRINGS,
-	    .names = og_oci_seccomp_architectures),
-	ROW(og_oci_seccomp, flags, "flags", STRINGS, .names = og_oci_seccomp_flags),
+	ROW(og_oci_seccomp, architectures, "architectures", STRINGS),
+	ROW(og_oci_seccomp, flags, "flags", STRINGS),
 	ROW(og_oci_seccomp, listener_path, "listenerPath", STRING),
 	ROW(og_oci_seccomp, listener_metadata, "listenerMetadata", STRING),
 	LIST(og_oci_seccomp, syscalls, "syscalls", og_oci_seccomp_rule, seccomp_rule_rows),

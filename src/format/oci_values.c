@@ -125,36 +125,3 @@ const struct og_schema_name og_oci_rlimits[] = {
 	WORD("RLIMIT_STACK"),
 	LAST_WORD,
 };
-
-const struct og_schema_name og_oci_seccomp_actions[] = {
-	WORD("SCMP_ACT_ALLOW"),	      WORD("SCMP_ACT_ERRNO"),
-	WORD("SCMP_ACT_KILL"),	      WORD("SCMP_ACT_KILL_PROCESS"),
-	WORD("SCMP_ACT_KILL_THREAD"), WORD("SCMP_ACT_LOG"),
-	WORD("SCMP_ACT_NOTIFY"),      WORD("SCMP_ACT_TRACE"),
-	WORD("SCMP_ACT_TRAP"),	      LAST_WORD,
-};
-
-/* Those of the specification, and what libseccomp has learned since. */
-const struct og_schema_name og_oci_seccomp_architectures[] = {
-	WORD("SCMP_ARCH_X86"),	    WORD("SCMP_ARCH_X86_64"),	   WORD("SCMP_ARCH_X32"),
-	WORD("SCMP_ARCH_ARM"),	    WORD("SCMP_ARCH_AARCH64"),	   WORD("SCMP_ARCH_MIPS"),
-	WORD("SCMP_ARCH_MIPS64"),   WORD("SCMP_ARCH_MIPS64N32"),   WORD("SCMP_ARCH_MIPSEL"),
-	WORD("SCMP_ARCH_MIPSEL64"), WORD("SCMP_ARCH_MIPSEL64N32"), WORD("SCMP_ARCH_PPC"),
-	WORD("SCMP_ARCH_PPC64"),    WORD("SCMP_ARCH_PPC64LE"),	   WORD("SCMP_ARCH_S390"),
-	WORD("SCMP_ARCH_S390X"),    WORD("SCMP_ARCH_PARISC"),	   WORD("SCMP_ARCH_PARISC64"),
-	WORD("SCMP_ARCH_RISCV64"),  WORD("SCMP_ARCH_LOONGARCH64"), WORD("SCMP_ARCH_M68K"),
-	WORD("SCMP_ARCH_SH"),	    WORD("SCMP_ARCH_SHEB"),	   LAST_WORD,
-};
-
-const struct og_schema_name og_oci_seccomp_flags[] = {
-	WORD("SECCOMP_FILTER_FLAG_TSYNC"),
-	WORD("SECCOMP_FILTER_FLAG_LOG"),
-	WORD("SECCOMP_FILTER_FLAG_SPEC_ALLOW"),
-	WORD("SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"),
-	LAST_WORD,
-};
-
-const struct og_schema_name og_oci_seccomp_operators[] = {
-	WORD("SCMP_CMP_NE"), WORD("SCMP_CMP_LT"), WORD("SCMP_CMP_LE"),	      WORD("SCMP_CMP_EQ"),
-	WORD("SCMP_CMP_GE"), WORD("SCMP_CMP_GT"), WORD("SCMP_CMP_MASKED_EQ"), LAST_WORD,
-};

@@ -16,7 +16,3 @@ extern const struct og_schema_name og_oci_memory_policy_flags[];
 extern const struct og_schema_name og_oci_personality_flags[];
 extern const struct og_schema_name og_oci_propagations[];
 extern const struct og_schema_name og_oci_rlimits[];
-extern const struct og_schema_name og_oci_seccomp_actions[];
-extern const struct og_schema_name og_oci_seccomp_architectures[];
-extern const struct og_schema_name og_oci_seccomp_flags[];
-extern const struct og_schema_name og_oci_seccomp_operators[];
