@@ -17,6 +17,7 @@
 #include "container/net_devices.h"
 #include "container/operations.h"
 #include "container/schedule.h"
+#include "runtime/cgroup_scope.h"
 #include "runtime/gate.h"
 #include "runtime/hooks.h"
 #include "runtime/rootless.h"
@@ -49,14 +50,34 @@ static int check_config(const struct og_oci_config *config, struct og_notes *not
 	return og_label_check(&config->process, &config->linux_, err);
 }
 
+/* Where systemd put it is known only then. The state must know, before anything is in it. */
+static int start_scope(struct og_launch *launch, struct og_err *err)
+{
+	struct og_workload *workload = launch->workload;
+	int r = og_scope_start(launch->cgroup, &workload->config->linux_.resources, err);
+
+	if (r < 0) {
+		/* Whatever is at those places is not ours. */
+		launch->cgroup = og_cgroup_free(launch->cgroup);
+		og_json_unset(workload->extra, "cgroups");
+		return r;
+	}
+	og_json_set(workload->extra, "cgroups", og_cgroup_save(launch->cgroup));
+	return og_workload_save(workload, err);
+}
+
 /* From here on `delete --force` finds what there will be. */
 static int make_cgroup(struct og_launch *launch, struct og_err *err)
 {
 	struct og_workload *workload = launch->workload;
 	const struct og_oci_linux *lin = &workload->config->linux_;
-	int r = og_cgroup_find(lin->cgroups_path, workload->id, &launch->cgroup, err);
+	const char *helper = launch->options->systemd_helper;
+	int r = helper != NULL
+			? og_scope_find(lin->cgroups_path, workload->id, helper,
+					launch->namespaces.ordinary, &launch->cgroup, err)
+			: og_cgroup_find(lin->cgroups_path, workload->id, &launch->cgroup, err);
 
-	if (r == 0 && launch->options->lenient_cgroups)
+	if (r == 0 && helper == NULL && launch->options->lenient_cgroups)
 		r = og_rootless_cgroups(launch->cgroup, lin->cgroups_path, workload->id,
 					&launch->denied, err);
 	if (r < 0)
@@ -65,6 +86,8 @@ static int make_cgroup(struct og_launch *launch, struct og_err *err)
 		og_rootless_note(launch->denied, &workload->notes);
 	og_json_set(workload->extra, "cgroups", og_cgroup_save(launch->cgroup));
 	r = og_workload_save(workload, err);
+	if (r == 0 && helper != NULL)
+		r = start_scope(launch, err);
 	if (r < 0)
 		return r;
 	r = og_cgroup_make(launch->cgroup, &lin->resources, err);
@@ -243,18 +266,19 @@ static int with_obstacle(const struct og_launch *launch, int code, struct og_err
 /* Returns the first process, or in it 0. */
 static pid_t clone_first(struct og_launch *launch, struct og_err *err)
 {
-	og_auto_fd cgroup_fd = og_cgroup_v2_fd(launch->cgroup);
-	pid_t pid;
-
+	bool by_systemd = og_scope_moves(launch->cgroup);
+	og_auto_fd cgroup_fd = by_systemd ? -ENOENT : og_cgroup_v2_fd(launch->cgroup);
 	struct og_namespaces *namespaces = &launch->namespaces;
+	pid_t pid;
 	int r;
 
+	launch->in_v2 = by_systemd;
 	if (namespaces->by_helper)
 		return og_clone_by_helper(namespaces, err);
 	r = og_namespaces_before(namespaces, err);
 	if (r < 0)
 		return r;
-	launch->in_v2 = cgroup_fd >= 0;
+	launch->in_v2 = by_systemd || cgroup_fd >= 0;
 	pid = og_clone(namespaces->clone_flags, cgroup_fd);
 	if (pid < 0 && cgroup_fd >= 0) { /* a kernel before 5.7, or a group that is no domain */
 		launch->in_v2 = false;
@@ -286,7 +310,11 @@ static int launch_and_attend(struct og_launch *launch, struct og_err *err)
 	launch->console_fd = og_close(launch->console_fd);
 	workload->pid = pid;
 	workload->pid_start = og_pid_start(pid);
-	r = attend(launch, err);
+	r = og_scope_moves(launch->cgroup) ? og_scope_attach(launch->cgroup, pid, err) : 0;
+	if (r == 0)
+		r = attend(launch, err);
+	if (launch->cgroup->scope != NULL)
+		og_scope_release(launch->cgroup->scope);
 	if (r < 0) {
 		r = with_obstacle(launch, better_reason(launch, r, err), err);
 		(void)kill(pid, SIGKILL);

@@ -28,6 +28,7 @@
 #include "container/hide.h"
 #include "container/operations.h"
 #include "container/schedule.h"
+#include "runtime/cgroup_scope.h"
 #include "runtime/rootless.h"
 #include "runtime/state.h"
 
@@ -270,11 +271,11 @@ static int attend(struct joining *joining, pid_t *pid, struct og_err *err)
 }
 
 /* Where the workload's group hands controllers on it takes nobody: its first process moved, too. */
-static pid_t clone_into(struct joining *joining, int cgroup_fd)
+static pid_t clone_into(struct joining *joining, int cgroup_fd, bool by_systemd)
 {
 	pid_t pid = og_clone(0, cgroup_fd);
 
-	joining->in_v2 = cgroup_fd >= 0;
+	joining->in_v2 = by_systemd || cgroup_fd >= 0;
 	if (pid == -EBUSY && joining->options->cgroup_count == 0) {
 		og_auto_fd moved_fd = og_cgroup_v2_fd_of(joining->cgroup, joining->workload->pid);
 
@@ -289,13 +290,14 @@ static pid_t clone_into(struct joining *joining, int cgroup_fd)
 
 static int launch(struct joining *joining, pid_t *ret_pid, struct og_err *err)
 {
-	og_auto_fd cgroup_fd = og_cgroup_v2_fd(joining->cgroup);
+	bool by_systemd = og_scope_moves(joining->cgroup);
+	og_auto_fd cgroup_fd = by_systemd ? -ENOENT : og_cgroup_v2_fd(joining->cgroup);
 	int r = og_oom_score_lend(&joining->oom_score, joining->options->process, err);
 	pid_t pid;
 
 	if (r < 0)
 		return r;
-	pid = clone_into(joining, cgroup_fd);
+	pid = clone_into(joining, cgroup_fd, by_systemd);
 	if (pid == 0)
 		_exit(joined_process(joining));
 	og_oom_score_take_back(&joining->oom_score);
@@ -303,7 +305,9 @@ static int launch(struct joining *joining, pid_t *ret_pid, struct og_err *err)
 		return og_fail(err, pid, "make a process");
 	joining->sync.child_fd = og_close(joining->sync.child_fd);
 	joining->console_fd = og_close(joining->console_fd);
-	r = attend(joining, &pid, err);
+	r = by_systemd ? og_scope_attach(joining->cgroup, pid, err) : 0;
+	if (r == 0)
+		r = attend(joining, &pid, err);
 	if (r < 0) {
 		(void)kill(pid, SIGKILL);
 		(void)og_wait_status(pid);

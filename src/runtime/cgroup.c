@@ -10,6 +10,7 @@
 #include "base/io.h"
 #include "base/path.h"
 #include "base/text.h"
+#include "runtime/cgroup_scope.h"
 
 #define PROC_FILE_MAX (8U << 20) /* mountinfo of a host with many thousand mounts */
 
@@ -32,6 +33,7 @@ struct og_cgroup *og_cgroup_free(struct og_cgroup *cgroup)
 	if (cgroup == NULL)
 		return NULL;
 	og_cgroup_forget(cgroup, 0);
+	og_scope_free(cgroup->scope);
 	free(cgroup);
 	return NULL;
 }
@@ -246,26 +248,40 @@ int og_cgroup_find(const char *cgroups_path, const char *id, struct og_cgroup **
 
 struct og_json *og_cgroup_save(const struct og_cgroup *cgroup)
 {
-	struct og_json *saved = og_json_new_array();
+	struct og_json *trees = og_json_new_array();
+	struct og_json *saved;
 
-	for (size_t i = 0; i < cgroup->count; i++) {
+	for (size_t i = 0; (cgroup->scope == NULL || cgroup->scope->started) && i < cgroup->count;
+	     i++) {
 		struct og_json *tree = og_json_new_object();
 
 		og_json_set_string(tree, "controllers", cgroup->trees[i].controllers);
 		og_json_set_string(tree, "dir", cgroup->trees[i].dir);
-		og_json_push(saved, tree);
+		og_json_push(trees, tree);
 	}
+	if (cgroup->scope == NULL)
+		return trees;
+	saved = og_json_new_object();
+	og_json_set(saved, "trees", trees);
+	og_json_set(saved, "scope", og_scope_save(cgroup->scope));
 	return saved;
 }
 
 int og_cgroup_load(const struct og_json *saved, struct og_cgroup **ret_cgroup, struct og_err *err)
 {
 	og_cleanup(og_cgroup_freep) struct og_cgroup *cgroup = calloc(1, sizeof(*cgroup));
+	const struct og_json *scope = og_json_get(saved, "scope");
+	const struct og_json *trees = scope != NULL ? og_json_get(saved, "trees") : saved;
+	int r = 0;
 
 	if (cgroup == NULL)
 		return og_fail(err, -ENOMEM, "load control groups");
-	for (size_t i = 0; i < og_json_count(saved) && i < OG_CGROUP_TREES_MAX; i++) {
-		const struct og_json *from = og_json_at(saved, i);
+	if (scope != NULL)
+		r = og_scope_load(scope, &cgroup->scope, err);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < og_json_count(trees) && i < OG_CGROUP_TREES_MAX; i++) {
+		const struct og_json *from = og_json_at(trees, i);
 		struct og_cgroup_tree *tree = &cgroup->trees[cgroup->count++];
 
 		tree->controllers = strdup(og_json_string(og_json_get(from, "controllers"), ""));

@@ -25,9 +25,12 @@ struct og_cgroup_tree {
 	bool v2;
 };
 
+struct og_scope;
+
 struct og_cgroup {
 	struct og_cgroup_tree trees[OG_CGROUP_TREES_MAX];
 	size_t count;
+	struct og_scope *scope; /* owned; NULL: the folders are ours (runtime/cgroup_scope.h) */
 	bool lenient; /* runtime/rootless.h: rules for devices that this user may not set are none */
 };
 

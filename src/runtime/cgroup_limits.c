@@ -16,6 +16,7 @@
 #include "runtime/cgroup.h"
 #include "runtime/cgroup_devices.h"
 #include "runtime/cgroup_limits.h"
+#include "runtime/cgroup_scope.h"
 
 /*
  * Writes the value as the file wants it. Returns 0 when it is not set, 1 when it is, -ERANGE when
@@ -434,8 +435,10 @@ int og_cgroup_update(const struct og_cgroup *cgroup, const struct og_oci_resourc
 	struct og_limiting limiting = {
 		.cgroup = cgroup, .res = resources, .update = true, .notes = notes, .err = err
 	};
-	int r = apply(&limiting);
+	int r = cgroup->scope != NULL ? og_scope_update(cgroup, resources, err) : 0;
 
+	if (r == 0)
+		r = apply(&limiting);
 	return r < 0 || resources->devices.count == 0
 		       ? r
 		       : og_cgroup_devices(cgroup, resources, true, err);

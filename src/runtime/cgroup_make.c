@@ -90,7 +90,8 @@ static void enable_controllers(int dir_fd)
 
 struct making {
 	const struct og_cgroup_tree *tree;
-	bool enable; /* controllers of version 2 */
+	bool enable;	 /* controllers of version 2 */
+	bool of_systemd; /* its folders have our helper in them, and are nobody else's */
 	struct og_err *err;
 };
 
@@ -151,7 +152,7 @@ static int make_tree(const struct making *making)
 	made = make_way(making) > 0 || made ? 1 : access(tree->dir, F_OK) < 0 ? -errno : 0;
 	if (made < 0)
 		return og_fail(making->err, made, "make control group '%s'", tree->dir);
-	return made > 0 ? 0 : og_cgroup_refuse_used(tree, making->err);
+	return made > 0 || making->of_systemd ? 0 : og_cgroup_refuse_used(tree, making->err);
 }
 
 /* Whether something is to be limited that no version 1 tree has. */
@@ -195,6 +196,7 @@ int og_cgroup_make(struct og_cgroup *cgroup, const struct og_oci_resources *reso
 		struct making making = {
 			.tree = &cgroup->trees[i],
 			.enable = enable && cgroup->trees[i].v2,
+			.of_systemd = cgroup->scope != NULL,
 			.err = err,
 		};
 		int r = make_tree(&making);

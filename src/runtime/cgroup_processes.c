@@ -17,6 +17,7 @@
 #include "base/io.h"
 #include "base/text.h"
 #include "runtime/cgroup.h"
+#include "runtime/cgroup_scope.h"
 
 #define PROCS_MAX      (4U << 20) /* cgroup.procs: half a million processes */
 #define STATE_MAX      64	  /* "FREEZING" */
@@ -202,7 +203,7 @@ static int remove_all(const struct og_cgroup *cgroup, struct og_err *err)
 	return 0;
 }
 
-int og_cgroup_destroy(const struct og_cgroup *cgroup, struct og_err *err)
+static int destroy_folders(const struct og_cgroup *cgroup, struct og_err *err)
 {
 	uint64_t end = og_clock_ms() + DESTROY_MAX_MS;
 	struct timespec pause = { .tv_nsec = 500000 };
@@ -218,6 +219,13 @@ int og_cgroup_destroy(const struct og_cgroup *cgroup, struct og_err *err)
 		if (pause.tv_nsec < 50000000)
 			pause.tv_nsec *= 2;
 	}
+}
+
+int og_cgroup_destroy(const struct og_cgroup *cgroup, struct og_err *err)
+{
+	int r = destroy_folders(cgroup, err);
+
+	return r < 0 || cgroup->scope == NULL ? r : og_scope_stop(cgroup->scope, err);
 }
 
 /* The file that freezes: version 1's controller where there is one, else version 2's. */

@@ -125,6 +125,12 @@ int og_command_restore(const struct og_context *context, struct og_err *err)
 
 	if (isolation == NULL)
 		return -EINVAL;
+	if (r == 0 && args->systemd_cgroup)
+		r = og_fail(
+			err, -ENOTSUP,
+			"restore '%s': CRIU does not restore into a scope of systemd's: without "
+			"--systemd-cgroup",
+			args->words[0]);
 	if (r == 0 && isolation->restore == NULL)
 		r = og_fail(err, -ENOTSUP, "restore '%s': it cannot be done with isolation %s",
 			    args->words[0], isolation->name);

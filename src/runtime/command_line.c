@@ -41,7 +41,7 @@ static const struct option_row rows[] = {
 	ROW("", "log", 0, TEXT, log, "file to add errors to"),
 	ROW("", "log-format", 0, TEXT, log_format, "text or json"),
 	ROW("", "debug", 0, FLAG, debug, "say more"),
-	ROW("", "systemd-cgroup", 0, FLAG, systemd_cgroup, "not supported"),
+	ROW("", "systemd-cgroup", 0, FLAG, systemd_cgroup, "control groups by systemd"),
 	ROW("", "rootless", 0, TEXT, rootless, "auto, true or false: do without control groups"),
 	ROW("", "criu", 0, TEXT, criu, "the program of checkpoint and restore (default criu)"),
 	ROW("", "help", 'h', FLAG, help, "this text"),
@@ -342,9 +342,6 @@ void og_args_log_notes(const struct og_args *args, const struct og_notes *notes)
 
 static int check_global(const struct og_args *args, struct og_err *err)
 {
-	if (args->systemd_cgroup)
-		return og_fail(err, -ENOTSUP,
-			       "--systemd-cgroup is not supported: use the cgroupfs driver");
 	if (args->log_format != NULL && !og_streq(args->log_format, "json") &&
 	    !og_streq(args->log_format, "text"))
 		return og_fail(err, -EINVAL, "--log-format is text or json, not '%s'",

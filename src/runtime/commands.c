@@ -13,11 +13,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/install.h"
 #include "base/io.h"
 #include "base/text.h"
 #include "runtime/gate.h"
 #include "runtime/hooks.h"
 #include "runtime/rootless.h"
+#include "runtime/systemd.h"
 
 const struct og_isolation *og_isolation_find(const struct og_context *context, const char *name,
 					     struct og_err *err)
@@ -119,11 +121,16 @@ static int create(const struct og_context *context, int *console_fd, bool *start
 		.console_fd = console_fd,
 		.started = started,
 	};
+	og_auto_free char *helper = NULL;
 	int r = og_preserve_fds_read(args, &options.preserve_fds, err);
 
 	if (r == 0)
 		r = og_rootless_read(args->rootless, &options.lenient_cgroups,
 				     &options.in_user_namespace, err);
+	/* While this program still sees where it is installed. */
+	if (r == 0 && args->systemd_cgroup)
+		r = og_install_path(OG_SYSTEMD_HELPER, &helper, err);
+	options.systemd_helper = helper;
 	if (r < 0)
 		return r;
 	*ret_isolation = og_isolation_find(context, NULL, err);

@@ -63,8 +63,9 @@ struct og_create_options {
 	 * NULL: it waits for `start`.
 	 */
 	bool *started;
-	bool in_user_namespace; /* this process is, to begin with */
-	bool lenient_cgroups;	/* do without those that this user may not have */
+	bool in_user_namespace;	    /* this process is, to begin with */
+	const char *systemd_helper; /* control groups of systemd's: onggi-systemd; NULL: our own */
+	bool lenient_cgroups;	    /* do without those that this user may not have */
 };
 
 struct og_exec_options {

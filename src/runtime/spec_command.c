@@ -72,8 +72,8 @@ static struct og_json *features_linux(void)
 	og_json_set(lin, "namespaces", list("cgroup ipc mount network pid time user uts"));
 	og_json_set_bool(cgroup, "v1", true);
 	og_json_set_bool(cgroup, "v2", true);
-	og_json_set_bool(cgroup, "systemd", false);
-	og_json_set_bool(cgroup, "systemdUser", false);
+	og_json_set_bool(cgroup, "systemd", true);
+	og_json_set_bool(cgroup, "systemdUser", true);
 	og_json_set_bool(cgroup, "rdma", true);
 	og_json_set(lin, "cgroup", cgroup);
 	og_json_set(seccomp, "actions", names_of(og_seccomp_actions));

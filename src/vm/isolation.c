@@ -323,6 +323,9 @@ static int vm_create(struct og_workload *workload, const struct og_create_option
 	struct creation creation;
 	int r;
 
+	if (options->systemd_helper != NULL)
+		return og_fail(err, -ENOTSUP,
+			       "--systemd-cgroup is for containers: a VM has the cgroupfs driver");
 	creation_init(&creation);
 	r = create_in(workload, options, &creation, err);
 	if (r < 0 && creation.pid > 0) {

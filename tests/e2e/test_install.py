@@ -22,7 +22,7 @@ def moved(prefix, test_folder):
 
 def test_everything_is_where_people_look_for_it(prefix):
     for name in ("bin/onggi", "bin/onggi-runtime", "bin/onggi-vmm", "sbin/onggid",
-                 "libexec/onggi/onggi-monitor", "lib/onggi/guest/vmlinuz",
+                 "libexec/onggi/onggi-monitor", "libexec/onggi/onggi-systemd", "lib/onggi/guest/vmlinuz",
                  "lib/onggi/guest/initramfs.cpio", "share/man/man1/onggi.1",
                  "share/man/man8/onggid.8"):
         assert prefix.joinpath(name).is_file(), name

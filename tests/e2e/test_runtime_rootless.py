@@ -190,7 +190,8 @@ def test_the_oom_score_goes_up_for_run_and_exec_and_not_down(rootless):
     rootless.config["process"]["oomScoreAdj"] = 321
     name = rootless.start("/bin/sh", "-c", "cat /proc/self/oom_score_adj > /tmp/score; exec sleep 1000")
     assert rootless.call("exec", name, "/bin/cat", "/proc/self/oom_score_adj").stdout.strip() == "321"
-    assert (rootless.rootfs / "tmp/score").read_text().strip() == "321"
+    score = rootless.rootfs / "tmp/score"
+    daemon.wait_for("the workload's own", lambda: score.exists() and score.read_text().strip() == "321")
     rootless.config["process"]["oomScoreAdj"] = -500
     result = rootless.run("/bin/true", check=False)
     assert result.returncode == 1 and "process.oomScoreAdj -500" in result.stderr
