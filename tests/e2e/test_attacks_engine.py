@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-Attacks by an image's configuration, and on what keeps a workload: A16, A19, A21, A25's log, A27,
+Attacks by an image's configuration, and on what keeps a workload: A2, A16, A19, A21, A25's log, A27,
 A30. Two engines, a real one and one with holes (lib/attacks.py), serve the whole file.
 """
 
@@ -16,7 +16,7 @@ import attacks
 import daemon
 import images
 
-HOLES = ["A16", "A21-monitor", "A25-log", "A27", "A30"]
+HOLES = ["A2", "A16", "A21-monitor", "A25-log", "A27", "A30"]
 LOG_MAX_BYTES, LOG_FILES = 64 << 10, 2
 
 
@@ -57,6 +57,22 @@ def load(engine, folder, tag, **config):
     whole["config"].update(config)
     images.docker_archive(folder / "image.tar", [layer], tag=tag, config=whole)
     engine.onggi("load", "-i", folder / "image.tar")
+
+
+def test_a2_an_images_folder_to_work_in_is_its_own(attack_engine, tmp_path):
+    """CVE-2024-21626: WORKDIR /proc/self/fd/7."""
+    engine = attack_engine.daemon
+    (tmp_path / "canary").write_text("of the host")
+    reached = []
+    for number in range(3, 20):
+        result = engine.onggi("run", "--rm", "-w", f"/proc/self/fd/{number}", "busybox:test", "sh", "-c",
+                              f"cat {'../' * 20}{tmp_path}/canary", check=False)
+        if not attack_engine.weakened:
+            assert result.returncode != 0 and "process.cwd" in result.stderr
+        if "of the host" in result.stdout:
+            reached.append(number)
+            break
+    attack_engine.judge(reached)
 
 
 @pytest.mark.parametrize("user", ["4294967296", "4294967296:1000", "1000:4294967296", "18446744069414584320"])

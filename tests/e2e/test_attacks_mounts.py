@@ -218,10 +218,14 @@ def test_a10_a11_a_link_that_comes_and_goes_leads_nowhere(attack, kind, victim, 
 
 @pytest.mark.in_lab
 @pytest.mark.weakened_by("A12")
-@pytest.mark.parametrize("options", ["read-only", "writable"])
+@pytest.mark.parametrize("options", ["read-only", "writable", "user namespace"])
 def test_a12_a_workload_cannot_leave_its_control_groups(attack, options):
     """CVE-2023-25809: without a cgroup namespace the host's tree is there to be seen."""
     runtime = attack.runtime
+    if options == "user namespace":
+        same = [{"containerID": 0, "hostID": 0, "size": 65536}]
+        runtime.config["linux"]["namespaces"].append({"type": "user"})
+        runtime.config["linux"] |= {"uidMappings": same, "gidMappings": same}
     attacks.drop_namespace(runtime, "cgroup")
     for mount in runtime.config["mounts"]:
         if mount["destination"] == "/sys/fs/cgroup" and options == "writable":

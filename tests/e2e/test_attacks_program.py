@@ -35,7 +35,7 @@ def wait_until(condition, what):
 
 
 @pytest.mark.weakened_by("A1")
-@pytest.mark.parametrize("way", ["link", "script"])
+@pytest.mark.parametrize("way", ["link", "script", "entrypoint"])
 def test_a1_the_runtime_cannot_be_overwritten_through_proc_self_exe(attack, way, tmp_path):
     """CVE-2019-5736: the workload is made to run the runtime, and gets hold of what it runs from."""
     runtime = attack.runtime
@@ -48,7 +48,13 @@ def test_a1_the_runtime_cannot_be_overwritten_through_proc_self_exe(attack, way,
     (runtime.rootfs / "trap").mkdir()
     os.mkfifo(runtime.rootfs / "trap/config.json")  # on which the runtime in there waits
     name = runtime.start("/bin/sh", "-c", f"/attacker overwrite {TRIES} > /tmp/result 2> /tmp/why; echo > /tmp/done")
-    runtime.call("exec", name, f"/{way}", "run", "--bundle", "/trap", "x", check=False)
+    if way == "entrypoint":  # of a second workload, whose processes the first one sees
+        for space in runtime.config["linux"]["namespaces"]:
+            if space["type"] == "pid":
+                space["path"] = f"/proc/{runtime.state(name)['pid']}/ns/pid"
+        runtime.run("/link", "run", "--bundle", "/trap", "x", check=False)
+    else:
+        runtime.call("exec", name, f"/{way}", "run", "--bundle", "/trap", "x", check=False)
     wait_until((runtime.rootfs / "tmp/done").exists, "the attacker's end")
     runtime.program = original  # to clean up with
     if not attack.weakened:
