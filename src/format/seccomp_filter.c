@@ -52,14 +52,14 @@ static uint32_t offset_of(const struct og_seccomp_condition *one)
 	return (uint32_t)(offsetof(struct seccomp_data, args) + 8 * one->arg);
 }
 
-/* (argument & mask) == value */
+/* (argument & mask) == value; of a narrow one the high half is masked out. */
 static size_t emit_equal(struct compiler *c, const struct og_seccomp_condition *one, size_t yes,
 			 size_t no)
 {
 	if (low(one->mask) != 0)
 		yes = og_emit_test(&c->emit, offset_of(one), low(one->mask), BPF_JEQ,
 				   low(one->value), yes, no);
-	if (!c->narrow && high(one->mask) != 0)
+	if (high(one->mask) != 0)
 		yes = og_emit_test(&c->emit, offset_of(one) + 4, high(one->mask), BPF_JEQ,
 				   high(one->value), yes, no);
 	return yes;

@@ -106,6 +106,7 @@ TEST(damaged_programs_are_found_out)
 		{ { BPF_JMP | BPF_JA, 0, 0, 1 }, { BPF_RET | BPF_K, 0, 0, 0 } },
 		{ { BPF_JMP | BPF_JA, 0, 0, UINT32_MAX }, { BPF_RET | BPF_K, 0, 0, 0 } },
 		{ { BPF_JMP | BPF_JEQ | BPF_K, 1, 0, 0 }, { BPF_RET | BPF_K, 0, 0, 0 } },
+		{ { BPF_JMP | BPF_JGT | BPF_K, 0, 1, 0 }, { BPF_RET | BPF_K, 0, 0, 0 } },
 		{ { BPF_JMP | BPF_JGE | BPF_K, 0, 255, 0 }, { BPF_RET | BPF_K, 0, 0, 0 } },
 		{ { BPF_LD | BPF_W | BPF_ABS, 0, 0, 64 }, { BPF_RET | BPF_K, 0, 0, 0 } },
 		{ { BPF_LD | BPF_W | BPF_ABS, 0, 0, 6 }, { BPF_RET | BPF_K, 0, 0, 0 } },
