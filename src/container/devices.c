@@ -233,10 +233,15 @@ static int make_devices(const struct og_mount_plan *plan, int root_fd, struct og
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < plan->config->linux_.devices.count; i++) {
+		const char *path = plan->config->linux_.devices.items[i].path;
+
+		/* Docker and Podman list all of the host's devices for --privileged; this is the
+		 * link to the workload's own terminals, whoever asks. */
+		if (og_streq(path, "/dev/ptmx"))
+			continue;
 		r = make_device(plan, root_fd, i, err);
 		if (r < 0)
-			return og_fail_in(err, r, "linux.devices[%zu] '%s'", i,
-					  plan->config->linux_.devices.items[i].path);
+			return og_fail_in(err, r, "linux.devices[%zu] '%s'", i, path);
 	}
 	return r;
 }

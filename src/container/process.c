@@ -219,9 +219,9 @@ static int find_program(const struct og_oci_process *process, char **ret_path, s
 		int r = executable(name);
 
 		*ret_path = strdup(name);
-		return r < 0 ? og_fail(err, r, "exec: \"%s\": %s", name,
-				       r == -EACCES ? "permission denied"
-						    : "no such file or directory")
+		return r < 0 ? og_fail_plain(err, r, "exec: \"%s\": %s", name,
+					     r == -EACCES ? "permission denied"
+							  : "no such file or directory")
 			     : 0;
 	}
 	for (char *dir; copy != NULL && (dir = strsep(&rest, ":")) != NULL;) {
@@ -234,9 +234,9 @@ static int find_program(const struct og_oci_process *process, char **ret_path, s
 		}
 		denied = denied || r == -EACCES;
 	}
-	return denied ? og_fail(err, -EACCES, "exec: \"%s\": permission denied", name)
-		      : og_fail(err, -ENOENT, "exec: \"%s\": executable file not found in $PATH",
-				name);
+	return denied ? og_fail_plain(err, -EACCES, "exec: \"%s\": permission denied", name)
+		      : og_fail_plain(err, -ENOENT,
+				      "exec: \"%s\": executable file not found in $PATH", name);
 }
 
 /* Without no_new_privs, a filter or Landlock takes CAP_SYS_ADMIN; execve() takes that away. */

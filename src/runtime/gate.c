@@ -85,5 +85,5 @@ int og_gate_start(int dir_fd, struct og_err *err)
 	if (n != sizeof(answer))
 		return og_fail(err, -EPROTO, "its first process ended while it was started");
 	answer.text[sizeof(answer.text) - 1] = '\0';
-	return og_fail(err, answer.code < 0 ? answer.code : -EIO, "%s", answer.text);
+	return og_fail_as(err, answer.code < 0 ? answer.code : -EIO, answer.text);
 }
