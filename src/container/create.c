@@ -32,6 +32,7 @@ static void launch_done(struct og_launch *launch)
 	og_cgroup_free(launch->denied);
 	og_oom_score_done(&launch->oom_score);
 	og_close(launch->hide_fd);
+	og_close(launch->resctrl_fd);
 	og_close(launch->sync.parent_fd);
 	og_close(launch->sync.child_fd);
 	og_close(launch->gate_fd);
@@ -98,6 +99,26 @@ static int make_cgroup(struct og_launch *launch, struct og_err *err)
 	return r < 0 ? r : og_cgroup_entry_open(launch->cgroup, &launch->entry, err);
 }
 
+/* Likewise of groups of resctrl. */
+static int make_resctrl(struct og_launch *launch, struct og_err *err)
+{
+	struct og_workload *workload = launch->workload;
+	struct og_resctrl *resctrl = &launch->resctrl;
+	int r;
+
+	resctrl->config = &workload->config->linux_.intel_rdt;
+	resctrl->id = workload->id;
+	launch->resctrl_fd = og_resctrl_open(err);
+	if (launch->resctrl_fd < 0)
+		return launch->resctrl_fd;
+	r = og_resctrl_check(launch->resctrl_fd, resctrl, err);
+	if (r < 0)
+		return r;
+	og_json_set(workload->extra, OG_RESCTRL_KEY, og_resctrl_save(resctrl));
+	r = og_workload_save(workload, err);
+	return r < 0 ? r : og_resctrl_prepare(launch->resctrl_fd, resctrl, err);
+}
+
 /* A console socket of the caller's, or a pair whose other end gives the master to our caller. */
 static int open_console(struct og_launch *launch, int *ret_receive_fd, struct og_err *err)
 {
@@ -153,6 +174,8 @@ static int prepare(struct og_launch *launch, int *ret_receive_fd, struct og_err 
 		r = og_seccomp_save(launch->seccomp, workload->dir_fd, err);
 	if (r == 0)
 		r = make_cgroup(launch, err);
+	if (r == 0 && workload->config->linux_.intel_rdt.set)
+		r = make_resctrl(launch, err);
 	if (r < 0)
 		return r;
 	launch->waits_early = namespaces->new_user ||
@@ -224,6 +247,8 @@ static int attend(struct og_launch *launch, struct og_err *err)
 		r = og_workload_save(workload, err);
 	if (r == 0 && !launch->namespaces.ordinary)
 		r = og_oom_score_set(workload->pid, &workload->config->process, err);
+	if (r == 0 && launch->resctrl_fd >= 0)
+		r = og_resctrl_enter(launch->resctrl_fd, &launch->resctrl, workload->pid, err);
 	if (r == 0)
 		r = run_runtime_hooks(launch, err);
 	if (r == 0)
@@ -335,6 +360,7 @@ int og_container_create(struct og_workload *workload, const struct og_create_opt
 		.gate_fd = -EBADF,
 		.console_fd = -EBADF,
 		.hide_fd = -EBADF,
+		.resctrl_fd = -EBADF,
 	};
 	og_auto_fd receive_fd = -EBADF;
 	int r;
@@ -358,6 +384,9 @@ int og_container_create(struct og_workload *workload, const struct og_create_opt
 	}
 	if (r < 0 && launch.cgroup != NULL)
 		(void)og_cgroup_destroy(launch.cgroup, NULL);
+	if (r < 0 && launch.resctrl_fd >= 0)
+		(void)og_resctrl_remove(launch.resctrl_fd,
+					og_json_get(workload->extra, OG_RESCTRL_KEY), NULL);
 	og_cgroup_free(launch.cgroup);
 	return r;
 }

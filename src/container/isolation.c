@@ -46,6 +46,14 @@ static int container_kill(struct og_workload *workload, int signal, bool all, st
 	return r < 0 ? r : 0;
 }
 
+static int remove_resctrl(const struct og_workload *workload, struct og_err *err)
+{
+	const struct og_json *saved = og_json_get(workload->extra, OG_RESCTRL_KEY);
+	og_auto_fd fd = saved == NULL ? -EBADF : og_resctrl_open(NULL);
+
+	return fd < 0 ? 0 : og_resctrl_remove(fd, saved, err); /* not mounted: nothing there */
+}
+
 static int container_destroy(struct og_workload *workload, struct og_err *err)
 {
 	og_cleanup(og_cgroup_freep) struct og_cgroup *cgroup = NULL;
@@ -55,7 +63,9 @@ static int container_destroy(struct og_workload *workload, struct og_err *err)
 	    workload->pid_start != 0)
 		(void)kill(workload->pid, SIGKILL);
 	r = load_cgroup(workload, &cgroup, err);
-	return r < 0 ? r : og_cgroup_destroy(cgroup, err);
+	if (r == 0)
+		r = og_cgroup_destroy(cgroup, err);
+	return r < 0 ? r : remove_resctrl(workload, err);
 }
 
 static bool container_paused(struct og_workload *workload)

@@ -33,6 +33,7 @@
 #include "container/namespaces.h"
 #include "container/oom_score.h"
 #include "container/process.h"
+#include "container/resctrl.h"
 #include "container/sync.h"
 #include "runtime/cgroup.h"
 #include "runtime/isolation.h"
@@ -52,7 +53,9 @@ struct og_launch {
 	int hide_fd; /* container/hide.h */
 	struct og_seccomp *seccomp;
 	struct og_sync_pair sync;
-	int gate_fd;	/* -EBADF: it goes on at once */
+	int gate_fd; /* -EBADF: it goes on at once */
+	struct og_resctrl resctrl;
+	int resctrl_fd; /* -EBADF: not asked for */
 	int console_fd; /* where the terminal's master is sent; -EBADF: no terminal */
 };
 

@@ -64,6 +64,7 @@ static struct og_json *features_linux(void)
 {
 	struct og_json *lin = og_json_new_object();
 	struct og_json *mounts = og_json_new_object();
+	struct og_json *rdt = enabled(true);
 	struct og_json *cgroup = og_json_new_object();
 	struct og_json *seccomp = enabled(true);
 	struct og_json *memory = og_json_new_object();
@@ -91,7 +92,9 @@ static struct og_json *features_linux(void)
 	og_json_set(memory, "flags",
 		    list("MPOL_F_NUMA_BALANCING MPOL_F_RELATIVE_NODES MPOL_F_STATIC_NODES"));
 	og_json_set(lin, "memoryPolicy", memory);
-	og_json_set(lin, "intelRdt", enabled(false));
+	og_json_set_bool(rdt, "schemata", true);
+	og_json_set_bool(rdt, "monitoring", true);
+	og_json_set(lin, "intelRdt", rdt);
 	og_json_set(mounts, "idmap", enabled(true));
 	og_json_set(lin, "mountExtensions", mounts);
 	og_json_set(lin, "netDevices", enabled(true));

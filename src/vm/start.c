@@ -108,6 +108,8 @@ static int check_linux(const struct og_oci_config *config, struct og_err *err)
 	const struct unable fields[] = {
 		{ config->linux_.memory_policy.set, "linux.memoryPolicy" },
 		{ config->linux_.personality.set, "linux.personality" },
+		{ config->linux_.net_devices.count > 0, "linux.netDevices" },
+		{ config->linux_.intel_rdt.set, "linux.intelRdt" },
 		{ og_oci_annotation(config, OG_LANDLOCK_ANNOTATION) != NULL,
 		  "annotations." OG_LANDLOCK_ANNOTATION },
 	};

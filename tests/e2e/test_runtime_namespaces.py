@@ -424,3 +424,13 @@ def test_the_hosts_mounts_are_gone_with_and_without_pivot(runtime, flags):
     out = runtime.run("/bin/sh", "-c", "ls /; ls /etc; touch /x 2>&1; cat /proc/keys; cd /..; pwd", flags=flags).stdout
     assert out.split("\n")[:1] == ["bin"] and "Read-only" in out and out.endswith("/\n")
     assert not (runtime.rootfs / "x").exists() and "passwd" not in out
+
+
+# ---- what this host may not have ----
+
+
+def test_shares_of_cache_need_a_resctrl_file_system(runtime):
+    if os.path.exists("/sys/fs/resctrl/schemata"):
+        pytest.skip("this host has resctrl: tests/unit/container/test-resctrl.c is what looks at the rest")
+    runtime.config["linux"]["intelRdt"] = {"closID": "gold", "schemata": ["L3:0=f"]}
+    assert "linux.intelRdt: no resctrl file system at /sys/fs/resctrl (mount -t resctrl" in refusal(runtime)

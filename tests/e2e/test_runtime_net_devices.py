@@ -128,3 +128,11 @@ def test_without_a_network_namespace_there_is_no_place_to_move_to(runtime, host)
     runtime.config["linux"]["netDevices"] = {"v0": {}}
     assert "linux.netDevices without a network namespace" in host.refused()
     assert "v0" in host.ip("link")
+
+
+@pytest.mark.parametrize("field, value", [("netDevices", {"v0": {}}), ("intelRdt", {"closID": "gold"})])
+def test_a_virtual_machine_cannot_have_them(runtime, field, value):
+    runtime.config["linux"][field] = value
+    runtime.write()
+    result = runtime.call("--isolation", "vm", "run", "--bundle", runtime.bundle, runtime.name(), check=False)
+    assert result.returncode == 1 and f"linux.{field}: isolation vm cannot do that" in result.stderr
