@@ -184,12 +184,15 @@ def test_a20_no_process_gets_at_the_callers_terminal(attack, way):
 
 @pytest.mark.in_lab
 @pytest.mark.weakened_by("A24")
-@pytest.mark.parametrize("way", ["run", "exec"])
+@pytest.mark.parametrize("way", ["run", "exec", "update"])
 def test_a24_devices_of_the_host_cannot_be_opened(attack, way):
     """With CAP_MKNOD a node can be made of anything; the device group refuses to open it."""
     runtime = attack.runtime
     if way == "run":
         result = runtime.run("/attacker", "disks")
     else:
-        result = runtime.call("exec", runtime.start("/bin/sleep", "1000"), "/attacker", "disks")
+        name = runtime.start("/bin/sleep", "1000")
+        if way == "update":  # of other limits, which must not lift this one
+            runtime.call("update", "--pids-limit", "100", name)
+        result = runtime.call("exec", name, "/attacker", "disks")
     attack.judge(result.stdout.split())
