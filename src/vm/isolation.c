@@ -16,6 +16,7 @@
 
 #include "base/io.h"
 #include "runtime/cgroup.h"
+#include "runtime/cgroup_stats.h"
 #include "runtime/gate.h"
 #include "runtime/hooks.h"
 #include "runtime/state.h"
@@ -393,6 +394,17 @@ static int vm_destroy(struct og_workload *workload, struct og_err *err)
 	return r < 0 ? r : og_cgroup_destroy(cgroup, err);
 }
 
+/* The hypervisor's and the supervisor's, as the host counts them. */
+static int vm_stats(struct og_workload *workload, struct og_json **ret_stats, struct og_err *err)
+{
+	og_cleanup(og_cgroup_freep) struct og_cgroup *cgroup = NULL;
+	int r = og_cgroup_load(og_json_get(workload->extra, "cgroups"), &cgroup, err);
+
+	if (r == 0)
+		*ret_stats = og_cgroup_stats(cgroup);
+	return r;
+}
+
 static void vm_features(struct og_json *annotations)
 {
 	struct og_vm_choice choice;
@@ -412,5 +424,6 @@ const struct og_isolation og_isolation_vm = {
 	.kill = vm_kill,
 	.destroy = vm_destroy,
 	.exec = og_vm_exec,
+	.stats = vm_stats,
 	.features = vm_features,
 };

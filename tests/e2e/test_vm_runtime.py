@@ -127,6 +127,16 @@ def test_the_guest_has_a_kernel_of_its_own(running):
     assert guest and guest != os.uname().release
 
 
+def test_what_a_vm_cannot_do_is_said_and_what_it_uses_is_counted(running):
+    runtime, name = running
+    for words in (["pause"], ["resume"], ["update", "--memory", "64m"], ["ps"], ["events"]):
+        result = runtime.call(*words, name, check=False)
+        assert result.returncode == 1 and "cannot be done with isolation vm" in result.stderr
+    assert "isolation vm" in execute(running, "/bin/true", flags=("--cgroup", "x"), check=False).stderr
+    stats = json.loads(runtime.call("events", "--stats", name).stdout)["data"]
+    assert stats["memory"]["usage"]["usage"] > 20 << 20 and stats["cpu"]["usage"]["total"] > 10 ** 8
+
+
 def test_the_workload_is_pid_1_and_sees_only_its_own_processes(running):
     lines = execute(running, "/bin/ps", "-o", "pid,args").stdout.splitlines()
     assert lines[1].split() == ["1", "/bin/sleep", "100000"]
