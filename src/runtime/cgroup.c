@@ -368,7 +368,16 @@ int og_cgroup_enter(const struct og_cgroup_entry *entry, bool skip_v2, struct og
 		if (write(entry->fds[i], "0", 1) < 0)
 			return og_fail(err, -errno, "enter control group %zu of version 1", i);
 	}
-	if (!skip_v2 && entry->v2_fd >= 0 && write(entry->v2_fd, "0", 1) < 0)
-		return og_fail(err, -errno, "enter the control group of version 2");
-	return 0;
+	if (skip_v2 || entry->v2_fd < 0 || write(entry->v2_fd, "0", 1) > 0)
+		return 0;
+	if (errno == EOPNOTSUPP)
+		return og_fail_plain(err, -EOPNOTSUPP,
+				     "the control group of version 2 is below one of threads, "
+				     "which takes no workload: choose another linux.cgroupsPath");
+	if (errno == EBUSY)
+		return og_fail_plain(
+			err, -EBUSY,
+			"the control group of version 2 has handed its controllers on, "
+			"and takes no process: choose one below it");
+	return og_fail(err, -errno, "enter the control group of version 2");
 }

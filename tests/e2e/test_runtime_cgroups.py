@@ -309,8 +309,9 @@ def test_events_tell_of_statistics_and_of_the_end_of_memory(runtime):
         first = json.loads(process.stdout.readline())
         assert first["type"] == "stats" and first["data"]["memory"]["usage"]["limit"] == 16 * MIB
         runtime.rootfs.joinpath("tmp/go").touch()
+        end = time.monotonic() + 30
         while (event := json.loads(process.stdout.readline()))["type"] == "stats":
-            pass
+            assert time.monotonic() < end, "it was never told"
         assert event == {"type": "oom", "id": name}
         daemon.wait_for("it to go on", runtime.rootfs.joinpath("tmp/done").exists)
         runtime.call("kill", name)
@@ -598,7 +599,7 @@ def test_device_rules_that_no_list_can_say_are_refused(runtime, rules, words):
 
 @pytest.mark.in_lab
 def test_devices_are_updated_and_nothing_is_missed_meanwhile(runtime, device):
-    script = "i=0; while echo x > /dev/null; do i=$((i+1)); echo $i > /tmp/next; mv /tmp/next /tmp/count; done; touch /tmp/failed"
+    script = "while echo x > /dev/null; do :; done; touch /tmp/failed"
     name = runtime.start("/bin/sh", "-c", script)
     [rule] = with_numbers([{"allow": True, **DEVICE}], device)
 
@@ -612,13 +613,13 @@ def test_devices_are_updated_and_nothing_is_missed_meanwhile(runtime, device):
     assert seen() == ["read", "written", "both"]
     update(rule | {"access": "r"})
     assert seen() == ["read"]
-    for i in range(20):
+    for i in range(40):
         update(*([rule] if i % 2 else []), {"allow": True, "type": "c", "major": 200 + i, "minor": i})
     runtime.call("update", "--pids-limit", "100", name)
     assert seen() == ["read", "written", "both"]
     update()
     assert seen() == [] and not runtime.rootfs.joinpath("tmp/failed").exists()
-    assert int(runtime.rootfs.joinpath("tmp/count").read_text()) > 0
+    assert runtime.state(name)["status"] == "running"
 
 
 # ---- where the groups are ----
@@ -709,6 +710,22 @@ def test_a_frozen_group_is_refused(runtime):
         assert not group.exists()
     finally:
         remove([path / name for path in set(where.values())])
+
+
+@pytest.mark.in_lab
+def test_a_group_that_can_take_no_workload_is_explained(runtime):
+    if "" not in trees():
+        pytest.skip("no version 2 here")
+    top = trees()[""] / f"og-test-threads-{os.getpid()}"
+    for folder in (top, top / "threads"):
+        folder.mkdir()
+    try:
+        top.joinpath("threads/cgroup.type").write_text("threaded")  # what is beside it is of no use until it is so, too
+        runtime.config["linux"]["cgroupsPath"] = f"/{top.name}/workload"
+        assert "choose another linux.cgroupsPath" in runtime.run("/bin/true", check=False).stderr
+        assert not top.joinpath("workload").exists()
+    finally:
+        remove([path / top.name for path in set(trees().values())])
 
 
 def own_groups(runtime):
