@@ -3,8 +3,10 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 
 #include "base/cleanup.h"
+#include "container/landlock.h"
 #include "container/members.h"
 #include "container/operations.h"
 #include "runtime/cgroup_events.h"
@@ -123,6 +125,15 @@ static int container_oom(struct og_workload *workload, struct og_oom_watch *ret_
 	return r < 0 ? r : og_oom_watch_open(cgroup, ret_watch, err);
 }
 
+static void container_features(struct og_json *annotations)
+{
+	int version = og_landlock_version();
+	char text[16];
+
+	(void)snprintf(text, sizeof(text), "%d", version < 0 ? 0 : version);
+	og_json_set_string(annotations, "org.onggi.landlock.version", text);
+}
+
 const struct og_isolation og_isolation_container = {
 	.name = "container",
 	.create = og_container_create,
@@ -138,4 +149,5 @@ const struct og_isolation og_isolation_container = {
 	.oom = container_oom,
 	.checkpoint = og_container_checkpoint,
 	.restore = og_container_restore,
+	.features = container_features,
 };

@@ -42,14 +42,21 @@ static const struct since sinces[] = {
 #define ABI_OF_PORTS  4
 #define ABI_OF_SCOPES 6
 
-static int check_abi(const struct og_landlock *landlock, struct og_err *err)
+int og_landlock_version(void)
 {
 	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0UL, LANDLOCK_CREATE_RULESET_VERSION);
+
+	return abi < 0 ? -errno : (int)abi;
+}
+
+static int check_abi(const struct og_landlock *landlock, struct og_err *err)
+{
+	int abi = og_landlock_version();
 
 	if (abi < 0)
 		return og_fail(
 			err, -ENOTSUP,
-			errno == EOPNOTSUPP
+			abi == -EOPNOTSUPP
 				? "this kernel's Landlock was not enabled (lsm=) when it booted"
 				: "this kernel has no Landlock");
 	for (size_t i = 0; i < sizeof(sinces) / sizeof(sinces[0]); i++) {
@@ -58,15 +65,15 @@ static int check_abi(const struct og_landlock *landlock, struct og_err *err)
 		if (lacking != 0 && abi < sinces[i].abi)
 			return og_fail(
 				err, -ENOTSUP,
-				"this kernel's Landlock (version %ld) cannot restrict '%s': list in \"restrict\" what it is to restrict",
+				"this kernel's Landlock (version %d) cannot restrict '%s': list in \"restrict\" what it is to restrict",
 				abi, og_landlock_word(lacking));
 	}
 	if (abi < ABI_OF_PORTS && (landlock->bind.items != NULL || landlock->connect.items != NULL))
 		return og_fail(err, -ENOTSUP,
-			       "this kernel's Landlock (version %ld) knows no \"tcp\"", abi);
+			       "this kernel's Landlock (version %d) knows no \"tcp\"", abi);
 	if (abi < ABI_OF_SCOPES && landlock->scope != 0)
 		return og_fail(err, -ENOTSUP,
-			       "this kernel's Landlock (version %ld) knows no \"scope\"", abi);
+			       "this kernel's Landlock (version %d) knows no \"scope\"", abi);
 	return 0;
 }
 

@@ -9,6 +9,9 @@
 #include "base/err.h"
 #include "format/oci_config.h"
 
+/* The version of the kernel's Landlock (its ABI). Errors: -ENOSYS (none), -EOPNOTSUPP (not enabled). */
+int og_landlock_version(void);
+
 /*
  * In the workload's root, with its capabilities still there: makes the rules that @config's
  * annotation asks for. *@ret_fd is the caller's; -EBADF: it asks for none, and no system call was

@@ -133,6 +133,7 @@ int og_command_features(const struct og_context *context, struct og_err *err)
 		     "symfollow sync tmpcopyup unbindable"));
 	og_json_set(features, "linux", features_linux());
 	og_json_set(features, "annotations", features_annotations(context));
+	og_json_set(features, "potentiallyUnsafeConfigAnnotations", list("org.onggi."));
 	text = og_json_write_pretty(features);
 	if (text == NULL)
 		return og_fail(err, -ENOMEM, "print features");

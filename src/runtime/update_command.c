@@ -125,7 +125,7 @@ static int read_document(const char *path, struct og_oci_config **ret_config, st
 	size_t len;
 	int r = og_streq(path, "-")
 			? og_read_all(STDIN_FILENO, OG_OCI_CONFIG_MAX_BYTES, &text, &len, err)
-			: og_read_file(AT_FDCWD, path, OG_OCI_CONFIG_MAX_BYTES, &text, &len, err);
+			: og_read_head(AT_FDCWD, path, OG_OCI_CONFIG_MAX_BYTES, &text, &len, err);
 
 	if (r == 0)
 		r = og_oci_resources_parse(text, len, ret_config, err);

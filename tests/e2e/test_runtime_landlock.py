@@ -180,3 +180,11 @@ def test_rules_do_not_come_from_files_of_the_image(runtime):  # A27
     shutil.rmtree(runtime.rootfs / "home")
     runtime.rootfs.joinpath("config.json").write_text(json.dumps({"annotations": {ANNOTATION: '{"paths": []}'}}))
     assert runtime.sh("cat /etc/passwd | head -c 4") == "root"
+
+
+@pytest.mark.in_lab
+def test_features_say_what_the_kernel_has_and_what_changes_the_runtime(runtime):
+    features = json.loads(runtime.call("features").stdout)
+    assert features["annotations"]["org.onggi.landlock.version"] == str(max(ABI, 0))
+    assert features["potentiallyUnsafeConfigAnnotations"] == ["org.onggi."]
+    assert features["linux"]["apparmor"]["enabled"] and "MPOL_BIND" in features["linux"]["memoryPolicy"]["modes"]
