@@ -51,6 +51,8 @@ static const struct option_row rows[] = {
 	ROW("create run exec restore", "pid-file", 0, TEXT, pid_file, "file to write the pid to"),
 	ROW("create run exec", "console-socket", 0, TEXT, console_socket,
 	    "socket that gets the terminal"),
+	ROW("create run exec", "pidfd-socket", 0, TEXT, pidfd_socket,
+	    "socket that gets the process as a pidfd"),
 	ROW("create run exec", "preserve-fds", 0, TEXT, preserve_fds,
 	    "so many descriptors from 3 on"),
 	ROW("create run", "no-pivot", 0, FLAG, no_pivot, "chroot instead of pivot_root"),
@@ -359,7 +361,7 @@ static int run_command(int argc, char **argv, struct og_context *context, struct
 	if (at < 0)
 		return at;
 	if (args->version) {
-		printf("onggi-runtime version " OG_VERSION "\nspec: 1.2.0\n");
+		printf("onggi-runtime version " OG_VERSION "\nspec: " OG_OCI_VERSION "\n");
 		return 0;
 	}
 	if (args->help || (at < argc && og_streq(argv[at], "help")))

@@ -24,7 +24,7 @@ struct og_args {
 	const char *ignored; /* flags of runc's that say nothing here */
 	bool ignored_flag;
 	/* create, run, exec */
-	const char *bundle, *pid_file, *console_socket, *preserve_fds;
+	const char *bundle, *pid_file, *console_socket, *pidfd_socket, *preserve_fds;
 	bool no_pivot, no_new_keyring, detach, keep, spec_rootless;
 	/* exec */
 	const char *process, *cwd, *user;

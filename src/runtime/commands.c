@@ -17,6 +17,7 @@
 #include "base/io.h"
 #include "base/text.h"
 #include "runtime/gate.h"
+#include "runtime/handover.h"
 #include "runtime/hooks.h"
 #include "runtime/rootless.h"
 #include "runtime/systemd.h"
@@ -88,25 +89,6 @@ int og_pid_file_write(const struct og_args *args, pid_t pid, struct og_err *err)
 	return r < 0 ? og_fail_in(err, r, "pid file '%s'", args->pid_file) : 0;
 }
 
-int og_preserve_fds_read(const struct og_args *args, unsigned *ret_count, struct og_err *err)
-{
-	uint64_t count = 0;
-
-	if (args->preserve_fds != NULL && og_parse_u64(args->preserve_fds, 0, 1000, &count) < 0)
-		return og_fail(err, -EINVAL, "--preserve-fds is '%s', not a number up to 1000",
-			       args->preserve_fds);
-	for (int fd = 3; fd < 3 + (int)count; fd++) {
-		int flags = fcntl(fd, F_GETFD);
-
-		if (flags < 0)
-			return og_fail(err, -EBADF, "--preserve-fds %s: there is no descriptor %d",
-				       args->preserve_fds, fd);
-		(void)fcntl(fd, F_SETFD, flags & ~FD_CLOEXEC);
-	}
-	*ret_count = (unsigned)count;
-	return 0;
-}
-
 /* @console_fd and @started: as in og_create_options. */
 static int create(const struct og_context *context, int *console_fd, bool *started,
 		  struct og_workload **ret_workload, const struct og_isolation **ret_isolation,
@@ -122,7 +104,7 @@ static int create(const struct og_context *context, int *console_fd, bool *start
 		.started = started,
 	};
 	og_auto_free char *helper = NULL;
-	int r = og_preserve_fds_read(args, &options.preserve_fds, err);
+	int r = og_handover_fds(args, true, &options.preserve_fds, err);
 
 	if (r == 0)
 		r = og_rootless_read(args->rootless, &options.lenient_cgroups,
@@ -140,8 +122,12 @@ static int create(const struct og_context *context, int *console_fd, bool *start
 			    &workload, err);
 	if (r < 0)
 		return r;
-	r = (*ret_isolation)->create(workload, &options, err);
+	r = og_handover_listening(workload, err);
+	if (r == 0)
+		r = (*ret_isolation)->create(workload, &options, err);
 	og_args_log_notes(args, &workload->notes);
+	if (r == 0)
+		r = og_handover_pidfd(args, workload->pid, "standard", err);
 	if (r == 0)
 		r = og_pid_file_write(args, workload->pid, err);
 	if (r < 0) {
@@ -284,6 +270,37 @@ int og_command_run(const struct og_context *context, struct og_err *err)
 	return r < 0 ? r : status;
 }
 
+static const char *owner(const struct og_workload *workload, char text[32])
+{
+	struct stat st;
+
+	if (fstat(workload->dir_fd, &st) < 0)
+		return "";
+	if (st.st_uid == 0)
+		return "root";
+	(void)snprintf(text, 32, "#%u", st.st_uid);
+	return text;
+}
+
+/* What `state` and `list` say beyond the specification, as runc does. */
+static struct og_json *full_state(struct og_workload *workload, enum og_status status)
+{
+	struct og_json *state = og_workload_state_json(workload, status);
+	char text[32];
+
+	if (workload->config != NULL && workload->config->root.set) {
+		const char *path = workload->config->root.path;
+		bool absolute = path[0] == '/';
+		og_auto_free char *rootfs = og_strdupf("%s%s%s", absolute ? "" : workload->bundle,
+						       absolute ? "" : "/", path);
+
+		if (rootfs != NULL)
+			og_json_set_string(state, "rootfs", rootfs);
+	}
+	og_json_set_string(state, "owner", owner(workload, text));
+	return state;
+}
+
 int og_command_state(const struct og_context *context, struct og_err *err)
 {
 	og_cleanup(og_workload_freep) struct og_workload *workload = NULL;
@@ -294,7 +311,7 @@ int og_command_state(const struct og_context *context, struct og_err *err)
 
 	if (r < 0)
 		return r;
-	state = og_workload_state_json(workload, og_workload_status(workload, isolation));
+	state = full_state(workload, og_workload_status(workload, isolation));
 	text = og_json_write_pretty(state);
 	printf("%s\n", text != NULL ? text : "");
 	return 0;
@@ -340,28 +357,15 @@ int og_command_kill(const struct og_context *context, struct og_err *err)
 	return r < 0 ? og_fail_in(err, r, "kill '%s'", workload->id) : 0;
 }
 
-static const char *owner(const struct og_workload *workload, char text[32])
-{
-	struct stat st;
-
-	if (fstat(workload->dir_fd, &st) < 0)
-		return "";
-	if (st.st_uid == 0)
-		return "root";
-	(void)snprintf(text, 32, "#%u", st.st_uid);
-	return text;
-}
-
 static void list_one(const struct og_context *context, struct og_workload *workload,
 		     struct og_json *all)
 {
 	const struct og_isolation *isolation =
 		og_isolation_find(context, workload->isolation, NULL);
 	enum og_status status = og_workload_status(workload, isolation);
-	struct og_json *state = og_workload_state_json(workload, status);
+	struct og_json *state = full_state(workload, status);
 	char text[32];
 
-	og_json_set_string(state, "owner", owner(workload, text));
 	if (context->args->quiet)
 		printf("%s\n", workload->id);
 	else if (context->args->format == NULL || og_streq(context->args->format, "table"))

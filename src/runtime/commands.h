@@ -34,9 +34,6 @@ int og_workload_delete(const struct og_context *context, struct og_workload *wor
 /* Writes @pid to --pid-file, if there is one. */
 int og_pid_file_write(const struct og_args *args, pid_t pid, struct og_err *err);
 
-/* --preserve-fds: checks that they are there. */
-int og_preserve_fds_read(const struct og_args *args, unsigned *ret_count, struct og_err *err);
-
 /* From here on signals wait for og_foreground(): called before a program starts that gets them. */
 void og_foreground_begin(void);
 

@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "base/weak.h"
 #include "runtime/commands.h"
+#include "runtime/handover.h"
 
 #define ID_MAX (UINT32_MAX - 1)
 
@@ -185,7 +186,7 @@ int og_command_exec(const struct og_context *context, struct og_err *err)
 		.cgroup_count = args->cgroups.count,
 	};
 	pid_t pid;
-	int r = og_preserve_fds_read(args, &options.preserve_fds, err);
+	int r = og_handover_fds(args, false, &options.preserve_fds, err);
 
 	if (r == 0)
 		r = og_workload_open(context, &workload, &isolation, err);
@@ -203,7 +204,9 @@ int og_command_exec(const struct og_context *context, struct og_err *err)
 	og_args_log_notes(args, &workload->notes);
 	if (r < 0)
 		return r;
-	r = og_pid_file_write(args, pid, err);
+	r = og_handover_pidfd(args, pid, "setns", err);
+	if (r == 0)
+		r = og_pid_file_write(args, pid, err);
 	if (r < 0 || args->detach)
 		return r;
 	return og_foreground(pid, terminal_fd, err);

@@ -20,6 +20,8 @@
 
 #define STATE_MAX_BYTES (1U << 20) /* what we wrote ourselves: some KiB */
 
+#define ADDED_ENV_MAX 8 /* what this runtime adds itself */
+
 /* What og_workload points to is owned here. */
 struct owned {
 	struct og_workload workload; /* first */
@@ -30,6 +32,10 @@ struct owned {
 	char *created;
 	struct og_oci_config *config;
 	bool locked; /* by us */
+	/* og_workload_add_env(): the entries, and the list that the configuration now has */
+	char *added[ADDED_ENV_MAX];
+	size_t added_count;
+	const char **env;
 };
 
 static struct owned *owned(struct og_workload *workload)
@@ -111,6 +117,33 @@ static struct owned *workload_alloc(const char *id)
 	return own;
 }
 
+int og_workload_add_env(struct og_workload *workload, const char *name, const char *value,
+			struct og_err *err)
+{
+	struct owned *own = owned(workload);
+	struct og_oci_strings *env = &own->config->process.env;
+	const char **items = calloc(env->count + 1, sizeof(*items));
+	char *entry = og_strdupf("%s=%s", name, value);
+	size_t len = strlen(name);
+	size_t count = 0;
+
+	if (items == NULL || entry == NULL || own->added_count == ADDED_ENV_MAX) {
+		free(items);
+		free(entry);
+		return og_fail(err, -ENOMEM, "add %s to process.env", name);
+	}
+	for (size_t i = 0; i < env->count; i++) {
+		if (strncmp(env->items[i], name, len) != 0 || env->items[i][len] != '=')
+			items[count++] = env->items[i];
+	}
+	own->added[own->added_count++] = entry;
+	items[count++] = entry;
+	free(own->env);
+	own->env = items;
+	*env = (struct og_oci_strings){ .items = items, .count = count };
+	return 0;
+}
+
 struct og_workload *og_workload_free(struct og_workload *workload)
 {
 	struct owned *own = owned(workload);
@@ -127,6 +160,9 @@ struct og_workload *og_workload_free(struct og_workload *workload)
 	free(own->isolation);
 	free(own->config_text);
 	free(own->created);
+	for (size_t i = 0; i < own->added_count; i++)
+		free(own->added[i]);
+	free(own->env);
 	free(own);
 	return NULL;
 }

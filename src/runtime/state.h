@@ -39,6 +39,10 @@ int og_workload_save(struct og_workload *workload, struct og_err *err);
 /* Removes ROOT/ID. */
 int og_workload_remove(const char *root, struct og_workload *workload, struct og_err *err);
 
+/* Adds NAME=VALUE to the environment of its program. For create: it is not saved. */
+int og_workload_add_env(struct og_workload *workload, const char *name, const char *value,
+			struct og_err *err);
+
 /* Accepts NULL. Always returns NULL. */
 struct og_workload *og_workload_free(struct og_workload *workload);
 OG_DEFINE_CLEANUP(struct og_workload, og_workload_free)
