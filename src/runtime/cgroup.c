@@ -325,16 +325,19 @@ int og_cgroup_join(const struct og_cgroup *cgroup, pid_t pid, bool skip_v2, stru
 	return 0;
 }
 
+/* Opened one after another, they nearly always follow each other: few calls for all. */
 void og_cgroup_entry_done(struct og_cgroup_entry *entry)
 {
-	size_t count = entry->count;
-
-	/* Opened one after another, they nearly always follow each other: one call for all. */
-	if (count > 0 && entry->fds[count - 1] - entry->fds[0] == (int)count - 1 &&
-	    close_range((unsigned)entry->fds[0], (unsigned)entry->fds[count - 1], 0) == 0)
-		count = 0;
-	for (size_t i = 0; i < count; i++)
-		og_close(entry->fds[i]);
+	for (size_t i = 0, end; i < entry->count; i = end) {
+		for (end = i + 1; end < entry->count; end++) {
+			if (entry->fds[end] != entry->fds[end - 1] + 1)
+				break;
+		}
+		if (close_range((unsigned)entry->fds[i], (unsigned)entry->fds[end - 1], 0) == 0)
+			continue;
+		for (size_t j = i; j < end; j++) /* a kernel before 5.9 */
+			og_close(entry->fds[j]);
+	}
 	entry->count = 0;
 	entry->v2_fd = og_close(entry->v2_fd);
 }
