@@ -11,7 +11,7 @@
 
 #include "base/cleanup.h"
 
-#define READ_STEP_BYTES 16384U
+#define FIRST_BYTES 4096U
 
 int og_write_all(int fd, const void *buf, size_t len)
 {
@@ -104,23 +104,26 @@ ssize_t og_pread_upto(int fd, void *buf, size_t len, uint64_t offset)
 /* At most @max_bytes, or one more where there are more. */
 static int read_some(int fd, size_t max_bytes, char **ret_buf, size_t *ret_len, struct og_err *err)
 {
+	char first[FIRST_BYTES]; /* holds most files whole */
 	og_auto_free char *buf = NULL;
-	size_t room = 0;
+	size_t room = sizeof(first);
 	size_t len = 0;
 
 	for (;;) {
+		char *into = buf != NULL ? buf : first;
 		ssize_t n;
 
 		if (room - len < 2) {
-			size_t bigger = room == 0 ? READ_STEP_BYTES : room * 2;
-			char *moved = realloc(buf, bigger);
+			char *moved = realloc(buf, room * 4);
 
 			if (moved == NULL)
-				return og_fail(err, -ENOMEM, "read %zu bytes", bigger);
-			buf = moved;
-			room = bigger;
+				return og_fail(err, -ENOMEM, "read %zu bytes", room * 4);
+			if (buf == NULL)
+				memcpy(moved, first, len);
+			into = buf = moved;
+			room *= 4;
 		}
-		n = read(fd, buf + len, room - len - 1);
+		n = read(fd, into + len, room - len - 1);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
@@ -131,6 +134,12 @@ static int read_some(int fd, size_t max_bytes, char **ret_buf, size_t *ret_len, 
 	}
 
 	len = len > max_bytes ? max_bytes + 1 : len;
+	if (buf == NULL) {
+		buf = malloc(len + 1);
+		if (buf == NULL)
+			return og_fail(err, -ENOMEM, "read %zu bytes", len);
+		memcpy(buf, first, len);
+	}
 	buf[len] = '\0';
 	*ret_buf = og_take_ptr(buf);
 	*ret_len = len;

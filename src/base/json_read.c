@@ -156,6 +156,28 @@ static const char *find_quote(const struct reader *reader)
 	return at < reader->end ? at : NULL;
 }
 
+/* Takes what stands for itself. */
+static int take_plain(struct reader *reader, const char *quote, char **out)
+{
+	const char *start = reader->at;
+	size_t len;
+
+	while (reader->at < quote && *reader->at != '\\') {
+		size_t span = character_span((const unsigned char *)reader->at,
+					     (size_t)(quote - reader->at));
+
+		if (span == 0)
+			return fail(reader, "no UTF-8");
+		if (span == 1 && (unsigned char)*reader->at < 0x20)
+			return fail(reader, "a control character in a string");
+		reader->at += span;
+	}
+	len = (size_t)(reader->at - start);
+	memcpy(*out, start, len);
+	*out += len;
+	return 0;
+}
+
 /* Reads up to @quote and behind it, into @out: never longer than it is written. */
 static int read_text(struct reader *reader, const char *quote, char *out)
 {
@@ -163,25 +185,9 @@ static int read_text(struct reader *reader, const char *quote, char *out)
 	char path[OG_JSON_PATH_MAX];
 	int r = 0;
 
-	while (r == 0 && reader->at < quote) {
-		unsigned char byte = (unsigned char)*reader->at;
-		size_t span = 1;
-
-		if (byte == '\\') {
-			r = take_escape(reader, &out);
-			continue;
-		}
-		if (byte < 0x20)
-			return fail(reader, "a control character in a string");
-		if (byte >= 0x80)
-			span = character_span((const unsigned char *)reader->at,
-					      (size_t)(quote - reader->at));
-		if (span == 0)
-			return fail(reader, "no UTF-8");
-		memcpy(out, reader->at, span);
-		out += span;
-		reader->at += span;
-	}
+	while (r == 0 && reader->at < quote)
+		r = *reader->at == '\\' ? take_escape(reader, &out)
+					: take_plain(reader, quote, &out);
 	if (r == -EILSEQ) {
 		og_json_place(reader->buf, (size_t)(start - reader->buf), path, sizeof(path));
 		return og_fail(reader->err, -EINVAL, "JSON: %s: a string holds NUL", path);
