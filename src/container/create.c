@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -297,6 +298,13 @@ static pid_t clone_first(struct og_launch *launch, struct og_err *err)
 	pid_t pid;
 	int r;
 
+	/* In a PID namespace of its own the first process hides itself, before anyone is there. */
+	if (!namespaces->ordinary && (namespaces->clone_flags & CLONE_NEWPID) == 0) {
+		r = og_hide_behind(launch->hide_fd, err);
+		if (r < 0)
+			return r;
+		launch->hide_fd = og_close(launch->hide_fd);
+	}
 	launch->in_v2 = by_systemd;
 	if (namespaces->by_helper)
 		return og_clone_by_helper(namespaces, err);
@@ -368,7 +376,7 @@ int og_container_create(struct og_workload *workload, const struct og_create_opt
 	og_oom_score_open(&launch.oom_score, &workload->config->process);
 	for (size_t i = 0; i < OG_OCI_NS_COUNT; i++)
 		launch.namespaces.join_fds[i] = -EBADF;
-	r = og_hide(&launch.hide_fd, err);
+	r = og_hide_begin(&launch.hide_fd, err);
 	if (r == 0)
 		r = check_config(workload->config, &workload->notes, err);
 	if (r == 0)

@@ -334,7 +334,11 @@ int og_container_exec(struct og_workload *workload, const struct og_exec_options
 	int r;
 
 	og_oom_score_open(&joining.oom_score, options->process);
-	r = og_hide(&joining.hide_fd, err);
+	r = og_hide_begin(&joining.hide_fd, err);
+	if (r == 0 && !joining.ordinary) {
+		r = og_hide_behind(joining.hide_fd, err);
+		joining.hide_fd = og_close(joining.hide_fd);
+	}
 	if (r == 0)
 		r = prepare(&joining, &receive_fd, err);
 	if (r == 0) /* the child's, too, until it is in its groups */

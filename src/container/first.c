@@ -96,8 +96,10 @@ static int show_and_enter(struct og_launch *launch, struct og_err *err)
 {
 	int r = 0;
 
-	if (!launch->namespaces.ordinary)
-		return enter_namespaces(launch, err);
+	if (!launch->namespaces.ordinary) {
+		r = og_hide_behind(launch->hide_fd, err);
+		return r < 0 ? r : enter_namespaces(launch, err);
+	}
 	if (prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) < 0)
 		return og_fail(err, -errno, "show itself");
 	r = enter_namespaces(launch, err);

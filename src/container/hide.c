@@ -52,7 +52,8 @@ static int protection(const ElfW(Phdr) * segment)
 static int move_writable(uintptr_t start, size_t len)
 {
 	void *old = (void *)start;
-	void *copy = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	void *copy = mmap(NULL, len, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 
 	if (copy == MAP_FAILED)
 		return -errno;
@@ -144,16 +145,6 @@ static int open_readonly(void)
 	return fd < 0 ? -errno : fd;
 }
 
-static int remap(int fd, struct og_err *err)
-{
-	struct remapping remapping = { .fd = fd };
-	int r = dl_iterate_phdr(remap_program, &remapping);
-
-	if (r >= 0)
-		r = set_exe(&remapping);
-	return r < 0 ? og_fail(err, r, "hide this program's file") : 0;
-}
-
 /* Its owner could make it writable. */
 static bool may_write_self(void)
 {
@@ -181,22 +172,31 @@ static int copy_self(int *ret_copy_fd, struct og_err *err)
 	return 0;
 }
 
-int og_hide(int *ret_copy_fd, struct og_err *err)
+int og_hide_begin(int *ret_fd, struct og_err *err)
 {
-	og_auto_fd fd = -EBADF;
+	int fd;
 
-	*ret_copy_fd = -EBADF;
+	*ret_fd = -EBADF;
 	if (!og_weak("A17") && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
 		return og_fail(err, -errno, "hide from debuggers");
-	if (og_weak("A1"))
-		return 0;
 	fd = open_readonly();
 	if (fd == -EPERM && geteuid() != 0)
-		return may_write_self() ? copy_self(ret_copy_fd, err) : 0;
-	return fd < 0 ? og_fail(err, fd, "make a read-only view of this program") : remap(fd, err);
+		return may_write_self() ? copy_self(ret_fd, err) : 0;
+	if (fd < 0)
+		return og_fail(err, fd, "make a read-only view of this program");
+	*ret_fd = fd;
+	return 0;
 }
 
-int og_hide_behind(int copy_fd, struct og_err *err)
+int og_hide_behind(int fd, struct og_err *err)
 {
-	return copy_fd < 0 ? 0 : remap(copy_fd, err);
+	struct remapping remapping = { .fd = fd };
+	int r;
+
+	if (fd < 0 || og_weak("A1"))
+		return 0;
+	r = dl_iterate_phdr(remap_program, &remapping);
+	if (r >= 0)
+		r = set_exe(&remapping);
+	return r < 0 ? og_fail(err, r, "hide this program's file") : 0;
 }

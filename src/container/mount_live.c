@@ -361,7 +361,9 @@ int og_container_mounts(struct og_workload *workload, const struct og_oci_config
 	if (geteuid() != 0)
 		return og_fail(err, -ENOTSUP,
 			       "an ordinary user cannot hand a mount of the host on");
-	r = og_hide(&hide_fd, err);
+	r = og_hide_begin(&hide_fd, err);
+	if (r == 0)
+		r = og_hide_behind(hide_fd, err);
 	if (r == 0)
 		r = open_first(&live, err);
 	if (r == 0)

@@ -21,7 +21,7 @@ struct og_oom_score {
 	char own[16]; /* the value that it had */
 };
 
-/* Before og_hide(). Opens nothing for root, or where the configuration does not ask for it. */
+/* Before og_hide_begin(). Opens nothing for root, or where the configuration does not ask for it. */
 void og_oom_score_open(struct og_oom_score *score, const struct og_oci_process *process);
 int og_oom_score_lend(struct og_oom_score *score, const struct og_oci_process *process,
 		      struct og_err *err);
