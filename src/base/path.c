@@ -22,7 +22,7 @@ static int open_how(int dir_fd, const char *path, int flags, mode_t mode, uint64
 {
 	struct open_how how = {
 		.flags = (uint64_t)(unsigned int)flags | O_CLOEXEC,
-		.mode = (flags & (O_CREAT | __O_TMPFILE)) != 0 ? mode : 0,
+		.mode = (flags & O_CREAT) != 0 || (flags & O_TMPFILE) == O_TMPFILE ? mode : 0,
 		.resolve = resolve,
 	};
 
