@@ -5,103 +5,26 @@ import contextlib
 import json
 import os
 import pathlib
-import shutil
 import socket
 import stat
 import subprocess
-import tempfile
 import time
 
 import pytest
 
 import bundles
 import daemon
+from rootless import UID, Rootless, become, ordinary
 
-UID = 42420
 OTHER = 42421
 SUB = 420000  # where the test's /etc/subuid begins
-LIMIT_FILES = {"memory": ("memory.limit_in_bytes", "memory.max"), "pids": ("pids.max", "pids.max")}
 
 
-def become(uid, group=None):
-    """What a child does before it runs the program: joins a control group, becomes the user."""
-    def change():
-        if group:
-            (group / "cgroup.procs").write_text("0")
-        os.setgroups([])
-        os.setresgid(uid, uid, uid)
-        os.setresuid(uid, uid, uid)
-    return change
-
-
-class Rootless(bundles.Runtime):
-    """A Runtime whose calls are an ordinary user's, with his own XDG_RUNTIME_DIR instead of --root."""
-
-    def __init__(self, prefix, folder):
-        self.uid = UID
-        self.group = None
-        self.prefix_words = []
-        self.env = {"PATH": os.environ["PATH"], "XDG_RUNTIME_DIR": str(folder / "xdg")}
-        (folder / "xdg").mkdir()
-        (folder / "bundle").mkdir()
-        os.chown(folder / "xdg", UID, UID)
-        super().__init__(prefix, folder)
-        self.root = folder / "xdg/onggi-runtime"
-        for path, _, files in os.walk(self.bundle):
-            for name in [path, *(os.path.join(path, file) for file in files)]:
-                os.chown(name, UID, UID, follow_symlinks=False)
-
-    def default_config(self):
-        os.chown(self.bundle, UID, UID)
-        self.call("spec", "--rootless", "--bundle", self.bundle)
-        config = json.loads((self.bundle / "config.json").read_text())
-        config["process"]["terminal"] = False
-        config["root"]["readonly"] = False
-        return config
-
-    def words(self, *words):
-        return [*self.prefix_words, str(self.program), *map(str, words)]
-
-    def call(self, *words, check=True, **rest):
-        rest.setdefault("stdin", subprocess.DEVNULL)
-        rest.setdefault("preexec_fn", become(self.uid, self.group))
-        result = subprocess.run(self.words(*words), timeout=bundles.TIMEOUT_S, env=self.env, cwd=self.folder,
-                                capture_output=True, text=True, errors="replace", check=False, **rest)
-        if check:
-            assert result.returncode == 0, f"{words}: {result.returncode}: {result.stderr}"
-        return result
-
-    def create(self, *args, flags=()):
-        if args:
-            self.config["process"]["args"] = list(args)
-        self.write()
-        name = self.name()
-        subprocess.run(self.words("create", "--bundle", self.bundle, *flags, name), env=self.env, check=True,
-                       stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                       timeout=bundles.TIMEOUT_S, preexec_fn=become(self.uid, self.group))
-        return name
-
-
-@pytest.fixture(scope="module")
-def ground():
-    """A folder that every user may enter: pytest's own are root's alone."""
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="onggi-rootless-", dir="/var/tmp"))
-    folder.chmod(0o755)
-    yield folder
-    shutil.rmtree(folder)
-
-
-@pytest.fixture
-def rootless(prefix, require, ground):
+@pytest.fixture(name="rootless")
+def fixture_rootless(prefix, require):
     require.root()
-    folder = pathlib.Path(tempfile.mkdtemp(dir=ground))
-    folder.chmod(0o755)
-    (folder / "bin").mkdir()
-    shutil.copy(prefix / "bin/onggi-runtime", folder / "bin")
-    made = Rootless(folder, folder)
-    yield made
-    made.group = None
-    made.clean()
+    with ordinary(prefix) as made:
+        yield made
 
 
 def no_namespace(config, kind):
@@ -491,8 +414,12 @@ def test_kill_all_reaches_every_process_without_any_group(rootless):
     while not (rootless.rootfs / "tmp/up").exists():
         time.sleep(0.01)
     first = rootless.state(name)["pid"]
-    mine = [pid for pid in os.listdir("/proc") if pid.isdigit() and shares_pid_namespace(pid, first)]
-    assert len(mine) == 3 and set(json.loads(rootless.call("ps", "-f", "json", name).stdout)) == {*map(int, mine)}
+
+    def members():
+        found = [pid for pid in os.listdir("/proc") if pid.isdigit() and shares_pid_namespace(pid, first)]
+        return len(found) == 3 and found
+    mine = daemon.wait_for("three processes", members)
+    assert set(json.loads(rootless.call("ps", "-f", "json", name).stdout)) == {*map(int, mine)}
     assert "freezer" in rootless.call("pause", name, check=False).stderr
     rootless.call("kill", "--all", name, "TERM")
     daemon.wait_for("the two that do not ignore it to end",

@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import pathlib
+import pwd
 import signal
 import subprocess
 import sys
@@ -14,13 +15,14 @@ import pytest
 
 import bundles
 import daemon
+from rootless import become, ordinary
 
 TOP = pathlib.Path("/sys/fs/cgroup")
 SLICE = f"ogtest{os.getpid()}.slice"
 CONF = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
 <busconfig><listen>unix:path={path}</listen><auth>EXTERNAL</auth>
-<policy context="default"><allow send_destination="*"/><allow own="*"/><allow eavesdrop="true"/></policy></busconfig>
+<policy context="default"><allow user="*"/><allow send_destination="*"/><allow own="*"/><allow eavesdrop="true"/></policy></busconfig>
 """
 
 
@@ -34,7 +36,11 @@ def runtime(prefix, require, tmp_path, monkeypatch):
     made.log.write_text("")
     yield made
     made.clean()
-    for path in TOP.glob(f"*/{SLICE}"):
+    remove_slices(TOP.glob(f"*/{SLICE}"))
+
+
+def remove_slices(paths):
+    for path in paths:
         for folder, _, _ in os.walk(path, topdown=False):
             os.rmdir(folder)
 
@@ -49,24 +55,31 @@ def running(words, ready=b"ready\n"):
             process.kill()
 
 
-@pytest.fixture
-def systemd(runtime, require, tmp_path):
-    """systemd("good"): a function that starts it, on a bus that nobody else has."""
+@contextlib.contextmanager
+def bus_in(folder, require):
+    """A bus that nobody else has, and a function that starts a systemd on it."""
     bus = require.tool("dbus-daemon")
     try:
         import dbus  # pylint: disable=import-outside-toplevel,unused-import
         import gi  # pylint: disable=import-outside-toplevel,unused-import
     except ImportError:
         require.lacking("no python3-dbus or python3-gi: tools/install-deps test")
-    (tmp_path / "bus.conf").write_text(CONF.format(path=tmp_path / "bus"))
+    (folder / "bus.conf").write_text(CONF.format(path=folder / "bus"))
     with contextlib.ExitStack() as stack:
-        stack.enter_context(running([bus, f"--config-file={tmp_path}/bus.conf", "--nofork"], ready=None))
-        daemon.wait_for("a bus", (tmp_path / "bus").exists)
+        stack.enter_context(running([bus, f"--config-file={folder}/bus.conf", "--nofork"], ready=None))
+        daemon.wait_for("a bus", (folder / "bus").exists)
 
-        def start(mode):
+        def start_systemd(mode, *more):
             stack.enter_context(running([sys.executable, pathlib.Path(__file__).parents[1] / "lib/fakesystemd.py",
-                                         f"unix:path={tmp_path}/bus", runtime.log, mode]))
-        yield start
+                                         f"unix:path={folder}/bus", folder / "calls", mode, *map(str, more)]))
+        yield start_systemd
+
+
+@pytest.fixture
+def systemd(runtime, require, tmp_path):
+    """systemd("good"): starts it."""
+    with bus_in(tmp_path, require) as start_systemd:
+        yield start_systemd
         runtime.clean()
 
 
@@ -93,12 +106,14 @@ def value(pid, controller, file):
 
 
 def helpers():
-    return [pid for pid in os.listdir("/proc") if pid.isdigit() and "onggi-systemd" in command_of(pid)]
+    """Processes of onggi-systemd that speak on this test's bus."""
+    return [pid for pid in os.listdir("/proc") if pid.isdigit() and "onggi-systemd" in text_of(pid, "cmdline")
+            and os.environ["DBUS_SYSTEM_BUS_ADDRESS"] in text_of(pid, "environ")]
 
 
-def command_of(pid):
+def text_of(pid, file):
     with contextlib.suppress(OSError):
-        return pathlib.Path("/proc", pid, "cmdline").read_text()
+        return pathlib.Path("/proc", pid, file).read_text()
     return ""
 
 
@@ -226,3 +241,57 @@ def test_a_killed_runtimes_scope_is_found_by_delete(runtime, systemd, tmp_path):
 def test_features_say_that_it_can(runtime):
     cgroup = json.loads(runtime.call("features").stdout)["linux"]["cgroup"]
     assert cgroup["systemd"] and cgroup["systemdUser"]
+
+
+@pytest.fixture(name="rootless")
+def fixture_rootless(prefix, require):
+    require.root()
+    uid = pwd.getpwnam("games").pw_uid  # D-Bus lets nobody in whom /etc/passwd does not name
+    with ordinary(prefix, uid) as made, bus_in(made.folder, require) as start_systemd:
+        made.log = made.folder / "calls"
+        made.env["DBUS_SESSION_BUS_ADDRESS"] = f"unix:path={made.folder}/bus"
+        made.config["linux"]["cgroupsPath"] = f"{SLICE}:pre:one"
+        start_systemd("good", uid)
+        yield made
+        made.clean()
+    remove_slices(TOP.glob(SLICE))
+
+
+def create(rootless):
+    rootless.config["process"]["args"] = ["/bin/sleep", "1000"]
+    rootless.write()
+    name = rootless.name()
+    with open(rootless.folder / "said", "w+b") as said:  # a pipe would be the workload's, too
+        done = subprocess.run(rootless.words("--systemd-cgroup", "create", "--bundle", rootless.bundle, name), env=rootless.env,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=said, timeout=60, check=False,
+                              preexec_fn=become(rootless.uid))
+        said.seek(0)
+        return name, done.returncode, said.read().decode()
+
+
+@pytest.mark.in_lab
+def test_an_ordinary_users_own_systemd_moves_his_processes(rootless):
+    if not TOP.joinpath("cgroup.controllers").exists():
+        pytest.skip("needs cgroup version 2 alone: the lab has it")
+    rootless.config["linux"]["resources"] = {"pids": {"limit": 17}}
+    name, status, said = create(rootless)
+    assert status == 0, said
+    rootless.call("start", name)
+    pid = rootless.state(name)["pid"]
+    group = f"/{SLICE}/pre-one.scope"
+    assert groups_of(pid) == {"": group} and value(pid, "", "pids.max") == "17"
+    assert calls(rootless, "AttachProcessesToUnit")[0] == {"method": "AttachProcessesToUnit", "unit": "pre-one.scope",
+                                                           "subgroup": "", "pids": [pid]}
+    assert rootless.call("exec", name, "/bin/sh", "-c", "cat /proc/self/cgroup; wc -l < /sys/fs/cgroup/cgroup.procs").stdout.split() \
+        == ["0::/", "2"]  # sh becomes wc
+    rootless.call("kill", name, "KILL")
+    rootless.wait_for(name, "stopped")
+    rootless.call("delete", name)
+    assert [one["unit"] for one in calls(rootless, "StopUnit")] == ["pre-one.scope"] and not (TOP / group[1:]).exists()
+
+
+def test_where_version_1_is_an_ordinary_user_is_told(rootless):
+    if TOP.joinpath("cgroup.controllers").exists():
+        pytest.skip("version 2 alone is here")
+    _, status, said = create(rootless)
+    assert status == 1 and "version 2 alone" in said and said.count("\n") == 1

@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """A systemd that does what control groups need of it, on a D-Bus of a test's own.
 
-    fakesystemd.py ADDRESS LOG MODE
+    fakesystemd.py ADDRESS LOG MODE [UID]
 
 Each call is a line of JSON in LOG. MODE: good; hang (no answer); refuse (an error); endless (an
 answer, and no end of the job); failed (a job that ends as "failed").
+With UID its units are given to that user, as those of his own systemd are.
 """
 
 import contextlib
@@ -62,9 +63,9 @@ class Unit(dbus.service.FallbackObject):
 
 
 class Manager(dbus.service.Object):
-    def __init__(self, connection, log, mode):
+    def __init__(self, connection, log, mode, owner):
         super().__init__(connection, "/org/freedesktop/systemd1")
-        self.log, self.mode = log, mode
+        self.log, self.mode, self.owner = log, mode, owner
         self.groups, self.described = {}, {}
         self.jobs = 0
 
@@ -103,6 +104,10 @@ class Manager(dbus.service.Object):
         for tree in trees():
             folder = tree / group[1:]
             folder.mkdir(parents=True)
+            for above in reversed(folder.relative_to(TOP).parents) if tree == TOP else ():
+                (TOP / above / "cgroup.subtree_control").write_text("+memory +pids +cpu")
+            for path in (folder.parent, folder, *folder.iterdir()) if self.owner else ():
+                os.chown(path, self.owner, self.owner)
             for pid in values["PIDs"]:
                 (folder / "cgroup.procs").write_text(str(pid))
         self.groups[unit], self.described[unit] = group, values["Description"]
@@ -116,6 +121,8 @@ class Manager(dbus.service.Object):
     @dbus.service.method(MANAGER, "ssau")
     def AttachProcessesToUnit(self, unit, subgroup, pids):  # pylint: disable=invalid-name
         self.note("AttachProcessesToUnit", unit=str(unit), subgroup=str(subgroup), pids=plain(pids))
+        for pid in pids:
+            (TOP / self.groups[str(unit)][1:] / "cgroup.procs").write_text(str(pid))
 
     @dbus.service.method(MANAGER, "ss", "o")
     def StopUnit(self, unit, mode):  # pylint: disable=invalid-name
@@ -136,10 +143,10 @@ class Manager(dbus.service.Object):
         raise dbus.exceptions.DBusException(f"Unit {unit} not loaded.", name=f"{NAME}.NoSuchUnit")
 
 
-def main(address, log, mode):
+def main(address, log, mode, owner="0"):
     dbus.mainloop.glib.DBusGMainLoop(set_as_default=True)
     connection = dbus.bus.BusConnection(address)
-    manager = Manager(connection, log, mode)
+    manager = Manager(connection, log, mode, int(owner))
     Unit(manager, connection)
     connection.request_name(NAME)
     print("ready", flush=True)
