@@ -35,9 +35,10 @@
 struct joining {
 	struct og_workload *workload;
 	const struct og_exec_options *options;
-	int pid_fd; /* of the first process */
-	int flags;  /* namespaces that it has and we have not */
-	bool user;  /* a user namespace among them */
+	int pid_fd;   /* of the first process */
+	int place_fd; /* its root, where that is not its mount namespace's */
+	int flags;    /* namespaces that it has and we have not */
+	bool user;    /* a user namespace among them */
 	struct og_seccomp *seccomp;
 	struct og_cgroup *cgroup;
 	struct og_cgroup_entry entry;
@@ -52,6 +53,7 @@ struct joining {
 static void joining_done(struct joining *joining)
 {
 	og_close(joining->pid_fd);
+	og_close(joining->place_fd);
 	og_close(joining->sync.parent_fd);
 	og_close(joining->sync.child_fd);
 	og_close(joining->console_fd);
@@ -132,6 +134,8 @@ static int set_up(struct joining *joining, const struct og_process_setup *setup,
 		return r;
 	if (flags != 0 && setns(joining->pid_fd, flags) < 0)
 		return og_fail(err, -errno, "join the workload's namespaces");
+	if (joining->place_fd >= 0 && (fchdir(joining->place_fd) < 0 || chroot(".") < 0))
+		return og_fail(err, -errno, "enter the workload's root");
 	if (joining->ordinary)
 		r = take_place(joining, err);
 	if (r == 0 && joining->user)
@@ -209,6 +213,20 @@ static int open_groups(struct joining *joining, struct og_err *err)
 	return r < 0 ? r : og_cgroup_entry_open(joining->cgroup, &joining->entry, err);
 }
 
+/* In a mount namespace of others' the workload has only changed its own root. */
+static int open_place(struct joining *joining, struct og_err *err)
+{
+	const struct og_workload *workload = joining->workload;
+	const struct og_oci_namespace *space = og_oci_namespace(workload->config, OG_OCI_NS_MOUNT);
+	char path[48];
+
+	if (space == NULL || space->path == NULL)
+		return 0;
+	(void)snprintf(path, sizeof(path), "/proc/%d/root", (int)workload->pid);
+	joining->place_fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return joining->place_fd < 0 ? og_fail(err, -errno, "open the workload's root") : 0;
+}
+
 static int prepare(struct joining *joining, int *ret_receive_fd, struct og_err *err)
 {
 	struct og_workload *workload = joining->workload;
@@ -226,6 +244,8 @@ static int prepare(struct joining *joining, int *ret_receive_fd, struct og_err *
 		joining->user = (r & CLONE_NEWUSER) != 0;
 		r = 0;
 	}
+	if (r == 0)
+		r = open_place(joining, err);
 	/* Only now is it sure that the descriptor is of that process and of no later one. */
 	if (r == 0 && og_pid_start(workload->pid) != workload->pid_start)
 		r = og_fail(err, -ESRCH, "the workload's first process is gone");
@@ -324,6 +344,7 @@ int og_container_exec(struct og_workload *workload, const struct og_exec_options
 		.workload = workload,
 		.options = options,
 		.pid_fd = -EBADF,
+		.place_fd = -EBADF,
 		.entry = { .v2_fd = -EBADF },
 		.sync = { -EBADF, -EBADF },
 		.console_fd = -EBADF,

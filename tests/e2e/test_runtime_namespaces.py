@@ -144,6 +144,11 @@ def test_a_mount_namespace_is_joined_and_left_as_it_is(runtime, holder):
     before = subprocess.run(["nsenter", "-m", "-t", str(pid), "cat", "/proc/self/mountinfo"], capture_output=True, check=True)
     inside = runtime.sh("readlink /proc/self/ns/mnt; cat /proc/mounts").splitlines()
     assert inside[0] == os.readlink(f"/proc/{pid}/ns/mnt") and "only-there" in " ".join(inside)
+    runtime.config["root"]["path"] = "rootfs"
+    name = runtime.start("/bin/sleep", "1000")
+    assert os.readlink(f"/proc/{runtime.state(name)['pid']}/ns/mnt") == inside[0]
+    assert "mnt" not in runtime.call("exec", name, "/bin/ls", "/").stdout.split()
+    runtime.call("delete", "--force", name)
     after = subprocess.run(["nsenter", "-m", "-t", str(pid), "cat", "/proc/self/mountinfo"], capture_output=True, check=True)
     assert after.stdout == before.stdout
 
