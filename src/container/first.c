@@ -54,6 +54,8 @@ static int run_hooks(struct og_launch *launch, const char *kind,
 
 	if (hooks->count == 0)
 		return 0;
+	/* As it is seen from where these hooks run (config.md, Posix-platform Hooks). */
+	launch->workload->pid = getpid();
 	state = og_workload_state_json(launch->workload, status);
 	text = og_json_write(state);
 	return text == NULL ? og_fail(err, -ENOMEM, "run hooks")

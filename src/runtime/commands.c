@@ -200,19 +200,33 @@ int og_command_start(const struct og_context *context, struct og_err *err)
 	return og_workload_start(workload, isolation, err);
 }
 
+/* Those after the end change nothing about it, nor about each other (runtime.md, Lifecycle, step 13). */
+static void run_poststop(const struct og_context *context, struct og_workload *workload)
+{
+	const struct og_oci_hook_list *hooks = &workload->config->hooks.poststop;
+	og_cleanup(og_json_freep) struct og_json *state = NULL;
+	og_auto_free char *text = NULL;
+
+	if (hooks->count == 0)
+		return;
+	state = og_workload_state_json(workload, OG_STATUS_STOPPED);
+	text = og_json_write(state);
+	if (text != NULL)
+		og_hooks_run_each("poststop", hooks, text, &workload->notes);
+	else
+		og_note(&workload->notes, "no memory to run the poststop hooks");
+	og_args_log_notes(context->args, &workload->notes);
+}
+
 int og_workload_delete(const struct og_context *context, struct og_workload *workload,
 		       const struct og_isolation *isolation, struct og_err *err)
 {
-	struct og_err ignored = {};
 	int r = isolation->destroy(workload, err);
 
 	if (r < 0)
 		return r;
-	/* Hooks after the end change nothing about it (runtime.md, Lifecycle, step 13). */
-	if (workload->config != NULL &&
-	    run_state_hooks(workload, "poststop", &workload->config->hooks.poststop,
-			    OG_STATUS_STOPPED, &ignored) < 0)
-		fprintf(stderr, "onggi-runtime: warning: %s\n", ignored.text);
+	if (workload->config != NULL)
+		run_poststop(context, workload);
 	return og_workload_remove(context->args->root, workload, err);
 }
 

@@ -115,3 +115,15 @@ int og_hooks_run(const char *kind, const struct og_oci_hook_list *hooks, const c
 	}
 	return 0;
 }
+
+void og_hooks_run_each(const char *kind, const struct og_oci_hook_list *hooks,
+		       const char *state_text, struct og_notes *notes)
+{
+	for (size_t i = 0; i < hooks->count; i++) {
+		struct og_err err = {};
+
+		if (run_hook(&hooks->items[i], state_text, &err) < 0)
+			og_note(notes, "hook %s[%zu] '%s': %s", kind, i, hooks->items[i].path,
+				err.text);
+	}
+}

@@ -11,3 +11,7 @@
  */
 int og_hooks_run(const char *kind, const struct og_oci_hook_list *hooks, const char *state_text,
 		 struct og_err *err);
+
+/* As og_hooks_run(), but each that fails becomes one of @notes, and the others are run all the same. */
+void og_hooks_run_each(const char *kind, const struct og_oci_hook_list *hooks,
+		       const char *state_text, struct og_notes *notes);

@@ -2,12 +2,15 @@
 /* `spec` and `features`: what there is to choose from. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/seccomp.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/io.h"
 #include "base/text.h"
+#include "format/oci_names.h"
 #include "format/seccomp_names.h"
 #include "runtime/commands.h"
 #include "runtime/defaults.h"
@@ -60,16 +63,56 @@ static struct og_json *enabled(bool yes)
 	return object;
 }
 
+static struct og_json *features_capabilities(void)
+{
+	struct og_json *array = og_json_new_array();
+
+	for (int i = 0; og_cap_name(i) != NULL; i++)
+		og_json_push(array, og_json_new_string(og_cap_name(i)));
+	return array;
+}
+
+/* Those that this kernel takes: it looks at the flags before it looks for the filter. */
+static struct og_json *supported_flags(void)
+{
+	struct og_json *array = og_json_new_array();
+
+	for (const struct og_seccomp_name *row = og_seccomp_flags; row->name != NULL; row++) {
+		unsigned long flags = row->value;
+
+		if (flags == OG_SECCOMP_WAIT_KILLABLE) /* it says how a listener waits */
+			flags |= SECCOMP_FILTER_FLAG_NEW_LISTENER;
+		if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, NULL) < 0 &&
+		    errno == EFAULT)
+			og_json_push(array, og_json_new_string(row->name));
+	}
+	return array;
+}
+
+static struct og_json *features_seccomp(void)
+{
+	struct og_json *seccomp = enabled(true);
+	struct og_json *archs = og_json_new_array();
+
+	og_json_set(seccomp, "actions", names_of(og_seccomp_actions));
+	og_json_set(seccomp, "operators", names_of(og_seccomp_comparisons));
+	for (size_t i = 0; i < OG_SECCOMP_ABIS; i++)
+		og_json_push(archs, og_json_new_string(og_seccomp_abis[i].name));
+	og_json_set(seccomp, "archs", archs);
+	og_json_set(seccomp, "knownFlags", names_of(og_seccomp_flags));
+	og_json_set(seccomp, "supportedFlags", supported_flags());
+	return seccomp;
+}
+
 static struct og_json *features_linux(void)
 {
 	struct og_json *lin = og_json_new_object();
 	struct og_json *mounts = og_json_new_object();
 	struct og_json *rdt = enabled(true);
 	struct og_json *cgroup = og_json_new_object();
-	struct og_json *seccomp = enabled(true);
 	struct og_json *memory = og_json_new_object();
-	struct og_json *archs = og_json_new_array();
 
+	og_json_set(lin, "capabilities", features_capabilities());
 	og_json_set(lin, "namespaces", list("cgroup ipc mount network pid time user uts"));
 	og_json_set_bool(cgroup, "v1", true);
 	og_json_set_bool(cgroup, "v2", true);
@@ -77,13 +120,7 @@ static struct og_json *features_linux(void)
 	og_json_set_bool(cgroup, "systemdUser", true);
 	og_json_set_bool(cgroup, "rdma", true);
 	og_json_set(lin, "cgroup", cgroup);
-	og_json_set(seccomp, "actions", names_of(og_seccomp_actions));
-	og_json_set(seccomp, "operators", names_of(og_seccomp_comparisons));
-	og_json_set(seccomp, "knownFlags", names_of(og_seccomp_flags));
-	for (size_t i = 0; i < OG_SECCOMP_ABIS; i++)
-		og_json_push(archs, og_json_new_string(og_seccomp_abis[i].name));
-	og_json_set(seccomp, "archs", archs);
-	og_json_set(lin, "seccomp", seccomp);
+	og_json_set(lin, "seccomp", features_seccomp());
 	og_json_set(lin, "apparmor", enabled(true));
 	og_json_set(lin, "selinux", enabled(true));
 	og_json_set(memory, "modes",
