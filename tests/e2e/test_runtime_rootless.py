@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import pathlib
+import signal
 import socket
 import stat
 import subprocess
@@ -434,3 +435,42 @@ def shares_pid_namespace(pid, other):
     with contextlib.suppress(OSError):
         return os.readlink(f"/proc/{pid}/ns/pid") == os.readlink(f"/proc/{other}/ns/pid")
     return False
+
+
+# ---- Podman ----
+
+
+def test_podman_without_root_drives_it(granted, require):
+    """The user namespace is Podman's; a process of it stays until its end, to keep that."""
+    for tool in ("podman", "conmon"):
+        require.tool(tool)
+    home = granted.folder / "xdg/home"
+    home.mkdir()
+    os.chown(home, UID, UID)
+    granted.env.update(HOME=str(home), PATH=os.environ["PATH"])
+    words = [*granted.prefix_words, "podman", "--runtime", granted.program, "--storage-driver", "vfs", "--cgroup-manager",
+             "cgroupfs", "--events-backend", "file"]
+
+    def podman(*more, check=True):
+        done = subprocess.run([*map(str, words), *map(str, more)], env=granted.env, cwd=granted.folder, stdin=subprocess.DEVNULL,
+                              capture_output=True, text=True, timeout=120, check=False)
+        assert done.returncode == 0 or not check, f"{more}: {done.stderr}"
+        return done
+
+    rootfs = ("--network", "none", "--rootfs", granted.rootfs)
+    try:
+        out = podman("run", "--rm", *rootfs, "/bin/sh", "-c", "id -u; cat /proc/self/uid_map; echo fine > /dev/null; exit 0").stdout
+        assert out.split() == ["0", "0", str(UID), "1", "1", str(SUB), "65536"]
+        assert podman("run", "--rm", *rootfs, "/bin/sh", "-c", "exit 7", check=False).returncode == 7
+        podman("run", "-d", "--name", "one", *rootfs, "/bin/sleep", "1000")
+        assert podman("exec", "-u", "1000", "one", "/bin/id", "-u").stdout == "1000\n"
+        assert podman("ps", "--format", "{{.Names}} {{.Status}}").stdout.startswith("one Up")
+        podman("kill", "one")
+        assert podman("wait", "one").stdout == "137\n"
+        podman("rm", "one")
+    finally:
+        podman("rm", "-f", "-t", "0", "-a", check=False)
+        podman("unshare", "rm", "-rf", home / ".local", check=False)
+        pause = granted.folder / "xdg/libpod/tmp/pause.pid"
+        if pause.exists():
+            os.kill(int(pause.read_text()), signal.SIGKILL)
