@@ -271,8 +271,8 @@ int og_container_checkpoint(struct og_workload *workload, const struct og_criu_o
 	if (r == 0)
 		r = og_cgroup_load(og_json_get(workload->extra, "cgroups"), &cgroup, err);
 	if (r == 0)
-		r = og_cgroup_find(workload->config->linux_.cgroups_path, workload->id, &found,
-				   err);
+		r = og_cgroup_find_running(workload->config->linux_.cgroups_path, workload->id,
+					   &found, err);
 	if (r == 0 && path == NULL)
 		r = og_fail(err, -ENOMEM, "read mounts");
 	if (r == 0)

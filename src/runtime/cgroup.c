@@ -219,8 +219,8 @@ static char *folder(const struct og_cgroup_tree *tree, const char *cgroups_path,
 			  cgroups_path);
 }
 
-int og_cgroup_find(const char *cgroups_path, const char *id, struct og_cgroup **ret_cgroup,
-		   struct og_err *err)
+int og_cgroup_find_running(const char *cgroups_path, const char *id, struct og_cgroup **ret_cgroup,
+			   struct og_err *err)
 {
 	og_cleanup(og_cgroup_freep) struct og_cgroup *cgroup = calloc(1, sizeof(*cgroup));
 	int r;
@@ -239,8 +239,19 @@ int og_cgroup_find(const char *cgroups_path, const char *id, struct og_cgroup **
 		if (cgroup->trees[i].dir == NULL)
 			return og_fail(err, -ENOMEM, "find control groups");
 	}
+	*ret_cgroup = og_take_ptr(cgroup);
+	return 0;
+}
+
+int og_cgroup_find(const char *cgroups_path, const char *id, struct og_cgroup **ret_cgroup,
+		   struct og_err *err)
+{
+	og_cleanup(og_cgroup_freep) struct og_cgroup *cgroup = NULL;
+	int r = og_cgroup_find_running(cgroups_path, id, &cgroup, err);
+
 	/* Before anything says that it is ours: what is ours is killed in the end. */
-	r = cgroup->count > 0 ? og_cgroup_refuse_used(&cgroup->trees[0], err) : 0;
+	if (r == 0 && cgroup->count > 0)
+		r = og_cgroup_refuse_used(&cgroup->trees[0], err);
 	if (r == 0)
 		*ret_cgroup = og_take_ptr(cgroup);
 	return r;

@@ -41,6 +41,10 @@ struct og_cgroup {
  */
 int og_cgroup_find(const char *cgroups_path, const char *id, struct og_cgroup **ret_cgroup,
 		   struct og_err *err);
+
+/* Likewise, of a workload that runs: then they hold its processes. */
+int og_cgroup_find_running(const char *cgroups_path, const char *id, struct og_cgroup **ret_cgroup,
+			   struct og_err *err);
 struct og_cgroup *og_cgroup_free(struct og_cgroup *cgroup);
 OG_DEFINE_CLEANUP(struct og_cgroup, og_cgroup_free)
 
