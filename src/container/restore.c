@@ -5,7 +5,8 @@
  * CRIU; and the root, which that child mounts in a mount namespace of its own, so that it is in
  * nobody's table. The first process becomes our own child, as after create.
  *
- * Where there are hooks, all processes stay stopped until these have run.
+ * All processes stay stopped until it is known that they have no rights which the bundle does not
+ * give, and the hooks have run.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -24,6 +25,7 @@
 #include "container/criu.h"
 #include "container/mount_ops.h"
 #include "container/operations.h"
+#include "container/restored.h"
 #include "runtime/hooks.h"
 #include "runtime/state.h"
 
@@ -231,8 +233,7 @@ static int prepare(struct restoring *restoring, struct og_err *err)
 		og_criu_add(words, "--lsm-profile=%s", options->lsm_profile);
 	if (options->lsm_mount_context != NULL)
 		og_criu_add(words, "--lsm-mount-context=%s", options->lsm_mount_context);
-	if (has_hooks(&restoring->workload->config->hooks))
-		og_criu_add(words, "--leave-stopped");
+	og_criu_add(words, "--leave-stopped"); /* until we have seen what they may do */
 	restoring->new_cgroup_namespace =
 		options->manage_cgroups == NULL &&
 		og_oci_namespace(restoring->workload->config, OG_OCI_NS_CGROUP) != NULL;
@@ -314,10 +315,13 @@ static int run_hooks(struct restoring *restoring, struct og_err *err)
 	if (text == NULL)
 		return og_fail(err, -ENOMEM, "run hooks");
 	r = og_hooks_run("prestart", &hooks->prestart, text, err);
-	if (r == 0)
-		r = og_hooks_run("createRuntime", &hooks->create_runtime, text, err);
-	if (r == 0)
-		r = og_cgroup_signal(restoring->cgroup, SIGCONT, err);
+	return r < 0 ? r : og_hooks_run("createRuntime", &hooks->create_runtime, text, err);
+}
+
+static int let_go(struct restoring *restoring, struct og_err *err)
+{
+	int r = og_cgroup_signal(restoring->cgroup, SIGCONT, err);
+
 	return r < 0 ? r : 0;
 }
 
@@ -362,7 +366,11 @@ int og_container_restore(struct og_workload *workload, const struct og_criu_opti
 	if (r == 0)
 		r = read_pid(&restoring, err);
 	if (r == 0)
+		r = og_restored_check(workload->config, restoring.cgroup, &workload->notes, err);
+	if (r == 0)
 		r = run_hooks(&restoring, err);
+	if (r == 0)
+		r = let_go(&restoring, err);
 	(void)unlinkat(workload->dir_fd, ROOT_NAME, AT_REMOVEDIR);
 	if (r < 0 && restoring.cgroup != NULL)
 		(void)og_cgroup_destroy(restoring.cgroup, NULL);

@@ -247,6 +247,29 @@ def test_a28_a_checkpoint_cannot_make_restore_write_or_read_elsewhere(runtime, i
     assert pathlib.Path(victim).read_text() == "{}"
 
 
+@pytest.mark.in_lab
+@pytest.mark.weakened_by("A28-rights")
+@pytest.mark.parametrize("more", ["capabilities", "seccomp"])
+def test_a28_what_is_restored_has_no_rights_that_its_bundle_does_not_give(attack, criu, images, more):
+    """Tried on the weakened build, too (lib/attacks.py): a checkpoint of a workload with more, under a stricter bundle."""
+    del criu
+    runtime = attack.runtime
+    strict = json.loads(json.dumps(runtime.config))
+    if more == "capabilities":
+        for kind in ("bounding", "effective", "permitted"):
+            runtime.config["process"]["capabilities"][kind].append("CAP_SYS_ADMIN")
+    else:
+        del runtime.config["linux"]["seccomp"]
+    name = runtime.start("/bin/sleep", "1000")
+    runtime.call("checkpoint", "--image-path", images, name)
+    runtime.config = strict
+    runtime.write()
+    result = restore(runtime, name, images)
+    attack.refused(result, more)
+    assert attack.weakened or bundles.left(name) == []
+    attack.judge(result.returncode == 0 and runtime.state(name)["status"])
+
+
 def test_a_virtual_machine_cannot_be_checkpointed_this_way(runtime):
     runtime.write()
     result = runtime.call("--isolation", "vm", "restore", "--bundle", runtime.bundle, runtime.name(), check=False)
