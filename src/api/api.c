@@ -10,7 +10,7 @@
 #include "api/route.h"
 
 static const struct route *const tables[] = {
-	system_routes, workload_routes, stream_routes, image_routes, volume_routes,
+	system_routes, workload_routes, stream_routes, image_routes, volume_routes, control_routes,
 };
 
 #define TABLE_COUNT (sizeof(tables) / sizeof(tables[0]))
@@ -28,9 +28,7 @@ static const char *const absent[] = {
 	"/containers/{}/changes",
 	"/containers/{}/checkpoints",
 	"/containers/{}/export",
-	"/containers/{}/pause",
 	"/containers/{}/stats",
-	"/containers/{}/unpause",
 	"/containers/{}/update",
 	"/distribution/{*}/json",
 	"/images/search",

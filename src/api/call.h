@@ -35,6 +35,7 @@ extern const struct route workload_routes[];
 extern const struct route stream_routes[];
 extern const struct route image_routes[];
 extern const struct route volume_routes[];
+extern const struct route control_routes[];
 
 /* Answers with a document, which is taken over. Returns 0. */
 int reply_json(struct call *call, int status, struct og_json *json);

@@ -91,6 +91,8 @@ int og_engine_stop(struct og_engine *engine, const char *name, int64_t timeout_s
 		   struct og_err *err);
 int og_engine_restart(struct og_engine *engine, const char *name, int64_t timeout_s, int signal,
 		      struct og_err *err);
+/* Freezes a workload, or lets it go on. -EBUSY: it is not running, paused already, not paused. */
+int og_engine_pause(struct og_engine *engine, const char *name, bool pause, struct og_err *err);
 int og_engine_kill(struct og_engine *engine, const char *name, int signal, struct og_err *err);
 /* Removes a workload that is not running, or any with @force. */
 int og_engine_remove(struct og_engine *engine, const char *name, bool force, bool volumes,

@@ -207,6 +207,21 @@ void og_execs_done(struct og_engine *engine);
 /* Why VMs are emulated here, the caller's; NULL: they are not. */
 char *og_find_emulation(struct og_engine *engine);
 
+/* ---- control.c ---- */
+
+#define OG_RUNTIME_WORDS_MAX 6
+
+/*
+ * Runs `onggi-runtime --root ROOT WORDS...` with @input (may be NULL: nothing) to read.
+ * *@ret_output (may be NULL) is what it wrote, the caller's. Errors: -EREMOTEIO with its own line.
+ */
+int og_runtime_run(struct og_engine *engine, const char *const words[], const char *input,
+		   char **ret_output, struct og_err *err);
+/* Lets a paused workload go on; with op held. -EBUSY: it is not paused. */
+int og_record_thaw(struct og_record *record, struct og_err *err);
+/* Of one that an earlier engine said to be paused: whether it is. */
+void og_record_look_paused(struct og_record *record);
+
 /* ---- watcher.c ---- */
 
 int og_watcher_start(struct og_engine *engine, struct og_err *err);

@@ -495,6 +495,17 @@ void og_request_stop(struct og_record *record)
 	(void)pthread_mutex_unlock(&record->engine->lock);
 }
 
+/* A frozen workload cannot take the signal that it was sent to end by. With op held. */
+static void let_go_on(struct og_record *record)
+{
+	struct og_err err = {};
+	int r = og_record_thaw(record, &err);
+	uint64_t exits;
+
+	if (r < 0 && r != -EBUSY && runs(record, &exits))
+		og_engine_report(record->engine, "%s", err.text);
+}
+
 /* One that has ended meanwhile is what was wanted. */
 static bool is_gone(int code)
 {
@@ -531,6 +542,7 @@ static int stop(struct og_record *record, int64_t timeout_s, int signal, struct 
 	r = send_signal(record, signal == 0 ? stop_signal(record) : signal, err);
 	if (r < 0 && !is_gone(r))
 		return og_fail_inside(err, r);
+	let_go_on(record);
 	r = await_end(record, exits, timeout_s * 1000);
 	if (r == -ETIMEDOUT)
 		r = og_kill_and_wait(record, err);
@@ -580,6 +592,21 @@ int og_engine_restart(struct og_engine *engine, const char *name, int64_t timeou
 	return r;
 }
 
+/* Not while another call is at work on it, unless that has nothing to do with its being paused. */
+static void let_go_on_alone(struct og_record *record)
+{
+	bool paused;
+
+	(void)pthread_mutex_lock(&record->engine->lock);
+	paused = record->phase == OG_PHASE_PAUSED;
+	(void)pthread_mutex_unlock(&record->engine->lock);
+	if (!paused)
+		return;
+	(void)pthread_mutex_lock(&record->op);
+	let_go_on(record);
+	(void)pthread_mutex_unlock(&record->op);
+}
+
 int og_engine_kill(struct og_engine *engine, const char *name, int signal, struct og_err *err)
 {
 	og_auto_record record = NULL;
@@ -601,6 +628,8 @@ int og_engine_kill(struct og_engine *engine, const char *name, int signal, struc
 		return og_fail(err, -EBUSY,
 			       "Cannot kill container: %s: Container %s is not running", name,
 			       record->id);
+	if (r == 0 && signal == stop_signal(record))
+		let_go_on_alone(record);
 	return r < 0 ? og_fail_inside(err, r) : 0;
 }
 

@@ -179,8 +179,7 @@ int og_record_save(struct og_record *record, struct og_err *err)
 		return dir_fd;
 	/* What goes when it ends, or with the power, need not reach the disk. */
 	return og_replace_file(dir_fd, "workload.json", text, strlen(text), 0600,
-			       !record->create->auto_remove && record->phase != OG_PHASE_RUNNING,
-			       err);
+			       !record->create->auto_remove && !og_record_runs(record), err);
 }
 
 static enum og_phase parse_phase(const char *name)

@@ -140,6 +140,7 @@ void og_record_recover(struct og_record *record)
 
 	if (r == 0) {
 		record->prepared = true;
+		og_record_look_paused(record);
 		return;
 	}
 	if (ran) {
