@@ -210,12 +210,12 @@ int og_cgroup_mount(const struct og_mount_plan *plan, const struct og_mount_step
 	r = tmpfs_fd < 0 ? tmpfs_fd : og_mount_attach(tmpfs_fd, target_fd, err);
 	for (size_t i = 0; r == 0 && i < plan->view_count; i++) {
 		const struct og_cgroup_view *view = &plan->views[i];
-		og_auto_fd dir_fd = -EBADF;
 
-		if (mkdirat(tmpfs_fd, view->name, 0755) < 0)
-			return og_fail(err, -errno, "make folder '%s'", view->name);
-		dir_fd = openat(tmpfs_fd, view->name, O_PATH | O_DIRECTORY | O_CLOEXEC);
-		r = og_mount_attach(view->tree_fd, dir_fd, err);
+		/* Nobody but us can change what is in this tmpfs: its names are safe. */
+		if (mkdirat(tmpfs_fd, view->name, 0755) < 0 ||
+		    move_mount(view->tree_fd, "", tmpfs_fd, view->name, MOVE_MOUNT_F_EMPTY_PATH) <
+			    0)
+			return og_fail(err, -errno, "mount control group '%s'", view->name);
 	}
 	if (r == 0 && (step->options.attr_set & MOUNT_ATTR_RDONLY) != 0)
 		r = og_mount_set(tmpfs_fd, MOUNT_ATTR_RDONLY, 0, 0, false);
