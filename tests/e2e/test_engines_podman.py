@@ -224,12 +224,12 @@ def test_preserved_descriptors_reach_run_and_exec(engine, running):
         read_fd, write_fd = os.pipe()
         os.write(write_fd, b"through\n")
         os.close(write_fd)
-        os.dup2(read_fd, 3)
+        as_3 = ["bash", "-c", f'exec 3<&{read_fd} {read_fd}<&-; exec "$@"', "bash"]
         try:
-            assert engine.podman(*words, "cat", "/proc/self/fd/3", pass_fds=[3]).stdout == "through\n"
+            result = engine.call([*as_3, "podman", *words, "cat", "/proc/self/fd/3"], pass_fds=[read_fd])
         finally:
-            for fd in {3, read_fd}:
-                os.close(fd)
+            os.close(read_fd)
+        assert result.stdout == "through\n"
 
 
 def test_healthcheck_runs_by_exec(engine, running):
