@@ -29,7 +29,6 @@ static const char *const absent[] = {
 	"/containers/{}/checkpoints",
 	"/containers/{}/export",
 	"/containers/{}/stats",
-	"/containers/{}/update",
 	"/distribution/{*}/json",
 	"/images/search",
 	"/images/{*}/push",

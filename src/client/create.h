@@ -36,6 +36,10 @@ void og_create_defaults(struct og_create_options *options);
 int og_create_body(const struct og_create_options *options, const char *image, int argc,
 		   char **argv, struct og_json **ret_body, struct og_err *err);
 
+/* --cpus and --restart as members of a HostConfig or an update. @cpus may be NULL. */
+int og_set_cpus(struct og_json *host, const char *cpus, struct og_err *err);
+int og_set_restart(struct og_json *host, const char *text, struct og_err *err);
+
 /*
  * Creates the workload, and pulls its image first where that is missing or --pull says so. Prints
  * the daemon's warnings. *@ret_id is the caller's to free. Returns 0 or a negative errno.

@@ -304,7 +304,7 @@ static int add_ulimit(struct og_json *ulimits, const char *word, struct og_err *
 	return 0;
 }
 
-static int set_cpus(struct og_json *host, const char *cpus, struct og_err *err)
+int og_set_cpus(struct og_json *host, const char *cpus, struct og_err *err)
 {
 	char *end = NULL;
 	double number;
@@ -322,7 +322,7 @@ static int set_limits(struct og_json *host, const struct og_create_options *opti
 		      struct og_err *err)
 {
 	struct og_json *ulimits = og_json_new_array();
-	int r = set_cpus(host, options->cpus, err);
+	int r = og_set_cpus(host, options->cpus, err);
 
 	og_json_set(host, "Ulimits", ulimits);
 	for (size_t i = 0; i < options->ulimit.count && r == 0; i++)
@@ -436,10 +436,8 @@ static void set_devices_and_ports(struct og_json *body, struct og_json *host,
 }
 
 /* "on-failure:3" */
-static int set_restart(struct og_json *host, const struct og_create_options *options,
-		       struct og_err *err)
+int og_set_restart(struct og_json *host, const char *text, struct og_err *err)
 {
-	const char *text = options->restart != NULL ? options->restart : "no";
 	struct og_json *policy = og_json_new_object();
 	size_t len = strcspn(text, ":");
 	og_auto_free char *name = strndup(text, len);
@@ -448,11 +446,20 @@ static int set_restart(struct og_json *host, const struct og_create_options *opt
 	og_json_set(host, "RestartPolicy", policy);
 	if (text[len] == ':' && og_parse_i64(text + len + 1, 0, INT_MAX, &times) < 0)
 		return og_fail(err, -EINVAL, "--restart does not take '%s'", text);
-	if (options->remove && len > 0 && !og_streq(text, "no"))
-		return og_fail(err, -EINVAL, "--rm and --restart=%s exclude each other", text);
 	set_text(policy, "Name", name);
 	og_json_set_int(policy, "MaximumRetryCount", times);
 	return 0;
+}
+
+static int set_restart(struct og_json *host, const struct og_create_options *options,
+		       struct og_err *err)
+{
+	const char *text = options->restart != NULL ? options->restart : "no";
+
+	if (options->remove && *text != '\0' && *text != ':' && !og_starts_with(text, "no:") &&
+	    !og_streq(text, "no"))
+		return og_fail(err, -EINVAL, "--rm and --restart=%s exclude each other", text);
+	return og_set_restart(host, text, err);
 }
 
 /* "seccomp=FILE" carries the file's text: the daemon may be elsewhere. */

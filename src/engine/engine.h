@@ -94,6 +94,9 @@ int og_engine_restart(struct og_engine *engine, const char *name, int64_t timeou
 /* Freezes a workload, or lets it go on. -EBUSY: it is not running, paused already, not paused. */
 int og_engine_pause(struct og_engine *engine, const char *name, bool pause, struct og_err *err);
 int og_engine_kill(struct og_engine *engine, const char *name, int signal, struct og_err *err);
+/* @asked as of og_update_read(). Takes effect at once where it runs, and with every later start. */
+int og_engine_update(struct og_engine *engine, const char *name, const struct og_json *asked,
+		     struct og_err *err);
 /* Removes a workload that is not running, or any with @force. */
 int og_engine_remove(struct og_engine *engine, const char *name, bool force, bool volumes,
 		     struct og_err *err);

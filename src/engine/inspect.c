@@ -152,7 +152,7 @@ static void set_default(struct og_json *object, const char *key, struct og_json 
 
 static struct og_json *host_config_json(const struct og_record *record)
 {
-	const struct og_json *given = og_json_get(record->body, "HostConfig");
+	const struct og_json *given = og_json_get(og_record_body(record), "HostConfig");
 	struct og_json *json = given == NULL ? og_json_new_object() : og_json_copy(given);
 	struct og_json *log = og_json_new_object();
 	bool vm = og_streq(record->create->isolation, "vm");

@@ -44,7 +44,8 @@ struct og_record {
 	char *image_id; /* "sha256:…" */
 	char created[OG_CLOCK_TEXT_BYTES];
 	struct og_json *body; /* complete: the image's part is in it */
-	struct og_create *create;
+	struct og_create
+		*create; /* what an update changes of it: with op, and changed with the lock */
 	struct og_mount_point *points;
 	size_t point_count;
 
@@ -53,6 +54,7 @@ struct og_record {
 	/* Guarded by engine->lock. */
 	unsigned refs; /* the list's and everybody's who looks at it */
 	char *name;
+	struct og_json *updated; /* instead of body, once there was an update; NULL: none */
 	enum og_phase phase;
 	bool listed;	     /* found by name; else only those who hold it still know it */
 	bool prepared;	     /* its monitor is there: attaching works */
@@ -130,6 +132,8 @@ int og_record_save(struct og_record *record, struct og_err *err);
 /* Only when nobody else holds it. */
 struct og_record *og_record_free(struct og_record *record);
 OG_DEFINE_CLEANUP(struct og_record, og_record_free)
+/* As it is now; with op or the lock held. */
+const struct og_json *og_record_body(const struct og_record *record);
 const char *og_phase_name(enum og_phase phase);
 /* Fills path (first of args) and the rest; values borrowed from create. */
 const char *og_record_arg(const struct og_record *record, size_t index);

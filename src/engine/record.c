@@ -31,6 +31,11 @@ const char *og_phase_name(enum og_phase phase)
 	return phase_names[phase];
 }
 
+const struct og_json *og_record_body(const struct og_record *record)
+{
+	return record->updated != NULL ? record->updated : record->body;
+}
+
 struct og_record *og_record_new(struct og_engine *engine)
 {
 	struct og_record *record = calloc(1, sizeof(*record));
@@ -57,6 +62,7 @@ struct og_record *og_record_free(struct og_record *record)
 	free(record->points);
 	(void)og_create_free(record->create);
 	(void)og_json_free(record->body);
+	(void)og_json_free(record->updated);
 	(void)pthread_mutex_destroy(&record->op);
 	free(record->image);
 	free(record->image_id);
@@ -165,7 +171,7 @@ static struct og_json *record_json(const struct og_record *record)
 	og_json_set_string(json, "error", record->error);
 	og_json_set_int(json, "restarts", (int64_t)record->restarts);
 	og_json_set(json, "points", points_json(record));
-	og_json_set(json, "body", og_json_copy(record->body));
+	og_json_set(json, "body", og_json_copy(og_record_body(record)));
 	return json;
 }
 

@@ -427,12 +427,11 @@ static struct og_json *all_devices(void)
 	return rules;
 }
 
-static struct og_json *resources(const struct og_create *create)
+struct og_json *og_spec_limits(const struct og_create *create)
 {
 	struct og_json *json = og_json_new_object();
 	struct og_json *pids = og_json_new_object();
 
-	og_json_set(json, "devices", create->privileged ? all_devices() : og_defaults_devices());
 	og_json_set(json, "memory", memory_json(create));
 	og_json_set(json, "cpu", cpu_json(create));
 	og_json_set_int(pids, "limit",
@@ -444,6 +443,14 @@ static struct og_json *resources(const struct og_create *create)
 		og_json_set_int(block, "weight", create->blkio_weight);
 		og_json_set(json, "blockIO", block);
 	}
+	return json;
+}
+
+static struct og_json *resources(const struct og_create *create)
+{
+	struct og_json *json = og_spec_limits(create);
+
+	og_json_set(json, "devices", create->privileged ? all_devices() : og_defaults_devices());
 	return json;
 }
 

@@ -42,6 +42,9 @@ struct og_spec {
  */
 int og_spec_make(const struct og_spec *spec, struct og_json **ret_config, struct og_err *err);
 
+/* Its linux.resources without devices: what may be changed while it runs. The caller's. */
+struct og_json *og_spec_limits(const struct og_create *create);
+
 /*
  * The `process` object of a further process in a workload. @body is that of POST
  * /containers/x/exec, checked by the caller: Cmd, Env, WorkingDir, Privileged, Tty are used.

@@ -49,6 +49,19 @@ class Workload:
     def count(self):
         return pathlib.Path(f"/proc/{self.pid}/root/count").stat().st_size
 
+    def limit(self, controller, v1, v2):
+        """What a file of its cgroup says, of whichever version it has for the controller."""
+        return self.cgroup(controller, v1, v2).read_text().strip()
+
+    def cgroup(self, controller, v1, v2):
+        groups = pathlib.Path(f"/proc/{self.pid}/cgroup").read_text().split("\n")
+        for line in groups[:-1]:
+            _, names, path = line.split(":", 2)
+            if controller in names.split(","):
+                return pathlib.Path(f"/sys/fs/cgroup/{controller}{path}/{v1}")
+        path = groups[-2].split(":", 2)[2]
+        return pathlib.Path(f"/sys/fs/cgroup{path}/{v2}")
+
     def counts_on(self):
         before = self.count()
         daemon.wait_for(f"{self.name} to go on", lambda: self.count() > before, 5)
@@ -196,3 +209,89 @@ def test_a_vm_says_that_it_cannot_be_paused(onggid, begin):
     assert status == 501 and "VM cannot be paused" in answer["message"]
     assert workload.status == "running"
     assert onggid.onggi("exec", "machine", "echo", "here").stdout == "here\n"
+
+
+# ---- update ----
+
+def test_new_limits_are_the_kernels_at_once_and_with_the_next_start(client, begin):
+    workload = begin("updated", options=["-m", "64m"])
+    client("update", "-m", "96m", "--memory-swap", "128m", "--memory-reservation", "32m", "--cpus",
+           "0.5", "--cpu-shares", "512", "--cpuset-cpus", "0", "--pids-limit", "77", "updated")
+    for _ in range(2):
+        assert workload.limit("memory", "memory.limit_in_bytes", "memory.max") == str(96 << 20)
+        assert workload.limit("pids", "pids.max", "pids.max") == "77"
+        assert workload.limit("cpuset", "cpuset.cpus", "cpuset.cpus") == "0"
+        assert workload.limit("memory", "memory.soft_limit_in_bytes", "memory.low") == str(32 << 20)
+        assert workload.limit("cpu", "cpu.cfs_quota_us", "cpu.max").split()[0] == "50000"
+        host = workload.inspect()["HostConfig"]
+        assert [host[key] for key in ("Memory", "MemorySwap", "MemoryReservation", "NanoCpus",
+                                      "CpuShares", "CpusetCpus", "PidsLimit")] == [
+            96 << 20, 128 << 20, 32 << 20, 500_000_000, 512, "0", 77]
+        client("restart", "-t", "0", "updated")
+    client("update", "--pids-limit", "88", "updated")  # all else stays
+    assert workload.limit("pids", "pids.max", "pids.max") == "88"
+    assert workload.limit("memory", "memory.limit_in_bytes", "memory.max") == str(96 << 20)
+
+
+def test_a_workload_that_does_not_run_starts_with_them(client, begin, onggid):
+    workload = begin("later")
+    client("kill", "later")
+    daemon.wait_for("its end", lambda: workload.status == "exited")
+    client("update", "--pids-limit", "99", "--restart", "on-failure:3", "later")
+    client("start", "later")
+    assert workload.limit("pids", "pids.max", "pids.max") == "99"
+    assert workload.inspect()["HostConfig"]["RestartPolicy"] == {"Name": "on-failure",
+                                                                 "MaximumRetryCount": 3}
+    assert actions(onggid, workload).count("update") > 0
+
+
+def test_a_restart_policy_counts_from_now_on(client, begin):
+    workload = begin("again", "sleep 0.3; exit 1")
+    client("update", "--restart", "on-failure:2", "again")
+    daemon.wait_for("two restarts", lambda: workload.inspect()["RestartCount"] == 2, 10)
+    daemon.wait_for("its end", lambda: workload.status == "exited", 10)
+
+
+@pytest.mark.parametrize("body, status, says", [
+    ({"Memory": 1 << 20}, 400, "Minimum memory limit"),
+    ({"Memory": "64m"}, 400, "Memory"),
+    ({"PidsLimit": -2}, 400, "PidsLimit"),
+    ({"CpusetCpus": 0}, 400, "CpusetCpus"),
+    ({"CpuQuota": 5000, "NanoCpus": 10 ** 9}, 400, "Conflicting options"),
+    ({"Memory": 200 << 20}, 409, "update the memoryswap at the same time"),
+    ({"Devices": [{"PathOnHost": "/dev/null"}]}, 501, "Devices"),
+    ({"MemorySwappiness": 50}, 501, "MemorySwappiness"),
+    ({"RestartPolicy": {"Name": "sometimes"}}, 400, "sometimes"),
+    ({"CpusetCpus": "4000"}, 500, "cpuset"),
+    ([], 400, "object"),
+    (b'{"Memory":67108864,"Memory":0}', 400, "Memory"),
+])
+def test_what_is_wrong_changes_nothing(onggid, wrong, body, status, says):
+    before = wrong.inspect()["HostConfig"]
+    headers = {"Content-Type": "application/json"}
+    got, answer = onggid.request("POST", "/containers/wrong/update", body, headers=headers)
+    assert got == status and says in answer["message"], answer
+    assert wrong.inspect()["HostConfig"] == before
+    assert wrong.limit("memory", "memory.limit_in_bytes", "memory.max") == str(64 << 20)
+
+
+@pytest.fixture(scope="module")
+def wrong(onggid):
+    """A workload that no update of a test changes."""
+    onggid.onggi("run", "-d", "--name", "wrong", "--network", "none", "-m", "64m", "--memory-swap",
+                 "96m", "busybox:test", "sleep", "1000")
+    yield Workload(onggid, "wrong")
+    onggid.onggi("rm", "-f", "wrong")
+
+
+def test_updates_outlive_the_daemon(start_onggid, busybox_tar):
+    one = start_onggid()
+    one.onggi("load", "-i", busybox_tar)
+    one.onggi("run", "-d", "--name", "kept", "--network", "none", "busybox:test", "sleep", "1000")
+    one.onggi("update", "--pids-limit", "55", "kept")
+    one.kill()
+    one.start()
+    kept = Workload(one, "kept")
+    assert kept.inspect()["HostConfig"]["PidsLimit"] == 55
+    one.onggi("restart", "-t", "0", "kept")
+    assert kept.limit("pids", "pids.max", "pids.max") == "55"
