@@ -28,7 +28,6 @@ static const char *const absent[] = {
 	"/containers/{}/changes",
 	"/containers/{}/checkpoints",
 	"/containers/{}/export",
-	"/containers/{}/stats",
 	"/distribution/{*}/json",
 	"/images/search",
 	"/images/{*}/push",

@@ -33,6 +33,7 @@ struct og_command {
 extern const struct og_command og_run_commands[];
 extern const struct og_command og_lifecycle_commands[];
 extern const struct og_command og_control_commands[];
+extern const struct og_command og_stats_commands[];
 extern const struct og_command og_list_commands[];
 extern const struct og_command og_show_commands[];
 extern const struct og_command og_image_commands[];

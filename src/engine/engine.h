@@ -120,6 +120,13 @@ int og_engine_list(struct og_engine *engine, const struct og_json *filters, bool
 int og_engine_top(struct og_engine *engine, const char *name, struct og_json **ret_json,
 		  struct og_err *err);
 
+/*
+ * What it uses now, as GET /containers/x/stats answers, without what was before; of one that does not
+ * run its name and zeros, and "read" is OG_CLOCK_NEVER.
+ */
+int og_engine_stats(struct og_engine *engine, const char *name, struct og_json **ret_json,
+		    struct og_err *err);
+
 struct og_engine_counts {
 	size_t all, running, paused, stopped;
 };

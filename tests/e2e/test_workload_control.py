@@ -4,6 +4,9 @@
 `client` is our own command line, then Docker's: the same words do the same.
 """
 
+import contextlib
+import json
+import os
 import pathlib
 import time
 
@@ -295,3 +298,144 @@ def test_updates_outlive_the_daemon(start_onggid, busybox_tar):
     assert kept.inspect()["HostConfig"]["PidsLimit"] == 55
     one.onggi("restart", "-t", "0", "kept")
     assert kept.limit("pids", "pids.max", "pids.max") == "55"
+
+
+# ---- stats ----
+
+BUSY = "touch /count; while :; do :; done"
+
+
+def stats(onggid, name, query="stream=0&one-shot=1"):
+    status, answer = onggid.request("GET", f"/containers/{name}/stats?{query}")
+    assert status == 200, answer
+    return answer
+
+
+def test_stats_are_what_the_kernel_counts(begin, onggid):
+    workload = begin("counted", BUSY, ["-m", "64m", "--pids-limit", "33"])
+    daemon.wait_for("some time", lambda: stats(onggid, "counted")["cpu_stats"]["cpu_usage"]["total_usage"]
+                    > 50_000_000)
+    one = stats(onggid, "counted")
+    cgroup = workload.cgroup("memory", "memory.usage_in_bytes", "memory.current")
+    assert abs(one["memory_stats"]["usage"] - int(cgroup.read_text())) < 4 << 20
+    assert 0 < one["memory_stats"]["usage"] <= one["memory_stats"]["limit"] == 64 << 20
+    assert "inactive_file" in one["memory_stats"]["stats"]
+    assert one["pids_stats"] == {"current": 1, "limit": 33}
+    assert one["cpu_stats"]["online_cpus"] == os.cpu_count()
+    assert one["name"] == "/counted" and one["id"] == workload.inspect()["Id"]
+    assert isinstance(one["blkio_stats"]["io_service_bytes_recursive"], list)
+    assert one["preread"].startswith("0001-") and "system_cpu_usage" not in one["precpu_stats"]
+    assert "networks" not in one
+    assert stats(onggid, "counted")["cpu_stats"]["cpu_usage"]["total_usage"] > \
+        one["cpu_stats"]["cpu_usage"]["total_usage"]
+
+
+def test_one_answer_has_what_was_a_second_before(begin, onggid):
+    begin("second", BUSY)
+    start = time.monotonic()
+    one = stats(onggid, "second", "stream=false")
+    assert 0.9 < time.monotonic() - start < 5
+    before, now = one["precpu_stats"], one["cpu_stats"]
+    assert one["preread"] < one["read"] and not one["preread"].startswith("0001-")
+    used = now["cpu_usage"]["total_usage"] - before["cpu_usage"]["total_usage"]
+    passed = now["system_cpu_usage"] - before["system_cpu_usage"]
+    assert 0 < used < 1.2 * passed
+    host = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGESIZE")
+    assert one["memory_stats"]["limit"] == host  # no limit is that of the host
+    # Ticks of all processors together, in nanoseconds: a second of each.
+    assert 0.5e9 * os.cpu_count() < passed < 5e9 * os.cpu_count()
+
+
+def test_the_interfaces_of_its_namespace_are_counted(begin, onggid, require):
+    workload = begin("networked", "sleep 1000")
+    inside = [require.tool("nsenter"), "-t", str(workload.pid), "-n", require.tool("ip")]
+    onggid.run(*inside, "link", "add", "eth0", "type", "veth", "peer", "name", "eth1")
+    for name in ("eth0", "eth1"):
+        onggid.run(*inside, "link", "set", name, "up")
+    found = daemon.wait_for("packets", lambda: (
+        networks := stats(onggid, "networked")["networks"])["eth0"]["tx_bytes"] and networks)
+    assert set(found) == {"eth0", "eth1"}
+    assert set(found["eth0"]) == {f"{way}_{what}" for way in ("rx", "tx")
+                                  for what in ("bytes", "packets", "errors", "dropped")}
+    assert found["eth0"]["tx_bytes"] > found["eth0"]["tx_packets"] > 0
+
+
+def test_one_that_does_not_run_has_a_name_and_zeros(begin, onggid):
+    workload = begin("ended", "true")
+    daemon.wait_for("its end", lambda: workload.status == "exited")
+    for query in ("stream=0", "stream=0&one-shot=1"):
+        one = stats(onggid, "ended", query)
+        assert one["name"] == "/ended" and one["cpu_stats"]["cpu_usage"]["total_usage"] == 0
+        assert one["read"].startswith("0001-") and one["memory_stats"] == {}
+    assert onggid.request("GET", "/containers/nobody/stats")[0] == 404
+
+
+def threads(onggid):
+    return len(os.listdir(f"/proc/{onggid.process.pid}/task"))
+
+
+@contextlib.contextmanager
+def streamed(onggid, name):
+    connection = daemon.UnixConnection(onggid.socket, 10)
+    connection.request("GET", f"/containers/{name}/stats")
+    answer = connection.getresponse()
+    assert answer.status == 200
+    yield answer
+    answer.close()
+    connection.close()
+
+
+def test_a_stream_is_one_document_a_second_until_the_client_leaves(begin, onggid):
+    begin("streamed", BUSY)
+    before = threads(onggid)
+    with streamed(onggid, "streamed") as answer:
+        first = json.loads(answer.readline())
+        start = time.monotonic()
+        second, third = (json.loads(answer.readline()) for _ in range(2))
+        assert 1.5 < time.monotonic() - start < 4
+        assert threads(onggid) > before
+    left = time.monotonic()
+    daemon.wait_for("the daemon to see that", lambda: threads(onggid) <= before)
+    assert time.monotonic() - left < 0.5  # and not with the next document
+    assert (second["preread"], third["preread"]) == (first["read"], second["read"])
+    assert third["precpu_stats"] == second["cpu_stats"]
+
+
+def test_a_stream_ends_with_the_workloads_removal(begin, onggid):
+    begin("removed", "sleep 1000")
+    with streamed(onggid, "removed") as answer:
+        answer.readline()
+        onggid.onggi("rm", "-f", "removed")
+        rest = answer.read().splitlines()  # to its end
+    assert all(json.loads(line)["name"] == "/removed" for line in rest)
+
+
+def test_the_table_is_dockers(client, begin):
+    begin("tabled", BUSY, ["-m", "64m"])
+    begin("tabled-too", "sleep 1000")
+    title, row = client("stats", "--no-stream", "tabled").stdout.splitlines()
+    assert title.split() == ["CONTAINER", "ID", "NAME", "CPU", "%", "MEM", "USAGE", "/", "LIMIT", "MEM",
+                             "%", "NET", "I/O", "BLOCK", "I/O", "PIDS"]
+    words = row.split()
+    assert words[1] == "tabled" and words[5] == "64MiB" and words[-1] == "1"
+    assert 1 < float(words[2].rstrip("%")) < 200
+    assert words[7:10] == ["0B", "/", "0B"]
+    every = client("stats", "--no-stream", "--format", "{{.Name}} {{.PIDs}}").stdout
+    assert {"tabled 1", "tabled-too 1"} <= set(every.splitlines())
+    assert "nobody" in client("stats", "--no-stream", "nobody", check=False).stderr
+
+
+def test_the_table_goes_on_until_nobody_reads_it(begin, onggid):
+    begin("shown", BUSY)
+    result = onggid.run("sh", "-c", f"'{onggid.prefix}/bin/onggi' -H '{onggid.host}' stats shown | head -3",
+                        timeout=20)
+    assert [line.split()[1] for line in result.stdout.splitlines()] == ["ID", "shown", "ID"]
+
+
+@pytest.mark.vm
+def test_a_vm_counts_what_its_hypervisor_uses(begin, onggid):
+    begin("machine-stats", "sleep 1000", ["--isolation", "vm"])
+    one = stats(onggid, "machine-stats")
+    assert one["cpu_stats"]["cpu_usage"]["total_usage"] > 0
+    assert one["memory_stats"]["usage"] > 8 << 20 and one["pids_stats"]["current"] > 1
+    assert "networks" not in one
