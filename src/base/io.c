@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -190,14 +191,17 @@ int og_replace_file(int dir_fd, const char *name, const void *buf, size_t len, m
 		    bool durable, struct og_err *err)
 {
 	char tmp_name[256];
+	struct timespec now = {}; /* no system call, unlike a process ID */
 	og_auto_fd fd = -EBADF;
 	int r;
 
-	if ((size_t)snprintf(tmp_name, sizeof(tmp_name), ".%s.%d", name, (int)getpid()) >=
-	    sizeof(tmp_name))
+	(void)clock_gettime(CLOCK_REALTIME, &now);
+	if ((size_t)snprintf(tmp_name, sizeof(tmp_name), ".%s.%llx%08lx", name,
+			     (unsigned long long)now.tv_sec,
+			     (unsigned long)now.tv_nsec) >= sizeof(tmp_name))
 		return og_fail(err, -ENAMETOOLONG, "write '%s'", name);
 
-	fd = openat(dir_fd, tmp_name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
+	fd = openat(dir_fd, tmp_name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
 	if (fd < 0)
 		return og_fail(err, -errno, "create '%s'", name);
 

@@ -248,7 +248,7 @@ static int make_devices(const struct og_mount_plan *plan, int root_fd, struct og
 
 int og_devices_make(const struct og_mount_plan *plan, int root_fd, struct og_err *err)
 {
-	og_auto_fd dev_fd = -EBADF;
+	og_until_exec dev_fd = -EBADF;
 	int r;
 
 	if (dev_is_bound(plan))

@@ -163,7 +163,7 @@ static int take_terminal(const struct og_launch *launch, int slave_fd, struct og
 static int set_up(struct og_launch *launch, const struct og_process_setup *setup,
 		  struct og_program *program, struct og_err *err)
 {
-	og_auto_fd root_fd = -EBADF;
+	og_until_exec root_fd = -EBADF;
 	og_auto_fd slave_fd = -EBADF;
 	int r = show_and_enter(launch, err);
 

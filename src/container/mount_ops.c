@@ -115,7 +115,7 @@ static int label_root(int mount_fd, const char *label, struct og_err *err)
 int og_mount_new(const char *type, const char *source, const struct og_mount_options *options,
 		 struct og_err *err)
 {
-	og_auto_fd fs_fd = fsopen(type, FSOPEN_CLOEXEC);
+	og_until_exec fs_fd = fsopen(type, FSOPEN_CLOEXEC);
 	bool label_later = og_streq(type, "mqueue"); /* it is the namespace's */
 	int mount_fd;
 	int r;
@@ -305,6 +305,25 @@ static int make_file(int root_fd, const char *destination, int *ret_fd, struct o
 	return 0;
 }
 
+/*
+ * Nearly always all folders are there but the last. Returns a descriptor of that, or -ENOENT when
+ * there is more to do.
+ */
+static int make_last_folder(int root_fd, const char *destination)
+{
+	const char *last = strrchr(destination, '/');
+	og_auto_free char *parent =
+		last != NULL ? strndup(destination, (size_t)(last - destination) + 1) : NULL;
+	og_until_exec parent_fd = -EBADF;
+
+	if (parent == NULL)
+		return -ENOENT;
+	parent_fd = og_open_in_root(root_fd, parent, O_PATH | O_DIRECTORY, 0);
+	if (parent_fd < 0 || mkdirat(parent_fd, last + 1, 0755) < 0)
+		return -ENOENT;
+	return og_open_in_root(root_fd, destination, O_PATH | O_DIRECTORY, 0);
+}
+
 /* What a weakened build does instead: links lead where they lead, also out of the root. */
 static int open_as_it_comes(int root_fd, const char *destination, bool is_file, int *ret_fd,
 			    struct og_err *err)
@@ -322,17 +341,19 @@ static int open_as_it_comes(int root_fd, const char *destination, bool is_file, 
 int og_mount_target(int root_fd, const char *destination, bool is_file, int *ret_fd,
 		    struct og_err *err)
 {
-	int fd = og_open_in_root(root_fd, destination, O_PATH, 0);
+	int fd;
 
 	if (og_weak("A10"))
 		return open_as_it_comes(root_fd, destination, is_file, ret_fd, err);
-	if (fd >= 0) {
-		*ret_fd = fd;
-		return 0;
-	}
-	if (fd != -ENOENT)
-		return og_fail(err, fd, "open '%s' to mount on", destination);
-	if (is_file)
+	fd = og_open_in_root(root_fd, destination, O_PATH, 0);
+	if (fd == -ENOENT && is_file)
 		return make_file(root_fd, destination, ret_fd, err);
-	return og_mkdirs_in_root(root_fd, destination, 0755, ret_fd, err);
+	if (fd == -ENOENT)
+		fd = make_last_folder(root_fd, destination);
+	if (fd == -ENOENT)
+		return og_mkdirs_in_root(root_fd, destination, 0755, ret_fd, err);
+	if (fd < 0)
+		return og_fail(err, fd, "open '%s' to mount on", destination);
+	*ret_fd = fd;
+	return 0;
 }

@@ -15,7 +15,6 @@ struct og_mount_step {
 
 struct og_cgroup_view {
 	char *name; /* folder below the mount: "cpu,cpuacct"; "" for version 2 alone */
-	int tree_fd;
 };
 
 struct og_mount_plan {
@@ -37,6 +36,9 @@ struct og_mount_plan {
 	size_t count;
 	struct og_cgroup_view views[OG_CGROUP_TREES_MAX];
 	size_t view_count;
+	int view_fds[OG_CGROUP_TREES_MAX]; /* of each: a detached clone */
+	bool views_are_bare; /* their attributes are still to be set, by a recursive call */
+	bool has_proc;	     /* procfs is at /proc */
 };
 
 struct og_default_device {

@@ -26,14 +26,18 @@
 
 struct og_mount_plan *og_mount_plan_free(struct og_mount_plan *plan)
 {
+	int fds[1 + OG_CGROUP_TREES_MAX];
+
 	if (plan == NULL)
 		return NULL;
 	for (size_t i = 0; plan->steps != NULL && i < plan->count; i++)
 		og_close(plan->steps[i].tree_fd);
-	for (size_t i = 0; i < plan->view_count; i++) {
-		og_close(plan->views[i].tree_fd);
+	for (size_t i = 0; i < plan->view_count; i++)
 		free(plan->views[i].name);
-	}
+	/* Opened one after another, they are closed in one call. */
+	fds[0] = plan->root_tree_fd;
+	memcpy(fds + 1, plan->view_fds, plan->view_count * sizeof(fds[0]));
+	og_close_all(fds, 1 + plan->view_count);
 	for (size_t i = 0; i < 6; i++)
 		og_close(plan->device_fds[i]);
 	og_close(plan->user_fd);
@@ -43,7 +47,6 @@ struct og_mount_plan *og_mount_plan_free(struct og_mount_plan *plan)
 	free(plan->more_device_fds);
 	og_close(plan->place_fd);
 	og_close(plan->nodes_fd);
-	og_close(plan->root_tree_fd);
 	og_close(plan->null_fd);
 	free(plan->steps);
 	free(plan->root_path);
@@ -91,7 +94,6 @@ static int open_root(struct og_mount_plan *plan, const char *bundle, struct og_e
 {
 	const char *path = plan->config->root.path;
 	char *absolute = path[0] == '/' ? strdup(path) : og_strdupf("%s/%s", bundle, path);
-	struct stat st;
 
 	if (absolute == NULL)
 		return og_fail(err, -ENOMEM, "root.path");
@@ -99,11 +101,7 @@ static int open_root(struct og_mount_plan *plan, const char *bundle, struct og_e
 	if (plan->joined)
 		return 0;
 	plan->root_tree_fd = clone_path(absolute, true, 0, root_propagation(plan), err);
-	if (plan->root_tree_fd < 0)
-		return og_fail_in(err, plan->root_tree_fd, "root.path");
-	if (fstat(plan->root_tree_fd, &st) < 0 || !S_ISDIR(st.st_mode))
-		return og_fail(err, -ENOTDIR, "root.path '%s' is no folder", absolute);
-	return 0;
+	return plan->root_tree_fd < 0 ? og_fail_in(err, plan->root_tree_fd, "root.path") : 0;
 }
 
 static int open_device(const char *name, unsigned int major, unsigned int minor, struct og_err *err)
@@ -290,11 +288,12 @@ static int plan_views(struct og_mount_plan *plan, const struct og_cgroup *cgroup
 		struct og_cgroup_view *view = &plan->views[plan->view_count];
 		const char *name = strrchr(tree->mount_point, '/');
 		int fd = clone_path(og_weak("A12") ? tree->mount_point : tree->dir, false,
-				    og_weak("A12") ? 0 : attributes, MS_PRIVATE, err);
+				    og_weak("A12") ? 0 : attributes,
+				    plan->views_are_bare && attributes == 0 ? 0 : MS_PRIVATE, err);
 
 		if (fd < 0)
 			return fd;
-		view->tree_fd = fd;
+		plan->view_fds[plan->view_count] = fd;
 		view->name = strdup(alone || name == NULL ? "" : name + 1);
 		plan->view_count++;
 		if (view->name == NULL)
@@ -311,8 +310,11 @@ static int plan_all_views(struct og_mount_plan *plan, const struct og_mount_requ
 	const struct og_cgroup *denied = request->denied != NULL ? request->denied : &none;
 	const struct og_cgroup *any = request->cgroup->count > 0 ? request->cgroup : denied;
 	bool alone = request->cgroup->count + denied->count == 1 && any->trees[0].v2;
-	int r = plan_views(plan, request->cgroup, alone, attributes, err);
+	int r;
 
+	/* Below a tmpfs they get theirs all at once. */
+	plan->views_are_bare = !alone && !plan->user_namespace;
+	r = plan_views(plan, request->cgroup, alone, plan->views_are_bare ? 0 : attributes, err);
 	return r < 0 ? r : plan_views(plan, denied, alone, attributes | MOUNT_ATTR_RDONLY, err);
 }
 
@@ -460,7 +462,12 @@ static int check_proc(struct og_mount_plan *plan, const struct og_mount_step *st
 
 	if (og_weak("A9"))
 		return 0;
-	if (fstatfs(target_fd, &fs) < 0 || fstat(target_fd, &st) < 0)
+	if (fstatfs(target_fd, &fs) < 0)
+		return og_fail(err, -errno, "look at the destination");
+	/* Once procfs is at /proc, no other file system has a folder that is /proc. */
+	if (fs.f_type != PROC_SUPER_MAGIC && plan->has_proc)
+		return 0;
+	if (fstat(target_fd, &st) < 0)
 		return og_fail(err, -errno, "look at the destination");
 	if (fs.f_type == PROC_SUPER_MAGIC && !may_cover_proc(destination) &&
 	    !(is_proc(step) && st.st_ino == PROC_ROOT_INODE))
@@ -505,11 +512,11 @@ static int change_mount(const struct og_mount_step *step, int target_fd, struct 
 	return r < 0 ? r : og_mount_attributes(target_fd, &step->options, err);
 }
 
-static int mount_new(const struct og_mount_plan *plan, struct og_mount_step *step, int target_fd,
+static int mount_new(struct og_mount_plan *plan, struct og_mount_step *step, int target_fd,
 		     struct og_err *err)
 {
 	const struct og_oci_mount *mount = step->mount;
-	og_auto_fd mount_fd = -EBADF;
+	og_until_exec mount_fd = -EBADF;
 	int r = 0;
 
 	if (og_mount_needs_old_call(&step->options))
@@ -532,6 +539,8 @@ static int mount_new(const struct og_mount_plan *plan, struct og_mount_step *ste
 	if (r < 0)
 		return og_fail(err, r, "set the mount's propagation");
 	r = og_mount_attach(mount_fd, target_fd, err);
+	if (r == 0 && is_proc(step) && og_streq(step->mount->destination, "/proc"))
+		plan->has_proc = true;
 	if (r == 0 && (plan->live || is_proc(step) || is_of_type(step, "sysfs")))
 		step->tree_fd = og_take_fd(&mount_fd); /* by which its masks are found */
 	return r;
@@ -540,7 +549,7 @@ static int mount_new(const struct og_mount_plan *plan, struct og_mount_step *ste
 int og_mount_step_do(struct og_mount_plan *plan, struct og_mount_step *step, int root_fd,
 		     struct og_err *err)
 {
-	og_auto_fd target_fd = -EBADF;
+	og_until_exec target_fd = -EBADF;
 	int r = open_target(step, root_fd, &target_fd, err);
 
 	if (r == 0)
@@ -630,6 +639,6 @@ int og_mount_all(struct og_mount_plan *plan, int *ret_root_fd, struct og_err *er
 		return r;
 	if (og_weak("A4"))
 		plan->null_fd = og_open_in_root(plan->root_tree_fd, "dev/null", O_PATH, 0);
-	*ret_root_fd = fcntl(plan->root_tree_fd, F_DUPFD_CLOEXEC, 3);
-	return *ret_root_fd < 0 ? og_fail(err, -errno, "open the root") : 0;
+	*ret_root_fd = og_take_fd(&plan->root_tree_fd);
+	return 0;
 }

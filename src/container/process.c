@@ -63,11 +63,13 @@ static int check_cwd(const char *cwd, struct og_err *err)
 /* Links are followed, but none of procfs to a descriptor or another's root. */
 static int go_to(const char *cwd, bool make)
 {
-	og_auto_fd root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	og_auto_fd cwd_fd = og_open_in_root(root_fd, cwd, O_PATH | O_DIRECTORY, 0);
+	og_until_exec root_fd = -EBADF;
+	og_until_exec cwd_fd = -EBADF;
 
-	if (og_weak("A2"))
+	if (og_weak("A2") || og_streq(cwd, "/"))
 		return chdir(cwd) < 0 ? -errno : 0;
+	root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	cwd_fd = og_open_in_root(root_fd, cwd, O_PATH | O_DIRECTORY, 0);
 	if (cwd_fd == -ENOENT && make) {
 		int r = og_mkdirs_in_root(root_fd, cwd, 0755, &cwd_fd, NULL);
 
@@ -85,6 +87,8 @@ static int enter_cwd(const struct og_process_setup *setup, struct og_err *err)
 	const char *cwd = setup->process->cwd;
 	int r = go_to(cwd, setup->make_cwd);
 
+	if (r == 0 && og_streq(cwd, "/")) /* which is inside, whatever the root is */
+		return 0;
 	return r < 0 ? og_fail(err, r, "process.cwd '%s'", cwd) : check_cwd(cwd, err);
 }
 
@@ -98,7 +102,7 @@ static int set_groups(const struct og_process_setup *setup, struct og_err *err)
 	for (size_t i = 0; i < ids->count; i++)
 		groups[i] = (gid_t)ids->items[i];
 	/* Where setgroups is denied (rootless), having no others to set is no failure. */
-	if (setgroups(ids->count, groups) < 0 &&
+	if (syscall(SYS_setgroups, ids->count, groups) < 0 &&
 	    !(errno == EPERM && ids->count == 0 && setup->user_namespace))
 		return og_fail(err, -errno, "process.user.additionalGids");
 	return 0;
@@ -113,11 +117,12 @@ static int set_user(const struct og_process_setup *setup, struct og_err *err)
 
 	if (r < 0)
 		return r;
-	if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0 || setresgid(gid, gid, gid) < 0 ||
-	    setresuid(uid, uid, uid) < 0)
+	/* There is one thread, so the library need not ask others to do the same. */
+	if ((uid != 0 && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0) ||
+	    syscall(SYS_setresgid, gid, gid, gid) < 0 || syscall(SYS_setresuid, uid, uid, uid) < 0)
 		return og_fail(err, -errno, "process.user %u:%u", uid, gid);
 	/* Changing the user may have made us visible to debuggers again. */
-	if (prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0) < 0 ||
+	if ((uid != 0 && prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0) < 0) ||
 	    prctl(PR_SET_DUMPABLE, og_weak("A17"), 0, 0, 0) < 0)
 		return og_fail(err, -errno, "process.user %u:%u", uid, gid);
 	if (user->umask.set)

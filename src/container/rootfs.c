@@ -15,21 +15,30 @@
 #include "container/mount_ops.h"
 #include "container/mount_plan.h"
 
-/* An empty read-only folder; of the second one on it is a clone of the first. */
-static int empty_folder(int *tmpfs_fd, struct og_err *err)
+/* Covers it with an empty read-only folder: of the second one on, a clone of the first. */
+static int mask_folder(int target_fd, int *tmpfs_fd, struct og_err *err)
 {
 	static const struct og_oci_strings no_words = {};
 	struct og_mount_options options = { .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID |
 							MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
 					    .words = &no_words };
+	og_until_exec clone_fd = -EBADF;
 
 	if (*tmpfs_fd < 0) {
 		*tmpfs_fd = og_mount_new("tmpfs", "tmpfs", &options, err);
-		if (*tmpfs_fd < 0)
-			return *tmpfs_fd;
-		return fcntl(*tmpfs_fd, F_DUPFD_CLOEXEC, 3);
+		return *tmpfs_fd < 0 ? *tmpfs_fd : og_mount_attach(*tmpfs_fd, target_fd, err);
 	}
-	return og_mount_clone(*tmpfs_fd, false);
+	clone_fd = og_mount_clone(*tmpfs_fd, false);
+	return clone_fd < 0 ? og_fail(err, clone_fd, "make its cover")
+			    : og_mount_attach(clone_fd, target_fd, err);
+}
+
+static int mask_file(const struct og_mount_plan *plan, int target_fd, struct og_err *err)
+{
+	og_until_exec clone_fd = og_mount_clone(plan->null_fd, false);
+
+	return clone_fd < 0 ? og_fail(err, clone_fd, "make its cover")
+			    : og_mount_attach(clone_fd, target_fd, err);
 }
 
 /*
@@ -52,26 +61,21 @@ static int open_guarded(const struct og_mount_plan *plan, int root_fd, const cha
 static int mask(const struct og_mount_plan *plan, int root_fd, const char *path, int *tmpfs_fd,
 		struct og_err *err)
 {
-	og_auto_fd target_fd = open_guarded(plan, root_fd, path);
-	og_auto_fd cover_fd = -EBADF;
+	og_until_exec target_fd = open_guarded(plan, root_fd, path);
 	struct stat st;
 
 	if (target_fd == -ENOENT || target_fd == -ENOTDIR)
 		return 0;
 	if (target_fd < 0 || fstat(target_fd, &st) < 0)
 		return og_fail(err, target_fd < 0 ? target_fd : -errno, "open it");
-	cover_fd = S_ISDIR(st.st_mode) ? empty_folder(tmpfs_fd, err)
-				       : og_mount_clone(plan->null_fd, false);
-	if (cover_fd < 0)
-		return og_fail(err, cover_fd, "make its cover");
-	return og_mount_attach(cover_fd, target_fd, err);
+	return S_ISDIR(st.st_mode) ? mask_folder(target_fd, tmpfs_fd, err)
+				   : mask_file(plan, target_fd, err);
 }
 
-/* Once a mount is on it, the first empty folder must be found again by its mount. */
 static int mask_all(const struct og_mount_plan *plan, int root_fd, struct og_err *err)
 {
 	const struct og_oci_strings *paths = &plan->config->linux_.masked_paths;
-	og_auto_fd tmpfs_fd = -EBADF;
+	og_until_exec tmpfs_fd = -EBADF;
 
 	for (size_t i = 0; i < paths->count && !og_weak("A26"); i++) {
 		int r = mask(plan, root_fd, paths->items[i], &tmpfs_fd, err);
@@ -86,8 +90,8 @@ static int mask_all(const struct og_mount_plan *plan, int root_fd, struct og_err
 static int make_readonly(const struct og_mount_plan *plan, int root_fd, const char *path,
 			 struct og_err *err)
 {
-	og_auto_fd target_fd = open_guarded(plan, root_fd, path);
-	og_auto_fd clone_fd = -EBADF;
+	og_until_exec target_fd = open_guarded(plan, root_fd, path);
+	og_until_exec clone_fd = -EBADF;
 	int r;
 
 	if (target_fd == -ENOENT || target_fd == -ENOTDIR)
@@ -195,13 +199,13 @@ int og_cgroup_mount(const struct og_mount_plan *plan, const struct og_mount_step
 	const char *mode[] = { "mode=755", NULL };
 	const struct og_oci_strings words = { .items = mode, .count = 1 };
 	struct og_mount_options options = step->options;
-	og_auto_fd tmpfs_fd = -EBADF;
+	og_until_exec tmpfs_fd = -EBADF;
 	int r;
 
 	if (plan->view_count == 0)
 		return og_fail(err, -ENOTSUP, "this host has no control groups");
 	if (plan->view_count == 1 && plan->views[0].name[0] == '\0') {
-		return og_mount_attach(plan->views[0].tree_fd, target_fd, err);
+		return og_mount_attach(plan->view_fds[0], target_fd, err);
 	}
 	options.words = &words;
 	options.own_words = 0;
@@ -213,11 +217,13 @@ int og_cgroup_mount(const struct og_mount_plan *plan, const struct og_mount_step
 
 		/* Nobody but us can change what is in this tmpfs: its names are safe. */
 		if (mkdirat(tmpfs_fd, view->name, 0755) < 0 ||
-		    move_mount(view->tree_fd, "", tmpfs_fd, view->name, MOVE_MOUNT_F_EMPTY_PATH) <
-			    0)
+		    move_mount(plan->view_fds[i], "", tmpfs_fd, view->name,
+			       MOVE_MOUNT_F_EMPTY_PATH) < 0)
 			return og_fail(err, -errno, "mount control group '%s'", view->name);
 	}
-	if (r == 0 && (step->options.attr_set & MOUNT_ATTR_RDONLY) != 0)
+	if (r == 0 && plan->views_are_bare)
+		r = og_mount_set(tmpfs_fd, step->options.attr_set, 0, MS_PRIVATE, true);
+	else if (r == 0 && (step->options.attr_set & MOUNT_ATTR_RDONLY) != 0)
 		r = og_mount_set(tmpfs_fd, MOUNT_ATTR_RDONLY, 0, 0, false);
 	return r < 0 ? og_fail(err, r, "mount control groups") : 0;
 }

@@ -339,16 +339,7 @@ int og_cgroup_join(const struct og_cgroup *cgroup, pid_t pid, bool skip_v2, stru
 /* Opened one after another, they nearly always follow each other: few calls for all. */
 void og_cgroup_entry_done(struct og_cgroup_entry *entry)
 {
-	for (size_t i = 0, end; i < entry->count; i = end) {
-		for (end = i + 1; end < entry->count; end++) {
-			if (entry->fds[end] != entry->fds[end - 1] + 1)
-				break;
-		}
-		if (close_range((unsigned)entry->fds[i], (unsigned)entry->fds[end - 1], 0) == 0)
-			continue;
-		for (size_t j = i; j < end; j++) /* a kernel before 5.9 */
-			og_close(entry->fds[j]);
-	}
+	og_close_all(entry->fds, entry->count);
 	entry->count = 0;
 	entry->v2_fd = og_close(entry->v2_fd);
 }

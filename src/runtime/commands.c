@@ -280,6 +280,7 @@ int og_command_run(const struct og_context *context, struct og_err *err)
 	status = og_foreground(workload->pid, terminal_fd, err);
 	if (status < 0 || context->args->keep)
 		return status;
+	workload->pid = 0; /* it was waited for: the number may be another's by now */
 	r = og_workload_delete(context, workload, isolation, err);
 	return r < 0 ? r : status;
 }

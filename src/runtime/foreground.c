@@ -120,26 +120,31 @@ static int carry(pid_t pid, int signal_fd, int terminal_fd, struct og_err *err)
 	return status;
 }
 
+static sigset_t held_signals(void)
+{
+	sigset_t held;
+
+	(void)sigfillset(&held);
+	(void)sigdelset(&held, SIGSEGV);
+	(void)sigdelset(&held, SIGABRT);
+	return held;
+}
+
 void og_foreground_begin(void)
 {
-	sigset_t all;
+	sigset_t held = held_signals();
 
-	(void)sigfillset(&all);
-	(void)sigdelset(&all, SIGSEGV);
-	(void)sigdelset(&all, SIGABRT);
-	(void)sigprocmask(SIG_BLOCK, &all, NULL);
+	(void)sigprocmask(SIG_BLOCK, &held, NULL);
 }
 
 int og_foreground(pid_t pid, int terminal_fd, struct og_err *err)
 {
 	og_cleanup(terminal_restore) struct raw_terminal terminal = {};
-	og_auto_fd signal_fd = -EBADF;
+	og_until_exec signal_fd = -EBADF; /* this process ends soon */
 	int status = 0;
-	sigset_t all;
+	sigset_t held = held_signals();
 
-	og_foreground_begin();
-	(void)sigprocmask(SIG_BLOCK, NULL, &all);
-	signal_fd = signalfd(-1, &all, SFD_CLOEXEC);
+	signal_fd = signalfd(-1, &held, SFD_CLOEXEC);
 	if (signal_fd < 0)
 		return og_fail(err, -errno, "listen for signals");
 	/* It may have ended before signals were listened for. */

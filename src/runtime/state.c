@@ -85,7 +85,8 @@ static int make_root(const char *root, int *ret_fd, struct og_err *err)
 
 	if (parent == NULL)
 		return og_fail(err, -ENOMEM, "make '%s'", root);
-	if (mkdir(root, og_weak("A22") ? 0755 : 0700) < 0 && errno == ENOENT) {
+	fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 && mkdir(root, og_weak("A22") ? 0755 : 0700) < 0 && errno == ENOENT) {
 		cut = strrchr(parent, '/');
 		slash_fd = open(root[0] == '/' ? "/" : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
 		if (cut != NULL)
@@ -95,7 +96,8 @@ static int make_root(const char *root, int *ret_fd, struct og_err *err)
 			return og_fail_in(err, r, "make '%s'", root);
 		(void)mkdir(root, 0700);
 	}
-	fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return og_fail(err, -errno, "open state folder '%s'", root);
 	r = check_root(fd, root, err);
@@ -370,10 +372,16 @@ int og_workload_save(struct og_workload *workload, struct og_err *err)
 
 int og_workload_remove(const char *root, struct og_workload *workload, struct og_err *err)
 {
-	og_auto_fd root_fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	static const char *const known[] = { "config.json", "seccomp.bpf", "state.json" };
+	og_until_exec root_fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (root_fd < 0)
 		return og_fail(err, -errno, "open '%s'", root);
+	/* Nearly always there is nothing else, and no need to look. */
+	for (size_t i = 0; workload->dir_fd >= 0 && i < sizeof(known) / sizeof(known[0]); i++)
+		(void)unlinkat(workload->dir_fd, known[i], 0);
+	if (unlinkat(root_fd, workload->id, AT_REMOVEDIR) == 0)
+		return 0;
 	return og_remove_tree(root_fd, workload->id, err);
 }
 

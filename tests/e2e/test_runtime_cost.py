@@ -8,15 +8,14 @@ import subprocess
 
 import pytest
 
-# As measured, and some room for other kernels. Each control group tree of version 1 adds its own.
-CALLS_MAX = 420
-CALLS_A_TREE_MAX = 13
+# crun makes about 1,000 under the same conditions: nine control group trees of version 1, or the one
+# of version 2, and no seccomp profile, as bench/ measures it.
+CALLS_MAX = 400
 PEAK_MAX_KIB = 1900
 
 
-def v1_trees():
-    lines = pathlib.Path("/proc/self/cgroup").read_text().splitlines()
-    return sum(not line.startswith("0::") for line in lines)
+# crun 1.8 refuses hybrid control groups.
+WITHOUT_HYBRID = ["unshare", "-m", "sh", "-c", 'umount /sys/fs/cgroup/unified 2>/dev/null; exec "$@"', "sh"]
 
 
 def test_the_runtime_is_one_static_file(runtime):
@@ -30,13 +29,14 @@ def test_the_runtime_is_one_static_file(runtime):
 def test_a_run_takes_few_system_calls(runtime, require, tmp_path):
     require.tool("strace")
     runtime.config["process"]["args"] = ["/bin/true"]
+    runtime.config["linux"].pop("seccomp", None)
     runtime.write()
     counts = tmp_path / "counts"
-    subprocess.run(["strace", "-f", "-qq", "-c", "-o", counts, runtime.program, "--root", runtime.root,
+    subprocess.run([*WITHOUT_HYBRID, "strace", "-f", "-qq", "-c", "-o", counts, runtime.program, "--root", runtime.root,
                     "run", "--bundle", runtime.bundle, runtime.name()], check=True, timeout=60)
     total = int(re.search(r"^\s*100\.00\s+\S+\s+(?:\S+\s+)?(\d+)\s+(?:\d+\s+)?total",
                           counts.read_text(), re.MULTILINE)[1])
-    assert total <= CALLS_MAX + CALLS_A_TREE_MAX * v1_trees(), counts.read_text()
+    assert total <= CALLS_MAX, counts.read_text()
 
 
 def test_no_process_of_a_run_is_large(runtime):
