@@ -18,14 +18,6 @@ import pytest
 import bundles
 
 
-@pytest.fixture
-def runtime(prefix, require, tmp_path):
-    require.root()
-    made = bundles.Runtime(prefix, tmp_path)
-    yield made
-    made.clean()
-
-
 def status_of(text):
     """/proc/self/status as a dictionary."""
     return dict(line.split(":\t", 1) for line in text.splitlines() if ":\t" in line)

@@ -15,14 +15,6 @@ MAX_KB = 24 << 10  # of memory for a run that is given 100 MB: it reads 8 MiB of
 MAX_SECONDS = 5  # it takes some 20 ms; without a limit of its own it would take a minute
 
 
-@pytest.fixture
-def runtime(prefix, require, tmp_path):
-    require.root()
-    made = bundles.Runtime(prefix, tmp_path)
-    yield made
-    made.clean()
-
-
 def refuse(runtime, path):
     """Runs the bundle as it is: one line that names `path`, quickly, in little memory, and nothing left."""
     begin = time.monotonic()

@@ -17,14 +17,6 @@ MIB = 1 << 20
 CGROUP = pathlib.Path("/sys/fs/cgroup")
 
 
-@pytest.fixture
-def runtime(prefix, require, tmp_path):
-    require.root()
-    made = bundles.Runtime(prefix, tmp_path)
-    yield made
-    made.clean()
-
-
 def trees():
     """{controller: mount point}; version 2 is ""."""
     found = {}

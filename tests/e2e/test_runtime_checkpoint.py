@@ -14,14 +14,6 @@ import bundles
 COUNT = "i=0; while :; do i=$((i+1)); echo $i >/volume/count; usleep 50000; done"
 
 
-@pytest.fixture
-def runtime(prefix, require, tmp_path):
-    require.root()
-    made = bundles.Runtime(prefix, tmp_path)
-    yield made
-    made.clean()
-
-
 @pytest.fixture(scope="module")
 def criu(require):
     """CRIU, where this kernel is one that it understands."""

@@ -7,7 +7,6 @@ import shutil
 
 import pytest
 
-import bundles
 
 CREATE_RULESET = 444  # on every architecture
 ABI = ctypes.CDLL(None, use_errno=True).syscall(CREATE_RULESET, None, 0, 1)
@@ -17,14 +16,6 @@ EXECUTABLE = {"path": "/bin", "access": ["read", "execute"]}
 
 def needs(abi):
     return pytest.mark.skipif(ABI < abi, reason=f"this kernel's Landlock is version {ABI}, not {abi}")
-
-
-@pytest.fixture
-def runtime(prefix, require, tmp_path):
-    require.root()
-    made = bundles.Runtime(prefix, tmp_path)
-    yield made
-    made.clean()
 
 
 def ask(runtime, **document):

@@ -9,17 +9,8 @@ import threading
 
 import pytest
 
-import bundles
 
 RENAME_EXCHANGE = 2
-
-
-@pytest.fixture
-def runtime(prefix, require, tmp_path):
-    require.root()
-    made = bundles.Runtime(prefix, tmp_path)
-    yield made
-    made.clean()
 
 
 @pytest.fixture

@@ -8,15 +8,6 @@ import subprocess
 
 import pytest
 
-import bundles
-
-
-@pytest.fixture
-def runtime(prefix, require, tmp_path):
-    require.root()
-    made = bundles.Runtime(prefix, tmp_path)
-    yield made
-    made.clean()
 
 
 @pytest.fixture

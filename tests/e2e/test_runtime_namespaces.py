@@ -9,19 +9,10 @@ import subprocess
 
 import pytest
 
-import bundles
 
 FILES = {"pid": "pid", "network": "net", "mount": "mnt", "ipc": "ipc", "uts": "uts", "user": "user", "cgroup": "cgroup",
          "time": "time"}
 LINKS = "; ".join(f"readlink /proc/self/ns/{name}" for name in FILES.values())
-
-
-@pytest.fixture
-def runtime(prefix, require, tmp_path):
-    require.root()
-    made = bundles.Runtime(prefix, tmp_path)
-    yield made
-    made.clean()
 
 
 @pytest.fixture
