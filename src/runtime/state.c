@@ -372,7 +372,8 @@ int og_workload_save(struct og_workload *workload, struct og_err *err)
 
 int og_workload_remove(const char *root, struct og_workload *workload, struct og_err *err)
 {
-	static const char *const known[] = { "config.json", "seccomp.bpf", "state.json" };
+	/* Without a state the rest is what an interrupted create leaves: a kill here harms nothing. */
+	static const char *const known[] = { "state.json", "config.json", "seccomp.bpf" };
 	og_until_exec root_fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (root_fd < 0)
