@@ -256,7 +256,8 @@ def test_a_terminal_echoes_resizes_and_interrupts(running, tmp_path):
         resize(master, 33, 101)
         os.write(master, b"while [ \"$(stty size)\" != '33 101' ]; do sleep 0.1; done; echo si''zed\n")
         read_until(master, b"sized")
-        os.write(master, b"tty; sleep 1000\n")
+        # One process, so that the terminal is its own by the time that it says so.
+        os.write(master, b"sh -c 'tty; exec sleep 1000'\n")
         read_until(master, b"/dev/pts/")
         os.write(master, b"\x03")
         os.write(master, b"echo inter''rupted\n")
