@@ -28,7 +28,20 @@
 #define PATH_DEFAULT "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 #define PASSWD_MAX   (1U << 20) /* of the image; larger ones only cost HOME */
 
-static int set_rlimits(const struct og_oci_process *process, struct og_err *err)
+/*
+ * A small number of descriptors is for the program, not for what we still have to open: that
+ * limit is set @last, when lowering it takes no right. Only raising it has to be done before.
+ */
+static bool is_now(int number, const struct og_oci_rlimit *limit, bool last)
+{
+	struct rlimit ours = {};
+
+	if (number != RLIMIT_NOFILE || last)
+		return (number == RLIMIT_NOFILE) == last;
+	return getrlimit(RLIMIT_NOFILE, &ours) == 0 && limit->hard > ours.rlim_max;
+}
+
+static int set_rlimits(const struct og_oci_process *process, bool last, struct og_err *err)
 {
 	if (og_weak("A25"))
 		return 0;
@@ -37,6 +50,10 @@ static int set_rlimits(const struct og_oci_process *process, struct og_err *err)
 		struct rlimit value = { .rlim_cur = limit->soft, .rlim_max = limit->hard };
 		int number = og_rlimit_number(limit->type);
 
+		if (!is_now(number, limit, last))
+			continue;
+		if (number == RLIMIT_NOFILE && !last)
+			value.rlim_cur = value.rlim_max;
 		if (setrlimit((__rlimit_resource_t)number, &value) < 0)
 			return og_fail(
 				err, -errno,
@@ -268,7 +285,7 @@ int og_process_become(const struct og_process_setup *setup, struct og_program *r
 	if (r == 0)
 		r = og_landlock_prepare(setup->config, &ret_program->landlock_fd, err);
 	if (r == 0)
-		r = set_rlimits(process, err);
+		r = set_rlimits(process, false, err);
 	if (r == 0)
 		r = og_schedule_apply(process, &setup->config->linux_, err);
 	if (r < 0)
@@ -287,6 +304,8 @@ int og_process_become(const struct og_process_setup *setup, struct og_program *r
 		r = og_fail(err, -errno, "process.noNewPrivileges");
 	if (r == 0)
 		r = find_program(process, &ret_program->path, err);
+	if (r == 0)
+		r = set_rlimits(process, true, err);
 	if (r == 0 && !og_weak("A2-inherited") &&
 	    close_range(3 + setup->preserve_fds, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
 		r = og_fail(err, -errno, "close descriptors");

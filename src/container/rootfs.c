@@ -221,7 +221,7 @@ int og_cgroup_mount(const struct og_mount_plan *plan, const struct og_mount_step
 			       MOVE_MOUNT_F_EMPTY_PATH) < 0)
 			return og_fail(err, -errno, "mount control group '%s'", view->name);
 	}
-	if (r == 0 && plan->views_are_bare)
+	if (r == 0 && plan->views_are_bare && !og_weak("A12"))
 		r = og_mount_set(tmpfs_fd, step->options.attr_set, 0, MS_PRIVATE, true);
 	else if (r == 0 && (step->options.attr_set & MOUNT_ATTR_RDONLY) != 0)
 		r = og_mount_set(tmpfs_fd, MOUNT_ATTR_RDONLY, 0, 0, false);

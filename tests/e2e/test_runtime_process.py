@@ -320,3 +320,12 @@ def test_capabilities_that_cannot_be_given_are_warned_of(runtime, tmp_path):
         process["capabilities"]["bounding"] = ["CAP_SYS_RESOURCE"]
         result = runtime.run("/bin/cat", "/proc/self/status")
         assert "CAP_SYS_RESOURCE is not ours to give" in result.stderr and caps_of(result.stdout)["Bnd"] == 0
+
+
+@pytest.mark.in_lab
+def test_few_descriptors_are_enough_for_a_program_that_needs_none(runtime):
+    """They are not taken from what setting it up takes."""
+    runtime.config["process"]["rlimits"] = [{"type": "RLIMIT_NOFILE", "soft": 4, "hard": 5}]
+    runtime.config["process"]["cwd"] = "/home/user"
+    seen = runtime.sh("pwd; echo $HOME; ulimit -n; ulimit -Hn").split()
+    assert seen == ["/home/user", "/root", "4", "5"]
