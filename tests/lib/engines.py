@@ -173,7 +173,7 @@ class Engine:
     def unmount(self, below):
         for line in reversed(pathlib.Path("/proc/self/mountinfo").read_text().splitlines()):
             point = line.split()[4]
-            if point.startswith(f"{below}/"):
+            if point == str(below) or point.startswith(f"{below}/"):
                 subprocess.run(["umount", point], check=True)
 
 
@@ -289,6 +289,7 @@ class Docker(Engine):
             self.end_daemon()
             self.containerd.stop()
             self.unmount(self.folder / "exec/netns")  # dockerd keeps those of past workloads
+            self.unmount(self.folder / "data")  # mounted on itself where / is a private mount
             remove_cgroups(self.cgroup)
 
 

@@ -17,7 +17,8 @@ def mounts():
     for line in pathlib.Path("/proc/self/mountinfo").read_text().splitlines():
         left, right = line.split(" - ", 1)
         kind, source = right.split()[:2]
-        found.add((left.split()[4], kind, source))
+        if left.split()[4] != "/run/netns":  # `ip netns` keeps it; what is in it counts
+            found.add((left.split()[4], kind, source))
     return found
 
 
