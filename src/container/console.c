@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/fdpass.h"
 #include "container/mount_ops.h"
 
 #define MASTER_NAME "/dev/ptmx"
@@ -40,24 +41,9 @@ union control {
 
 static int send_master(int socket_fd, int master_fd, struct og_err *err)
 {
-	union control control = {};
-	struct iovec iov = { .iov_base = (char[]){ MASTER_NAME },
-			     .iov_len = sizeof(MASTER_NAME) - 1 };
-	struct msghdr message = {
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = control.buf,
-		.msg_controllen = sizeof(control.buf),
-	};
-	struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+	int r = og_fdpass_send(socket_fd, MASTER_NAME, strlen(MASTER_NAME), &master_fd, 1, NULL);
 
-	header->cmsg_level = SOL_SOCKET;
-	header->cmsg_type = SCM_RIGHTS;
-	header->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(header), &master_fd, sizeof(int));
-	if (sendmsg(socket_fd, &message, MSG_NOSIGNAL) < 0)
-		return og_fail(err, -errno, "send the terminal to the console socket");
-	return 0;
+	return r < 0 ? og_fail(err, r, "send the terminal to the console socket") : 0;
 }
 
 int og_console_receive(int socket_fd, struct og_err *err)

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/fdpass.h"
 #include "base/text.h"
 
 #define FDS_MAX 1000
@@ -87,30 +88,6 @@ static int connect_to(const char *path)
 	return og_take_fd(&fd);
 }
 
-union control {
-	char buf[CMSG_SPACE(sizeof(int))];
-	struct cmsghdr align;
-};
-
-static int send_fd(int socket_fd, int fd, const char *what)
-{
-	union control control = {};
-	struct iovec iov = { .iov_base = (void *)(uintptr_t)what, .iov_len = strlen(what) };
-	struct msghdr message = {
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = control.buf,
-		.msg_controllen = sizeof(control.buf),
-	};
-	struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-
-	header->cmsg_level = SOL_SOCKET;
-	header->cmsg_type = SCM_RIGHTS;
-	header->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(header), &fd, sizeof(int));
-	return sendmsg(socket_fd, &message, MSG_NOSIGNAL) < 0 ? -errno : 0;
-}
-
 int og_handover_pidfd(const struct og_args *args, pid_t pid, const char *what, struct og_err *err)
 {
 	og_auto_fd socket_fd = -EBADF;
@@ -123,6 +100,7 @@ int og_handover_pidfd(const struct og_args *args, pid_t pid, const char *what, s
 	if (pid_fd < 0)
 		return og_fail(err, -errno, "open a descriptor of process %d", (int)pid);
 	socket_fd = connect_to(args->pidfd_socket);
-	r = socket_fd < 0 ? socket_fd : send_fd(socket_fd, pid_fd, what);
+	r = socket_fd < 0 ? socket_fd
+			  : og_fdpass_send(socket_fd, what, strlen(what), &pid_fd, 1, NULL);
 	return r < 0 ? og_fail(err, r, "--pidfd-socket '%s'", args->pidfd_socket) : 0;
 }
