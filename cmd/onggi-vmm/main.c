@@ -100,12 +100,13 @@ static int set_cpus(struct args *args, const char *value, struct og_err *err)
 static int add_disk(struct args *args, const char *path, bool readonly, struct og_err *err)
 {
 	struct og_vmm_config *config = &args->config;
-	struct og_vmm_disk *disk;
+	struct og_blk_config *disk;
 
 	if (config->n_disks == OG_VMM_DISKS_MAX)
 		return og_fail(err, -EINVAL, "more than %d disks", OG_VMM_DISKS_MAX);
 	disk = &config->disks[config->n_disks];
-	*disk = (struct og_vmm_disk){
+	*disk = (struct og_blk_config){
+		.id = { 'd', 'i', 's', 'k', (char)('a' + config->n_disks) },
 		.name = path,
 		.parts = args->parts + config->n_disks * OG_DISK_PARTS_MAX,
 		.n_parts = 1,
@@ -129,7 +130,7 @@ static int set_part(struct args *args, const char *value, struct og_err *err)
 {
 	char offset[24] = {};
 	const char *colon = strchr(value, ':');
-	struct og_vmm_disk *disk;
+	struct og_blk_config *disk;
 	struct og_disk_part *part;
 
 	if (args->config.n_disks == 0)
@@ -160,7 +161,7 @@ static int set_console(struct args *args, const char *value, struct og_err *err)
 		return og_fail(err, -errno, "descriptor %d is no socket", fd);
 	if (type != SOCK_STREAM)
 		return og_fail(err, -EINVAL, "descriptor %d is no stream socket", fd);
-	args->config.console_fd = fd;
+	args->config.console.fd = fd;
 	return 0;
 }
 
@@ -220,7 +221,7 @@ static const struct option_row {
 	{ "--initrd", "FILE", "initial file system", set_initrd },
 	{ "--cmdline", "TEXT", "kernel command line", set_cmdline },
 	{ "--memory", "MIB", "guest memory (512)", set_memory },
-	{ "--cpus", "N", "vCPUs, 1 to 8 (1)", set_cpus },
+	{ "--cpus", "N", "vCPUs, 1 to 32 (1)", set_cpus },
 	{ "--disk", "FILE", "a disk that the guest may write", set_disk },
 	{ "--disk-readonly", "FILE", "a disk that it may not", set_disk_readonly },
 	{ "--part", "OFFSET:FILE", "more of the last disk, at byte OFFSET", set_part },
@@ -266,17 +267,10 @@ static int take_option(struct args *args, char **argv, struct og_err *err)
 
 static int parse(struct args *args, char **argv, struct og_err *err)
 {
-	args->config = (struct og_vmm_config){
-		.kernel_fd = -EBADF,
-		.initrd_fd = -EBADF,
-		.cmdline = "",
-		.memory_mib = MEMORY_MIB_DEFAULT,
-		.cpus = 1,
-		.console_fd = -EBADF,
-		.console_name = CONSOLE_NAME,
-		.serial_in_fd = -EBADF,
-		.serial_out_fd = -EBADF,
-	};
+	og_vmm_config_init(&args->config);
+	args->config.memory_mib = MEMORY_MIB_DEFAULT;
+	args->config.console.name = CONSOLE_NAME;
+	args->config.rng.present = true;
 	while (*argv != NULL) {
 		int words = take_option(args, argv, err);
 

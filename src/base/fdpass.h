@@ -7,7 +7,7 @@
 
 #include "base/err.h"
 
-#define OG_FDPASS_MAX 8
+#define OG_FDPASS_MAX 32
 
 /* Sends all of @bytes (at least one) in one message with @fds, which stay the caller's. */
 int og_fdpass_send(int socket_fd, const void *bytes, size_t len, const int *fds, size_t fd_count,

@@ -31,7 +31,7 @@ int og_vmm_usable(struct og_err *err)
 	    (!svm || access("/sys/module/kvm_amd", F_OK) < 0))
 		return og_fail(err, -ENOTSUP, "%s is not loaded", vmx ? "kvm_intel" : "kvm_amd");
 
-	r = og_kvm_init(&kvm, err);
+	r = og_kvm_init(&kvm, -EBADF, err);
 	if (r == 0)
 		og_kvm_done(&kvm);
 	return r;

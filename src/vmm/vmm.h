@@ -5,12 +5,14 @@
  * It is given open descriptors and numbers. It knows no image, JSON, HTTP or path, parses no text,
  * and treats all that the guest and the kernel file say as hostile.
  *
- *	x86/	processors and the KVM machine
- *	boot/	kernels, boot_params, ACPI
- *	device/	one file a device; virtqueues; transports apart from devices
+ *	x86/		processors and the KVM machine
+ *	boot/		kernels, boot_params, ACPI
+ *	device/		one file a device; virtqueues; transports apart from devices
+ *	snapshot/	what a machine is, as bytes
  *
  * Each vCPU has a thread. The thread that calls og_vmm_run() does all other work: it waits for what
- * the guest notifies and for sockets and files, and moves the data.
+ * the guest notifies and for sockets and files, moves the data, and carries out commands
+ * (control.h).
  */
 #pragma once
 
@@ -19,21 +21,20 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
-#include "vmm/device/disk.h"
 #include "vmm/device/power.h"
+#include "vmm/device/virtio_blk.h"
+#include "vmm/device/virtio_console.h"
+#include "vmm/device/virtio_rng.h"
+#include "vmm/limits.h"
+#include "vmm/metrics.h"
 
-/* Room for the kernel, its own tables and something to run. */
-#define OG_VMM_MEMORY_MIB_MIN 16
-/* Sums with addresses stay far from any limit. */
-#define OG_VMM_MEMORY_MIB_MAX (1U << 24)
-
-#define OG_VMM_CPUS_MAX 8
-
-/* With console and entropy they fill the I/O APIC. */
-#define OG_VMM_DISKS_MAX 16
-
-/* Descriptors and texts stay the caller's and must outlive the machine. Negative: there is none. */
+/*
+ * What a machine is made of. Descriptors and texts stay the caller's and must outlive the machine.
+ * A negative descriptor: there is none. Begin with og_vmm_config_init().
+ */
 struct og_vmm_config {
+	int kvm_fd; /* /dev/kvm; negative: it is opened */
+
 	int kernel_fd; /* a regular file: bzImage or ELF64 */
 	int initrd_fd;
 	const char *kernel_name, *initrd_name; /* for messages */
@@ -41,21 +42,23 @@ struct og_vmm_config {
 	uint64_t memory_mib;
 	unsigned cpus;
 
-	struct og_vmm_disk {
-		const char *name; /* for messages */
-		struct og_disk_part *parts;
-		unsigned n_parts;
-		bool readonly;
-	} disks[OG_VMM_DISKS_MAX];
-
+	/* In the order in which the guest finds them: kind by kind (devices.c). */
+	struct og_blk_config disks[OG_VMM_DISKS_MAX];
 	unsigned n_disks;
-
-	int console_fd; /* a stream socket */
-	const char *console_name;
+	struct og_console_config console;
+	struct og_rng_config rng;
 
 	bool serial; /* whether there is a serial port at all */
 	int serial_in_fd, serial_out_fd;
+
+	int control_fd;	   /* commands (control.h), the machine's end */
+	int broker_fd;	   /* struct og_device_world */
+	bool start_paused; /* until OG_COMMAND_RESUME */
+
+	struct og_metrics *metrics; /* zeroed; may be NULL */
 };
+
+void og_vmm_config_init(struct og_vmm_config *config);
 
 struct og_vmm;
 
@@ -73,7 +76,8 @@ OG_DEFINE_CLEANUP(struct og_vmm, og_vmm_free)
 
 /*
  * Runs the guest until it ends: *@ret_outcome is OG_POWERED_OFF or OG_REBOOTED. Once. With @confine
- * the process is locked up first (jail.h) and can do little more than this afterwards.
+ * the process is locked up first (jail.h) and can do little more than this afterwards. Where there
+ * is a control_fd, its first message says that the guest runs now.
  */
 int og_vmm_run(struct og_vmm *vmm, bool confine, enum og_outcome *ret_outcome, struct og_err *err);
 

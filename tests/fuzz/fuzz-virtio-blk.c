@@ -23,19 +23,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	bool readonly = (take(&in, 1) & 1) != 0;
 	struct og_disk_part parts[] = { { .fd = memfd_create("a", MFD_CLOEXEC) },
 					{ .fd = memfd_create("b", MFD_CLOEXEC), .offset = 8192 } };
-	static struct og_virtio_blk blk;
-	struct og_disk disk;
+	struct og_blk_config config = { .id = "fuzz", .parts = parts, .readonly = readonly };
+	struct og_virtio *blk;
 	struct driver d;
 
 	driver_init(&d, 16);
 	for (unsigned i = 0; i < 2; i++)
 		if (ftruncate(parts[i].fd, PART_BYTES) < 0)
 			abort();
-	if (og_disk_init(&disk, parts, readonly ? 2 : 1, readonly, NULL) < 0 ||
-	    og_virtio_blk_init(&blk, &disk, "fuzz", &d.mem, NULL) < 0)
+	config.n_parts = readonly ? 2 : 1;
+	if (og_virtio_blk_new(&config, &(struct og_device_world){ .mem = &d.mem }, &blk, NULL) < 0)
 		abort();
-	drive(&d, &blk.virtio, in, shrink, parts);
-	og_virtio_blk_done(&blk);
+	drive(&d, blk, in, shrink, parts);
+	(void)og_virtio_free(blk);
 	og_close(parts[0].fd);
 	og_close(parts[1].fd);
 	driver_done(&d);

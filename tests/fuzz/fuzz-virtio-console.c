@@ -31,18 +31,19 @@ static void host(void *target, uint8_t argument)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static struct og_virtio_console console;
-	struct host h = { .console = &console };
+	struct og_virtio *console;
+	struct host h;
 	struct driver d;
 	int fds[2];
 
 	driver_init(&d, 16);
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0 ||
-	    og_virtio_console_init(&console, fds[1], "fuzz", &d.mem, NULL) < 0)
+	    og_virtio_console_new(&(struct og_console_config){ .fd = fds[1], .name = "fuzz" },
+				  &(struct og_device_world){ .mem = &d.mem }, &console, NULL) < 0)
 		abort();
-	h.fd = fds[0];
-	drive(&d, &console.virtio, (struct input){ data, size }, host, &h);
-	og_virtio_console_done(&console);
+	h = (struct host){ .console = console->device, .fd = fds[0] };
+	drive(&d, console, (struct input){ data, size }, host, &h);
+	(void)og_virtio_free(console);
 	og_close(h.fd);
 	og_close(fds[1]);
 	driver_done(&d);

@@ -12,14 +12,15 @@ static void nothing(void *target, uint8_t argument)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static struct og_virtio_rng rng;
+	struct og_virtio *rng;
 	struct driver d;
 
 	driver_init(&d, 16);
-	if (og_virtio_rng_init(&rng, &d.mem, NULL) < 0)
+	if (og_virtio_rng_new(&(struct og_rng_config){}, &(struct og_device_world){ .mem = &d.mem },
+			      &rng, NULL) < 0)
 		abort();
-	drive(&d, &rng.virtio, (struct input){ data, size }, nothing, NULL);
-	og_virtio_rng_done(&rng);
+	drive(&d, rng, (struct input){ data, size }, nothing, NULL);
+	(void)og_virtio_free(rng);
 	driver_done(&d);
 	return 0;
 }

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_mmio.h>
+#include <string.h>
 
 #include "base/cleanup.h"
 #include "vmm/device/event.h"
@@ -39,17 +40,40 @@ void og_virtio_done(struct og_virtio *virtio)
 	virtio->interrupt_fd = og_close(virtio->interrupt_fd);
 }
 
-static void interrupt(struct og_virtio *virtio, unsigned why)
+struct og_virtio *og_virtio_free(struct og_virtio *virtio)
 {
+	if (virtio != NULL)
+		virtio->ops->free(virtio);
+	return NULL;
+}
+
+/* @q: whose buffers were used; NULL: the configuration changed. */
+static void interrupt(struct og_virtio *virtio, const struct og_virtq *q)
+{
+	unsigned why = q != NULL ? VIRTIO_MMIO_INT_VRING : VIRTIO_MMIO_INT_CONFIG;
+
+	if (virtio->transport != NULL) {
+		virtio->transport->interrupt(virtio, q);
+		return;
+	}
 	(void)atomic_fetch_or(&virtio->interrupt_status, why);
 	og_event_signal(virtio->interrupt_fd);
+}
+
+void og_virtio_config_changed(struct og_virtio *virtio)
+{
+	virtio->config_generation++;
+	if ((virtio->status & VIRTIO_CONFIG_S_DRIVER_OK) != 0)
+		interrupt(virtio, NULL);
 }
 
 static void fail(struct og_virtio *virtio)
 {
 	virtio->status |= VIRTIO_CONFIG_S_NEEDS_RESET;
+	if (virtio->metrics != NULL)
+		og_counted(&virtio->metrics->protocol_fails, 1);
 	if ((virtio->status & VIRTIO_CONFIG_S_DRIVER_OK) != 0)
-		interrupt(virtio, VIRTIO_MMIO_INT_CONFIG);
+		interrupt(virtio, NULL);
 }
 
 static bool is_working(const struct og_virtio *virtio)
@@ -62,9 +86,28 @@ static bool is_working(const struct og_virtio *virtio)
 void og_virtio_work(struct og_virtio *virtio)
 {
 	(void)pthread_mutex_lock(&virtio->lock);
-	if (is_working(virtio) && virtio->ops->work(virtio) < 0)
+	if (virtio->metrics != NULL)
+		og_counted(&virtio->metrics->event_count, 1);
+	if (!virtio->stopped && is_working(virtio) && virtio->ops->work(virtio) < 0)
 		fail(virtio);
 	(void)pthread_mutex_unlock(&virtio->lock);
+}
+
+void og_virtio_stop(struct og_virtio *virtio)
+{
+	(void)pthread_mutex_lock(&virtio->lock);
+	virtio->stopped = true;
+	(void)pthread_mutex_unlock(&virtio->lock);
+	if (virtio->ops->quiesce != NULL)
+		virtio->ops->quiesce(virtio);
+}
+
+void og_virtio_go_on(struct og_virtio *virtio)
+{
+	(void)pthread_mutex_lock(&virtio->lock);
+	virtio->stopped = false;
+	(void)pthread_mutex_unlock(&virtio->lock);
+	og_virtio_kick(virtio);
 }
 
 int og_virtio_serve(struct og_virtio *virtio, struct og_virtq *q, og_virtio_serve_fn *serve)
@@ -95,7 +138,7 @@ int og_virtio_serve(struct og_virtio *virtio, struct og_virtq *q, og_virtio_serv
 void og_virtio_pushed(struct og_virtio *virtio, struct og_virtq *q)
 {
 	if (og_virtq_wants_interrupt(q))
-		interrupt(virtio, VIRTIO_MMIO_INT_VRING);
+		interrupt(virtio, q);
 }
 
 void og_virtio_kick(struct og_virtio *virtio)
@@ -115,6 +158,8 @@ static void reset(struct og_virtio *virtio)
 	virtio->features = 0;
 	virtio->status = 0;
 	atomic_store(&virtio->interrupt_status, 0);
+	if (virtio->transport != NULL)
+		virtio->transport->reset(virtio);
 	if (virtio->ops->reset != NULL)
 		virtio->ops->reset(virtio);
 }
@@ -191,6 +236,34 @@ bool og_virtio_set_features(struct og_virtio *virtio, unsigned word, uint32_t fe
 	return true;
 }
 
+/* Whether the driver may access @len bytes at @offset of the configuration at once. */
+static bool in_config(const struct og_virtio *virtio, uint64_t offset, unsigned len)
+{
+	return len > 0 && len <= 8 && offset < virtio->config_bytes &&
+	       len <= virtio->config_bytes - offset;
+}
+
+uint64_t og_virtio_read_config(struct og_virtio *virtio, uint64_t offset, unsigned len)
+{
+	uint64_t value = 0;
+
+	(void)pthread_mutex_lock(&virtio->lock);
+	if (in_config(virtio, offset, len))
+		memcpy(&value, (const uint8_t *)virtio->config + offset, len);
+	(void)pthread_mutex_unlock(&virtio->lock);
+	return value;
+}
+
+void og_virtio_write_config(struct og_virtio *virtio, uint64_t offset, uint64_t value, unsigned len)
+{
+	if (virtio->ops->write_config == NULL)
+		return;
+	(void)pthread_mutex_lock(&virtio->lock);
+	if (in_config(virtio, offset, len))
+		virtio->ops->write_config(virtio, offset, value, len);
+	(void)pthread_mutex_unlock(&virtio->lock);
+}
+
 bool og_virtio_may_configure(const struct og_virtio *virtio, const struct og_virtq *q)
 {
 	return (virtio->status & VIRTIO_CONFIG_S_FEATURES_OK) != 0 &&
@@ -199,5 +272,117 @@ bool og_virtio_may_configure(const struct og_virtio *virtio, const struct og_vir
 
 bool og_virtio_start_queue(struct og_virtio *virtio, struct og_virtq *q)
 {
-	return og_virtio_may_configure(virtio, q) && og_virtq_start(q) == 0;
+	if (!og_virtio_may_configure(virtio, q))
+		return false;
+	if (og_virtq_start(q) < 0) {
+		if (virtio->metrics != NULL)
+			og_counted(&virtio->metrics->activate_fails, 1);
+		return false;
+	}
+	return true;
+}
+
+static void save_queue(const struct og_virtq *q, struct og_pack *pack)
+{
+	og_pack_u16(pack, q->size);
+	og_pack_u8(pack, q->ready);
+	og_pack_u64(pack, q->desc_gpa);
+	og_pack_u64(pack, q->avail_gpa);
+	og_pack_u64(pack, q->used_gpa);
+	og_pack_u16(pack, q->next_avail);
+	og_pack_u16(pack, q->next_used);
+	og_pack_u16(pack, q->told_used);
+}
+
+int og_virtio_save(struct og_virtio *virtio, struct og_pack *pack, struct og_err *err)
+{
+	size_t own;
+	int r = 0;
+
+	og_pack_u32(pack, virtio->ops->device_id);
+	og_pack_u64(pack, og_virtio_offers(virtio));
+	og_pack_u64(pack, virtio->features);
+	og_pack_u8(pack, virtio->status);
+	og_pack_u32(pack, atomic_load(&virtio->interrupt_status));
+	og_pack_u32(pack, virtio->config_generation);
+	og_pack_u8(pack, (uint8_t)virtio->ops->n_queues);
+	for (unsigned i = 0; i < virtio->ops->n_queues; i++)
+		save_queue(&virtio->queues[i], pack);
+	own = og_pack_open(pack);
+	if (virtio->ops->save != NULL)
+		r = virtio->ops->save(virtio, pack, err);
+	og_pack_close(pack, own);
+	if (r == 0 && pack->failed)
+		r = og_fail(err, -ENOSPC, "the state of %s is too large", virtio->ops->name);
+	return r;
+}
+
+/* The driver's side of the queue is in guest memory; ours is taken from the file and judged. */
+static bool load_queue(struct og_virtq *q, struct og_unpack *unpack)
+{
+	bool ready;
+	uint16_t next_avail, next_used, told_used;
+
+	q->size = og_unpack_u16(unpack);
+	ready = og_unpack_bool(unpack);
+	q->desc_gpa = og_unpack_u64(unpack);
+	q->avail_gpa = og_unpack_u64(unpack);
+	q->used_gpa = og_unpack_u64(unpack);
+	next_avail = og_unpack_u16(unpack);
+	next_used = og_unpack_u16(unpack);
+	told_used = og_unpack_u16(unpack);
+	if (unpack->failed || q->size > OG_VIRTQ_SIZE_MAX)
+		return false;
+	if (!ready)
+		return true;
+	if (og_virtq_start(q) < 0)
+		return false;
+	q->next_avail = next_avail;
+	q->next_used = next_used;
+	q->told_used = told_used;
+	return true;
+}
+
+static int load_common(struct og_virtio *virtio, struct og_unpack *unpack, struct og_err *err)
+{
+	uint32_t device_id = og_unpack_u32(unpack);
+	uint64_t offered = og_unpack_u64(unpack), features = og_unpack_u64(unpack);
+	uint8_t status = og_unpack_u8(unpack);
+	uint32_t interrupt_status = og_unpack_u32(unpack);
+
+	virtio->config_generation = og_unpack_u32(unpack);
+	if (device_id != virtio->ops->device_id || og_unpack_u8(unpack) != virtio->ops->n_queues)
+		return og_fail(err, -EBADMSG, "the state is not that of %s", virtio->ops->name);
+	if ((features & ~og_virtio_offers(virtio)) != 0)
+		return og_fail(err, -EBADMSG,
+			       "%s: the driver uses features 0x%llx of 0x%llx that are not "
+			       "offered here",
+			       virtio->ops->name, (unsigned long long)features,
+			       (unsigned long long)offered);
+	if (!in_order(status & (uint8_t) ~(VIRTIO_CONFIG_S_NEEDS_RESET | VIRTIO_CONFIG_S_FAILED)))
+		return og_fail(err, -EBADMSG, "%s: no status is 0x%x", virtio->ops->name, status);
+	virtio->features = features;
+	virtio->status = status;
+	atomic_store(&virtio->interrupt_status, interrupt_status);
+	agree_on_features(virtio);
+	for (unsigned i = 0; i < virtio->ops->n_queues; i++)
+		if (!load_queue(&virtio->queues[i], unpack))
+			return og_fail(err, -EBADMSG, "%s: queue %u cannot be", virtio->ops->name,
+				       i);
+	return 0;
+}
+
+int og_virtio_load(struct og_virtio *virtio, struct og_unpack *unpack, struct og_err *err)
+{
+	struct og_unpack own;
+	int r = load_common(virtio, unpack, err);
+
+	if (r < 0)
+		return r;
+	own = og_unpack_part(unpack);
+	if (virtio->ops->load != NULL)
+		r = virtio->ops->load(virtio, &own, err);
+	if (r == 0 && !og_unpack_done(&own))
+		r = og_fail(err, -EBADMSG, "the state of %s cannot be", virtio->ops->name);
+	return r;
 }

@@ -17,9 +17,14 @@
 
 #include "base/err.h"
 #include "vmm/device/virtqueue.h"
+#include "vmm/metrics.h"
+#include "vmm/snapshot/pack.h"
 
-/* As many as the console has. */
-#define OG_VIRTIO_QUEUES_MAX 4
+/* Room for the device with the most. */
+#define OG_VIRTIO_QUEUES_MAX 8
+
+/* A device's state in a snapshot, beside what all devices have. */
+#define OG_VIRTIO_STATE_MAX 65536U
 
 /* Offered by every device, beside its own: VERSION_1 and what our queues can do. */
 #define OG_VIRTIO_RING_INDIRECT (1ULL << 28)
@@ -28,6 +33,28 @@
 #define OG_VIRTIO_COMMON	(OG_VIRTIO_RING_INDIRECT | OG_VIRTIO_RING_EVENT | OG_VIRTIO_VERSION_1)
 
 struct og_virtio;
+struct og_loop;
+
+/* What devices share. All is borrowed and outlives them. */
+struct og_device_world {
+	const struct og_mem *mem;
+	struct og_loop *loop; /* the I/O thread's; NULL in tests, which call the device themselves */
+	struct og_metrics *metrics; /* may be NULL */
+	unsigned index;		    /* the device's place in its kind */
+	int broker_fd;		    /* whom to ask for what this process may not do; or negative */
+};
+
+/*
+ * How the guest is reached. NULL in place of it: a word and an event descriptor, as the MMIO
+ * transport has them and as tests look at them.
+ */
+struct og_virtio_transport {
+	/* @q used buffers up; NULL: the configuration changed. Any thread, @lock held. */
+	void (*interrupt)(struct og_virtio *virtio, const struct og_virtq *q);
+
+	/* The driver reset the device. @lock held. */
+	void (*reset)(struct og_virtio *virtio);
+};
 
 struct og_virtio_ops {
 	const char *name; /* for messages */
@@ -42,34 +69,97 @@ struct og_virtio_ops {
 	 */
 	int (*work)(struct og_virtio *virtio);
 
-	/* Back to the state before the driver came. @lock held. May be NULL. */
+	/* Back to the state before the driver came. @lock held. May be NULL, as all below. */
 	void (*reset)(struct og_virtio *virtio);
+
+	/* Gives back all that the device's new() took, @virtio too. Never NULL. */
+	void (*free)(struct og_virtio *virtio);
+
+	/* The driver wrote @len (1, 2, 4 or 8) bytes at @offset of the configuration. @lock held. */
+	void (*write_config)(struct og_virtio *virtio, uint64_t offset, uint64_t value,
+			     unsigned len);
+
+	/* I/O thread, vCPUs stopped: returns when no request is in flight any more. */
+	void (*quiesce)(struct og_virtio *virtio);
+
+	/*
+	 * The state that a snapshot keeps beside struct og_virtio's own. load() gets what a file
+	 * says and judges it; it is called on a fresh device. A negative result refuses.
+	 */
+	int (*save)(struct og_virtio *virtio, struct og_pack *pack, struct og_err *err);
+	int (*load)(struct og_virtio *virtio, struct og_unpack *unpack, struct og_err *err);
+
+	/* The machine goes on elsewhere: after a restore, or as a fork. Before the vCPUs run. */
+	void (*resumed)(struct og_virtio *virtio);
+
+	/*
+	 * What the operator changes or asks while the guest runs: the structs are in the device's
+	 * header. Descriptors that it keeps it takes by setting them to a negative number.
+	 */
+	int (*command)(struct og_virtio *virtio, const void *command, int *fds, unsigned n_fds,
+		       void *reply, struct og_err *err);
+
+	/* The guest has ended: hands on what it said last. */
+	void (*drain)(struct og_virtio *virtio);
 };
 
 struct og_virtio {
 	const struct og_virtio_ops *ops;
-	void *device;	    /* what @ops work on; borrowed */
-	const void *config; /* the device's configuration, little endian; borrowed, constant */
+	void *device; /* what @ops work on; borrowed */
+
+	/* The device's configuration, little endian; borrowed. Changed with @lock held. */
+	const void *config;
 	size_t config_bytes;
-	uint64_t extra_features; /* those that this one device offers beyond its row */
+	uint32_t config_generation; /* grows with each change */
+	uint64_t extra_features;    /* those that this one device offers beyond its row */
 
 	pthread_mutex_t lock;
 	struct og_virtq queues[OG_VIRTIO_QUEUES_MAX];
 	uint64_t features; /* what the driver accepted */
 	uint8_t status;
+	bool stopped; /* the machine is paused: requests wait */
 	atomic_uint interrupt_status;
+	struct og_virtio_metrics *metrics; /* borrowed; may be NULL */
+	const struct og_virtio_transport *transport;
+	void *transport_data; /* borrowed */
 
 	int kick_fd;	  /* eventfd: the driver did something, I/O thread please look; owned */
 	int interrupt_fd; /* eventfd: raises the guest's interrupt; owned */
 };
 
-/* Makes its two descriptors. On success og_virtio_done() is the caller's to call. */
+/*
+ * For devices: makes the two descriptors. On success og_virtio_done() is the caller's to call.
+ * A device as a whole is made by its own
+ *	int og_virtio_NAME_new(const struct og_NAME_config *config,
+ *			       const struct og_device_world *world, struct og_virtio **ret_virtio,
+ *			       struct og_err *err);
+ * and freed by og_virtio_free().
+ */
 int og_virtio_init(struct og_virtio *virtio, const struct og_virtio_ops *ops, void *device,
 		   const struct og_mem *mem, struct og_err *err);
 void og_virtio_done(struct og_virtio *virtio);
 
-/* I/O thread: works on whatever waits; a driver that broke the rules makes the device fail. */
+/* Accepts NULL. Always returns NULL. */
+struct og_virtio *og_virtio_free(struct og_virtio *virtio);
+
+/*
+ * I/O thread: works on whatever waits; a driver that broke the rules makes the device fail. While
+ * the machine is paused nothing is done, so a descriptor that stays readable is watched by edge or
+ * for one event; when it goes on, each device is kicked.
+ */
 void og_virtio_work(struct og_virtio *virtio);
+void og_virtio_stop(struct og_virtio *virtio);
+void og_virtio_go_on(struct og_virtio *virtio);
+
+/* @lock held: tells the driver that the configuration is another now. */
+void og_virtio_config_changed(struct og_virtio *virtio);
+
+/*
+ * Status, features and queues, and then the device's own. Loading is for a fresh device, after
+ * its memory. Errors: -EBADMSG (what the bytes say cannot be), those of the device.
+ */
+int og_virtio_save(struct og_virtio *virtio, struct og_pack *pack, struct og_err *err);
+int og_virtio_load(struct og_virtio *virtio, struct og_unpack *unpack, struct og_err *err);
 
 /*
  * Serves one request of @q and pushes it. @iov is the request's, to be changed at will. A negative
@@ -92,3 +182,8 @@ bool og_virtio_set_features(struct og_virtio *virtio, unsigned word, uint32_t fe
 bool og_virtio_start_queue(struct og_virtio *virtio, struct og_virtq *q);
 bool og_virtio_may_configure(const struct og_virtio *virtio, const struct og_virtq *q);
 void og_virtio_kick(struct og_virtio *virtio);
+
+/* The driver's accesses to the configuration, any thread; 0, and nothing, where there is none. */
+uint64_t og_virtio_read_config(struct og_virtio *virtio, uint64_t offset, unsigned len);
+void og_virtio_write_config(struct og_virtio *virtio, uint64_t offset, uint64_t value,
+			    unsigned len);

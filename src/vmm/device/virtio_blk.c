@@ -3,7 +3,10 @@
 
 #include <errno.h>
 #include <linux/virtio_ids.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include "base/cleanup.h"
 
 /* A chain holds a header and a status beside the data. */
 #define SEGMENTS_MAX (OG_CHAIN_MAX - 2)
@@ -114,6 +117,12 @@ static int work(struct og_virtio *virtio)
 	return og_virtio_serve(virtio, &virtio->queues[0], serve);
 }
 
+static void release(struct og_virtio *virtio)
+{
+	og_virtio_done(virtio);
+	free(virtio->device);
+}
+
 static const struct og_virtio_ops ops = {
 	.name = "virtio-blk",
 	.device_id = VIRTIO_ID_BLOCK,
@@ -121,32 +130,35 @@ static const struct og_virtio_ops ops = {
 		    1ULL << VIRTIO_BLK_F_FLUSH,
 	.n_queues = 1,
 	.work = work,
+	.free = release,
 };
 
-int og_virtio_blk_init(struct og_virtio_blk *blk, const struct og_disk *disk, const char *id,
-		       const struct og_mem *mem, struct og_err *err)
+int og_virtio_blk_new(const struct og_blk_config *config, const struct og_device_world *world,
+		      struct og_virtio **ret_virtio, struct og_err *err)
 {
-	int r = og_virtio_init(&blk->virtio, &ops, blk, mem, err);
+	og_auto_free struct og_virtio_blk *blk = calloc(1, sizeof(*blk));
+	int r;
 
+	if (blk == NULL)
+		return og_fail(err, -ENOMEM, "make disk");
+	r = og_disk_init(&blk->disk, config->parts, config->n_parts, config->readonly, err);
+	if (r == 0)
+		r = og_virtio_init(&blk->virtio, &ops, blk, world->mem, err);
 	if (r < 0)
 		return r;
 
-	blk->disk = *disk;
-	memset(blk->id, 0, sizeof(blk->id));
-	memcpy(blk->id, id, strnlen(id, sizeof(blk->id)));
+	memcpy(blk->id, config->id, strnlen(config->id, sizeof(blk->id)));
 	blk->config = (struct virtio_blk_config){
-		.capacity = disk->bytes / OG_SECTOR_BYTES,
+		.capacity = blk->disk.bytes / OG_SECTOR_BYTES,
 		.seg_max = SEGMENTS_MAX,
 		.blk_size = OG_SECTOR_BYTES,
 	};
 	blk->virtio.config = &blk->config;
 	blk->virtio.config_bytes = sizeof(blk->config);
-	if (disk->readonly)
+	if (world->metrics != NULL)
+		blk->virtio.metrics = &world->metrics->blk[world->index].virtio;
+	if (config->readonly)
 		blk->virtio.extra_features = 1ULL << VIRTIO_BLK_F_RO;
+	*ret_virtio = &og_take_ptr(blk)->virtio;
 	return 0;
-}
-
-void og_virtio_blk_done(struct og_virtio_blk *blk)
-{
-	og_virtio_done(&blk->virtio);
 }

@@ -7,6 +7,16 @@
 #include "vmm/device/disk.h"
 #include "vmm/device/virtio.h"
 
+struct og_blk_config {
+	char id[OG_VMM_ID_MAX];
+	const char *name; /* for messages; borrowed */
+
+	/* The raw form: files laid side by side (disk.h). Descriptors and array are borrowed. */
+	struct og_disk_part *parts;
+	unsigned n_parts;
+	bool readonly;
+};
+
 struct og_virtio_blk {
 	struct og_virtio virtio;
 	struct og_disk disk;
@@ -14,7 +24,6 @@ struct og_virtio_blk {
 	struct virtio_blk_config config;
 };
 
-/* @disk is copied; @id (cut to 20 bytes) is what GET_ID answers. */
-int og_virtio_blk_init(struct og_virtio_blk *blk, const struct og_disk *disk, const char *id,
-		       const struct og_mem *mem, struct og_err *err);
-void og_virtio_blk_done(struct og_virtio_blk *blk);
+/* The id, cut to 20 bytes, is what GET_ID answers. What @config borrows must outlive the device. */
+int og_virtio_blk_new(const struct og_blk_config *config, const struct og_device_world *world,
+		      struct og_virtio **ret_virtio, struct og_err *err);

@@ -3,8 +3,13 @@
 
 #include <errno.h>
 #include <linux/virtio_ids.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
+
+#include "base/cleanup.h"
+#include "base/loop.h"
 
 enum {
 	QUEUE_IN,
@@ -303,6 +308,46 @@ static void reset(struct og_virtio *virtio)
 	console->sent = 0;
 }
 
+static void release(struct og_virtio *virtio)
+{
+	og_virtio_done(virtio);
+	free(virtio->device);
+}
+
+/* Waits for whoever reads the socket, so that a last line is not lost. */
+static void drain(struct og_virtio *virtio)
+{
+	struct og_virtio_console *console = virtio->device;
+
+	console->last = true;
+	console->last_bytes = LAST_BYTES_MAX;
+	console->can_write = true;
+	og_virtio_work(virtio);
+}
+
+/* The socket's own state is found anew: both directions are tried. */
+static int save(struct og_virtio *virtio, struct og_pack *pack, struct og_err *err)
+{
+	const struct og_virtio_console *console = virtio->device;
+
+	(void)err;
+	og_pack_u8(pack, console->guest_open);
+	og_pack_u32(pack, console->untold);
+	og_pack_u64(pack, console->sent);
+	return 0;
+}
+
+static int load(struct og_virtio *virtio, struct og_unpack *unpack, struct og_err *err)
+{
+	struct og_virtio_console *console = virtio->device;
+
+	(void)err;
+	console->guest_open = og_unpack_bool(unpack);
+	console->untold = og_unpack_u32(unpack) & (TELL_ADD | TELL_NAME | TELL_OPEN);
+	console->sent = og_unpack_u64(unpack);
+	return 0;
+}
+
 static const struct og_virtio_ops ops = {
 	.name = "virtio-console",
 	.device_id = VIRTIO_ID_CONSOLE,
@@ -310,36 +355,52 @@ static const struct og_virtio_ops ops = {
 	.n_queues = QUEUES,
 	.work = work,
 	.reset = reset,
+	.free = release,
+	.save = save,
+	.load = load,
+	.drain = drain,
 };
 
-int og_virtio_console_init(struct og_virtio_console *console, int fd, const char *name,
-			   const struct og_mem *mem, struct og_err *err)
+static void on_ready(struct og_source *source, uint32_t events, void *data)
 {
-	int r = og_virtio_init(&console->virtio, &ops, console, mem, err);
+	uint32_t gone = EPOLLHUP | EPOLLERR;
 
+	(void)source;
+	og_virtio_console_ready(data, (events & (EPOLLIN | EPOLLRDHUP | gone)) != 0,
+				(events & (EPOLLOUT | gone)) != 0);
+}
+
+int og_virtio_console_new(const struct og_console_config *config,
+			  const struct og_device_world *world, struct og_virtio **ret_virtio,
+			  struct og_err *err)
+{
+	og_auto_free struct og_virtio_console *console = calloc(1, sizeof(*console));
+	int r;
+
+	if (console == NULL)
+		return og_fail(err, -ENOMEM, "make console");
+	r = og_virtio_init(&console->virtio, &ops, console, world->mem, err);
 	if (r < 0)
 		return r;
 
-	console->fd = fd;
-	console->name = name;
+	console->fd = config->fd;
+	console->name = config->name;
 	console->can_read = console->can_write = true;
 	console->config = (struct virtio_console_config){ .max_nr_ports = 1 };
 	console->virtio.config = &console->config;
 	console->virtio.config_bytes = sizeof(console->config);
+	if (world->metrics != NULL)
+		console->virtio.metrics = &world->metrics->console;
+	if (world->loop != NULL)
+		r = og_loop_add_fd(world->loop, console->fd,
+				   EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, on_ready, console,
+				   NULL, err);
+	if (r < 0) {
+		og_virtio_done(&console->virtio);
+		return r;
+	}
+	*ret_virtio = &og_take_ptr(console)->virtio;
 	return 0;
-}
-
-void og_virtio_console_done(struct og_virtio_console *console)
-{
-	og_virtio_done(&console->virtio);
-}
-
-void og_virtio_console_drain(struct og_virtio_console *console)
-{
-	console->last = true;
-	console->last_bytes = LAST_BYTES_MAX;
-	console->can_write = true;
-	og_virtio_work(&console->virtio);
 }
 
 void og_virtio_console_ready(struct og_virtio_console *console, bool readable, bool writable)

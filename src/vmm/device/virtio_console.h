@@ -13,6 +13,11 @@
 /* What one transfer may gather; no more than the kernel takes (IOV_MAX). */
 #define OG_CONSOLE_IOV_MAX 1024
 
+struct og_console_config {
+	int fd;		  /* a stream socket; borrowed; negative: there is no console */
+	const char *name; /* of its port; borrowed */
+};
+
 struct og_virtio_console {
 	struct og_virtio virtio;
 	struct virtio_console_config config;
@@ -35,16 +40,10 @@ struct og_virtio_console {
 	struct og_chain chains[OG_VIRTQ_SIZE_MAX];
 };
 
-/* @fd and @name stay the caller's and must outlive the device. */
-int og_virtio_console_init(struct og_virtio_console *console, int fd, const char *name,
-			   const struct og_mem *mem, struct og_err *err);
-void og_virtio_console_done(struct og_virtio_console *console);
-
-/*
- * The guest has stopped: hands what it wrote before to the socket, waiting for whoever reads there,
- * so that a last line is not lost.
- */
-void og_virtio_console_drain(struct og_virtio_console *console);
+/* What @config borrows must outlive the device. */
+int og_virtio_console_new(const struct og_console_config *config,
+			  const struct og_device_world *world, struct og_virtio **ret_virtio,
+			  struct og_err *err);
 
 /* I/O thread: the socket became readable or writable (as EPOLLET reports it). */
 void og_virtio_console_ready(struct og_virtio_console *console, bool readable, bool writable);

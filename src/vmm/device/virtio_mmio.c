@@ -2,7 +2,6 @@
 #include "vmm/device/virtio_mmio.h"
 
 #include <linux/virtio_mmio.h>
-#include <string.h>
 
 #define MAGIC	  0x74726976 /* "virt" */
 #define VERSION	  2
@@ -51,7 +50,9 @@ static uint32_t read_register(struct og_virtio_mmio *mmio, uint64_t offset)
 	case VIRTIO_MMIO_SHM_BASE_LOW:
 	case VIRTIO_MMIO_SHM_BASE_HIGH:
 		return UINT32_MAX;
-	default: /* the configuration's generation too: it never changes */
+	case VIRTIO_MMIO_CONFIG_GENERATION:
+		return mmio->virtio->config_generation;
+	default:
 		return 0;
 	}
 }
@@ -142,15 +143,6 @@ static void write_register(struct og_virtio_mmio *mmio, uint64_t offset, uint32_
 	}
 }
 
-static uint64_t read_config(const struct og_virtio *virtio, uint64_t offset, unsigned len)
-{
-	uint64_t value = 0;
-
-	if (offset < virtio->config_bytes && len <= virtio->config_bytes - offset)
-		memcpy(&value, (const uint8_t *)virtio->config + offset, len);
-	return value;
-}
-
 static bool is_register(uint64_t offset, unsigned len)
 {
 	return len == 4 && offset % 4 == 0;
@@ -163,7 +155,7 @@ uint64_t og_virtio_mmio_read(struct og_virtio_mmio *mmio, uint64_t offset, unsig
 	if (len == 0 || len > 8)
 		return 0;
 	if (offset >= VIRTIO_MMIO_CONFIG)
-		return read_config(mmio->virtio, offset - VIRTIO_MMIO_CONFIG, len);
+		return og_virtio_read_config(mmio->virtio, offset - VIRTIO_MMIO_CONFIG, len);
 	if (!is_register(offset, len))
 		return 0;
 
@@ -180,8 +172,11 @@ uint64_t og_virtio_mmio_read(struct og_virtio_mmio *mmio, uint64_t offset, unsig
 void og_virtio_mmio_write(struct og_virtio_mmio *mmio, uint64_t offset, uint64_t value,
 			  unsigned len)
 {
-	/* No device of ours has configuration that the driver writes. */
-	if (!is_register(offset, len) || offset >= VIRTIO_MMIO_CONFIG)
+	if (offset >= VIRTIO_MMIO_CONFIG && offset < OG_VIRTIO_MMIO_BYTES) {
+		og_virtio_write_config(mmio->virtio, offset - VIRTIO_MMIO_CONFIG, value, len);
+		return;
+	}
+	if (!is_register(offset, len))
 		return;
 
 	switch (offset) {

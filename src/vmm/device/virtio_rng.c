@@ -3,7 +3,10 @@
 
 #include <errno.h>
 #include <linux/virtio_ids.h>
+#include <stdlib.h>
 #include <sys/random.h>
+
+#include "base/cleanup.h"
 
 /* Returns the bytes filled, at most OG_RNG_FILL_MAX. */
 static uint32_t fill(const struct iovec *iov, size_t n)
@@ -39,19 +42,38 @@ static int work(struct og_virtio *virtio)
 	return og_virtio_serve(virtio, &virtio->queues[0], serve);
 }
 
+static void release(struct og_virtio *virtio)
+{
+	og_virtio_done(virtio);
+	free(virtio->device);
+}
+
 static const struct og_virtio_ops ops = {
 	.name = "virtio-rng",
 	.device_id = VIRTIO_ID_RNG,
 	.n_queues = 1,
 	.work = work,
+	.free = release,
 };
 
-int og_virtio_rng_init(struct og_virtio_rng *rng, const struct og_mem *mem, struct og_err *err)
-{
-	return og_virtio_init(&rng->virtio, &ops, rng, mem, err);
-}
+struct rng {
+	struct og_virtio virtio;
+};
 
-void og_virtio_rng_done(struct og_virtio_rng *rng)
+int og_virtio_rng_new(const struct og_rng_config *config, const struct og_device_world *world,
+		      struct og_virtio **ret_virtio, struct og_err *err)
 {
-	og_virtio_done(&rng->virtio);
+	og_auto_free struct rng *rng = calloc(1, sizeof(*rng));
+	int r;
+
+	(void)config;
+	if (rng == NULL)
+		return og_fail(err, -ENOMEM, "make entropy device");
+	r = og_virtio_init(&rng->virtio, &ops, rng, world->mem, err);
+	if (r < 0)
+		return r;
+	if (world->metrics != NULL)
+		rng->virtio.metrics = &world->metrics->rng.virtio;
+	*ret_virtio = &og_take_ptr(rng)->virtio;
+	return 0;
 }

@@ -7,9 +7,9 @@
 /* A request is filled no further than this, whatever room it has: a short answer is allowed. */
 #define OG_RNG_FILL_MAX 4096
 
-struct og_virtio_rng {
-	struct og_virtio virtio;
+struct og_rng_config {
+	bool present;
 };
 
-int og_virtio_rng_init(struct og_virtio_rng *rng, const struct og_mem *mem, struct og_err *err);
-void og_virtio_rng_done(struct og_virtio_rng *rng);
+int og_virtio_rng_new(const struct og_rng_config *config, const struct og_device_world *world,
+		      struct og_virtio **ret_virtio, struct og_err *err);

@@ -73,12 +73,12 @@ static int create(struct og_kvm *kvm, struct og_err *err)
 	return 0;
 }
 
-int og_kvm_init(struct og_kvm *kvm, struct og_err *err)
+int og_kvm_init(struct og_kvm *kvm, int kvm_fd, struct og_err *err)
 {
 	int r;
 
 	*kvm = (struct og_kvm){ .fd = -EBADF, .vm_fd = -EBADF };
-	kvm->fd = open_kvm(err);
+	kvm->fd = kvm_fd >= 0 ? kvm_fd : open_kvm(err);
 	if (kvm->fd < 0)
 		return kvm->fd;
 

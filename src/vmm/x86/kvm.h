@@ -16,10 +16,10 @@ struct og_kvm {
 };
 
 /*
- * Opens /dev/kvm and makes a machine with interrupt controllers. On success og_kvm_done() is the
+ * Opens /dev/kvm, unless @kvm_fd is one already (taken over), and makes a machine with interrupt controllers. On success og_kvm_done() is the
  * caller's to call. Errors name /dev/kvm and what to do.
  */
-int og_kvm_init(struct og_kvm *kvm, struct og_err *err);
+int og_kvm_init(struct og_kvm *kvm, int kvm_fd, struct og_err *err);
 void og_kvm_done(struct og_kvm *kvm);
 
 int og_kvm_add_memory(struct og_kvm *kvm, const struct og_mem *mem, struct og_err *err);

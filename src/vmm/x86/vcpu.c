@@ -109,15 +109,32 @@ static int handle_exit(struct og_vcpu *vcpu)
 	}
 }
 
+static bool is_running(const struct og_vcpu *vcpu)
+{
+	return atomic_load_explicit(&vcpu->world->power->outcome, memory_order_relaxed) ==
+	       OG_RUNNING;
+}
+
+/* A kick that comes before the flag is cleared has closed the gate before, so it is not lost. */
+static void wait_at_gate(struct og_vcpu *vcpu)
+{
+	__atomic_store_n(&vcpu->run->immediate_exit, 0, __ATOMIC_SEQ_CST);
+	og_gate_pass(vcpu->world->gate);
+}
+
 static int run_guest(struct og_vcpu *vcpu)
 {
-	while (atomic_load_explicit(&vcpu->world->power->outcome, memory_order_relaxed) ==
-	       OG_RUNNING) {
+	while (is_running(vcpu)) {
 		int r;
 
 		if (ioctl(vcpu->fd, KVM_RUN, 0) < 0) {
-			if (errno == EINTR || errno == EAGAIN)
+			if (errno == EAGAIN)
 				continue;
+			/* Only here is no access of the guest's half done. */
+			if (errno == EINTR) {
+				wait_at_gate(vcpu);
+				continue;
+			}
 			return og_fail(&vcpu->err, -errno, "run vCPU %u", vcpu->index);
 		}
 		r = handle_exit(vcpu);
@@ -131,14 +148,14 @@ static void *thread_main(void *arg)
 {
 	struct og_vcpu *vcpu = arg;
 	const struct og_vcpu_world *world = vcpu->world;
-	int r;
+	int r = world->confine != NULL ? world->confine(&vcpu->err) : 0;
 
-	(void)pthread_barrier_wait(world->start);
-	r = world->confine != NULL ? world->confine(&vcpu->err) : 0;
+	og_gate_pass(world->gate);
 	if (r == 0)
 		r = run_guest(vcpu);
 	if (r < 0)
 		og_power_end(world->power, OG_FAILED);
+	og_gate_leave(world->gate);
 	return NULL;
 }
 
@@ -169,6 +186,13 @@ int og_vcpu_start(struct og_vcpu *vcpu, struct og_err *err)
 		return og_fail(err, -r, "start the thread of vCPU %u", vcpu->index);
 	vcpu->started = true;
 	return 0;
+}
+
+int og_vcpu_pin(struct og_vcpu *vcpu, const void *mask, size_t mask_bytes, struct og_err *err)
+{
+	int r = pthread_setaffinity_np(vcpu->thread, mask_bytes, mask);
+
+	return r == 0 ? 0 : og_fail(err, -r, "pin vCPU %u", vcpu->index);
 }
 
 void og_vcpu_kick(struct og_vcpu *vcpu)

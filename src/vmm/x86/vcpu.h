@@ -8,6 +8,8 @@
 
 #include "vmm/device/bus.h"
 #include "vmm/device/power.h"
+#include "vmm/gate.h"
+#include "vmm/metrics.h"
 #include "vmm/x86/cpuid.h"
 #include "vmm/x86/kvm.h"
 
@@ -20,7 +22,8 @@ struct og_vcpu_world {
 	struct og_power *power;
 	/* Called on the vCPU's thread before it enters the guest for the first time. May be NULL. */
 	int (*confine)(struct og_err *err);
-	pthread_barrier_t *start; /* all wait here before they begin; borrowed */
+	struct og_gate *gate;		 /* all wait here before they begin; borrowed */
+	struct og_vcpu_metrics *metrics; /* may be NULL; borrowed */
 };
 
 struct og_vcpu {
@@ -52,10 +55,16 @@ int og_vcpu_set_msrs(struct og_vcpu *vcpu, struct og_err *err);
 int og_vcpu_set_entry(struct og_vcpu *vcpu, const struct og_mem *mem, uint64_t rip, uint64_t rsi,
 		      struct og_err *err);
 
-/* The thread waits at the world's barrier. Once, before: og_vcpu_prepare_kick(). */
+/* The thread waits at the world's gate. Once, before: og_vcpu_prepare_kick(). */
 int og_vcpu_start(struct og_vcpu *vcpu, struct og_err *err);
 int og_vcpu_prepare_kick(struct og_err *err);
 
-/* Makes the thread leave the guest and end; then waits for that. */
+/* Lets the thread run only where @mask says, bit n of it CPU n of the host. */
+int og_vcpu_pin(struct og_vcpu *vcpu, const void *mask, size_t mask_bytes, struct og_err *err);
+
+/*
+ * Makes the thread leave the guest, with nothing of an instruction left undone, for the gate or to
+ * end; then waits for its end.
+ */
 void og_vcpu_kick(struct og_vcpu *vcpu);
 void og_vcpu_join(struct og_vcpu *vcpu);

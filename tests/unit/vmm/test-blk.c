@@ -16,9 +16,8 @@
 
 struct machine {
 	struct driver d;
-	struct og_virtio_blk blk;
+	struct og_virtio *blk;
 	struct og_disk_part part;
-	struct og_disk disk;
 };
 
 /* A file whose every byte is the number of its sector plus one. */
@@ -37,18 +36,22 @@ static int disk_file(const char *name, size_t bytes)
 
 static void begin(struct machine *m, bool readonly)
 {
+	struct og_blk_config config = { .id = "an identity that is too long",
+					.n_parts = 1,
+					.readonly = readonly };
+
 	driver_init(&m->d, SIZE);
 	m->part = (struct og_disk_part){ .fd = disk_file("disk", (size_t)SECTORS * 512) };
-	CHECK_OK(og_disk_init(&m->disk, &m->part, 1, readonly, NULL));
-	CHECK_OK(og_virtio_blk_init(&m->blk, &m->disk, "an identity that is too long", &m->d.mem,
-				    NULL));
-	driver_bring_up(&m->d, &m->blk.virtio, OG_VIRTIO_RING_INDIRECT);
+	config.parts = &m->part;
+	CHECK_OK(og_virtio_blk_new(&config, &(struct og_device_world){ .mem = &m->d.mem }, &m->blk,
+				   NULL));
+	driver_bring_up(&m->d, m->blk, OG_VIRTIO_RING_INDIRECT);
 	m->d.ram[STATUS] = UNTOUCHED;
 }
 
 static void end(struct machine *m)
 {
-	og_virtio_blk_done(&m->blk);
+	(void)og_virtio_free(m->blk);
 	og_close(m->part.fd);
 	driver_done(&m->d);
 }
@@ -65,7 +68,7 @@ static uint8_t request(struct machine *m, uint32_t type, uint64_t sector, uint32
 	driver_desc(&m->d, 0, 1, DATA, bytes, (uint16_t)(VRING_DESC_F_NEXT | in), 2);
 	driver_desc(&m->d, 0, 2, STATUS, 1, VRING_DESC_F_WRITE, 0);
 	driver_offer(&m->d, 0, 0);
-	og_virtio_work(&m->blk.virtio);
+	og_virtio_work(m->blk);
 	return m->d.ram[STATUS];
 }
 
@@ -144,15 +147,15 @@ TEST(a_request_without_header_or_status_asks_for_a_reset)
 	driver_desc(&m.d, 0, 0, HEADER, 15, VRING_DESC_F_NEXT, 1);
 	driver_desc(&m.d, 0, 1, STATUS, 1, VRING_DESC_F_WRITE, 0);
 	driver_offer(&m.d, 0, 0);
-	og_virtio_work(&m.blk.virtio);
+	og_virtio_work(m.blk);
 	CHECK(driver_needs_reset(&m.d));
 
-	driver_bring_up(&m.d, &m.blk.virtio, 0);
+	driver_bring_up(&m.d, m.blk, 0);
 	set_ram16(&m.d, QUEUE_GPA(0) + 0x1000 + 2, 0);
 	driver_desc(&m.d, 0, 0, HEADER, 16, VRING_DESC_F_NEXT, 1);
 	driver_desc(&m.d, 0, 1, DATA, 512, 0, 0);
 	driver_offer(&m.d, 0, 0);
-	og_virtio_work(&m.blk.virtio);
+	og_virtio_work(m.blk);
 	CHECK(driver_needs_reset(&m.d));
 	end(&m);
 }
@@ -171,7 +174,7 @@ TEST(a_header_and_a_status_may_lie_in_pieces)
 	driver_desc(&m.d, 0, 3, DATA + 100, 413, VRING_DESC_F_WRITE,
 		    0); /* the status is its last */
 	driver_offer(&m.d, 0, 0);
-	og_virtio_work(&m.blk.virtio);
+	og_virtio_work(m.blk);
 	CHECK_EQ(m.d.ram[DATA], 3);
 	CHECK_EQ(m.d.ram[DATA + 511], 3);
 	CHECK_EQ(m.d.ram[DATA + 512], VIRTIO_BLK_S_OK);
@@ -182,6 +185,7 @@ TEST(a_header_and_a_status_may_lie_in_pieces)
 TEST(the_identity_is_cut_and_an_unknown_request_is_said_to_be)
 {
 	struct machine m;
+	size_t last;
 
 	begin(&m, false);
 	memset(m.d.ram + DATA, 0, 64);
@@ -192,9 +196,10 @@ TEST(the_identity_is_cut_and_an_unknown_request_is_said_to_be)
 	CHECK_EQ(og_virtio_mmio_read(&m.d.mmio, 0x100, 8), SECTORS);
 	/* A76: not behind the configuration, nor into the middle of what is behind it */
 	CHECK_EQ(og_virtio_mmio_read(&m.d.mmio, 0x100 + sizeof(struct virtio_blk_config), 4), 0);
-	memset((uint8_t *)&m.blk.config + sizeof(m.blk.config) - 2, 0xff, 2);
-	CHECK_EQ(og_virtio_mmio_read(&m.d.mmio, 0x100 + sizeof(m.blk.config) - 2, 2), 0xffff);
-	CHECK_EQ(og_virtio_mmio_read(&m.d.mmio, 0x100 + sizeof(m.blk.config) - 2, 4), 0);
+	last = m.blk->config_bytes - 2;
+	memset((uint8_t *)&((struct og_virtio_blk *)m.blk->device)->config + last, 0xff, 2);
+	CHECK_EQ(og_virtio_mmio_read(&m.d.mmio, 0x100 + last, 2), 0xffff);
+	CHECK_EQ(og_virtio_mmio_read(&m.d.mmio, 0x100 + last, 4), 0);
 	CHECK_EQ(og_virtio_mmio_read(&m.d.mmio, 0x100, 16), 0);
 	end(&m);
 }
@@ -209,7 +214,7 @@ TEST(nothing_is_in_flight_after_a_reset)
 	driver_desc(&m.d, 0, 1, STATUS, 1, VRING_DESC_F_WRITE, 0);
 	driver_offer(&m.d, 0, 0);
 	driver_set(&m.d, VIRTIO_MMIO_STATUS, 0);
-	og_virtio_work(&m.blk.virtio);
+	og_virtio_work(m.blk);
 	CHECK_EQ(m.d.ram[STATUS], UNTOUCHED);
 	CHECK_EQ(driver_used(&m.d, 0), 0);
 	end(&m);

@@ -19,10 +19,15 @@ enum {
 
 struct machine {
 	struct driver d;
-	struct og_virtio_console console;
+	struct og_virtio *console;
 	int fd; /* the host's end */
 	int device_fd;
 };
+
+static const struct og_virtio_console *console_of(const struct machine *m)
+{
+	return m->console->device;
+}
 
 static void begin(struct machine *m, uint64_t features)
 {
@@ -32,13 +37,15 @@ static void begin(struct machine *m, uint64_t features)
 	m->fd = fds[0];
 	m->device_fd = fds[1];
 	driver_init(&m->d, SIZE);
-	CHECK_OK(og_virtio_console_init(&m->console, fds[1], "a.name", &m->d.mem, NULL));
-	driver_bring_up(&m->d, &m->console.virtio, features);
+	CHECK_OK(og_virtio_console_new(
+		&(struct og_console_config){ .fd = fds[1], .name = "a.name" },
+		&(struct og_device_world){ .mem = &m->d.mem }, &m->console, NULL));
+	driver_bring_up(&m->d, m->console, features);
 }
 
 static void end(struct machine *m)
 {
-	og_virtio_console_done(&m->console);
+	(void)og_virtio_free(m->console);
 	og_close(m->fd);
 	og_close(m->device_fd);
 	driver_done(&m->d);
@@ -46,7 +53,7 @@ static void end(struct machine *m)
 
 static void work(struct machine *m)
 {
-	og_virtio_work(&m->console.virtio);
+	og_virtio_work(m->console);
 }
 
 static void tell(struct machine *m, uint32_t id, uint16_t event, uint16_t value)
@@ -176,7 +183,7 @@ TEST(bytes_go_both_ways)
 	offer_in(&m, 0, DATA_GPA + 0x5000, 4);
 	offer_in(&m, 1, DATA_GPA + 0x6000, 64);
 	CHECK_EQ(write(m.fd, "hello guest", 11), 11);
-	og_virtio_console_ready(&m.console, true, false);
+	og_virtio_console_ready(m.console->device, true, false);
 	CHECK_EQ(driver_used(&m.d, IN), 2);
 	CHECK_EQ(driver_answer(&m.d, IN, 0).len, 4);
 	CHECK_EQ(driver_answer(&m.d, IN, 1).len, 7);
@@ -191,7 +198,7 @@ TEST(before_the_guest_opens_the_port_input_waits)
 	begin(&m, PORTS);
 	offer_in(&m, 0, DATA_GPA + 0x5000, 64);
 	CHECK_EQ(write(m.fd, "early", 5), 5);
-	og_virtio_console_ready(&m.console, true, false);
+	og_virtio_console_ready(m.console->device, true, false);
 	CHECK_EQ(driver_used(&m.d, IN), 0);
 	open_port(&m);
 	CHECK_EQ(driver_used(&m.d, IN), 1);
@@ -221,7 +228,7 @@ TEST(a_host_that_does_not_read_holds_the_guest_back)
 		CHECK(got > 0);
 		for (ssize_t i = 0; i < got; i++, seen++)
 			CHECK_EQ(buf[i], seen / piece + 1);
-		og_virtio_console_ready(&m.console, false, true);
+		og_virtio_console_ready(m.console->device, false, true);
 	}
 	CHECK_EQ(driver_used(&m.d, OUT), pieces);
 	CHECK_EQ(recv(m.fd, buf, 1, MSG_DONTWAIT), -1);
@@ -240,14 +247,14 @@ TEST(a_request_that_shrinks_under_way_is_finished)
 	offer_out(&m, 0, DATA_GPA, RAM_BYTES - DATA_GPA);
 	work(&m);
 	CHECK_EQ(driver_used(&m.d, OUT), 0);
-	CHECK(m.console.sent > 1);
+	CHECK(console_of(&m)->sent > 1);
 	driver_desc(&m.d, OUT, 0, DATA_GPA, 1, 0, 0);
 	while (recv(m.fd, buf, sizeof(buf), MSG_DONTWAIT) > 0)
 		;
-	og_virtio_console_ready(&m.console, false, true);
+	og_virtio_console_ready(m.console->device, false, true);
 	CHECK_EQ(driver_used(&m.d, OUT), 1);
-	CHECK_EQ(m.console.sent, 0);
-	CHECK(m.console.can_write);
+	CHECK_EQ(console_of(&m)->sent, 0);
+	CHECK(console_of(&m)->can_write);
 	end(&m);
 }
 
@@ -261,7 +268,7 @@ TEST(a_host_that_hangs_up_closes_the_port_and_eats_output)
 	at = DATA_GPA + 0x1000 + 64U * 3;
 	m.fd = og_close(m.fd);
 	offer_in(&m, 0, DATA_GPA + 0x5000, 64);
-	og_virtio_console_ready(&m.console, true, true);
+	og_virtio_console_ready(m.console->device, true, true);
 	CHECK_EQ(heard(&m, at).event, VIRTIO_CONSOLE_PORT_OPEN);
 	CHECK_EQ(heard(&m, at).value, 0);
 	for (uint16_t i = 0; i < 8; i++)
@@ -295,7 +302,7 @@ static uint64_t drained(struct machine *m, uint32_t bytes, uint16_t times)
 		offer_out(m, i, DATA_GPA, bytes);
 	work(m);
 	CHECK_OK(pthread_create(&reader, NULL, read_to_the_end, m));
-	og_virtio_console_drain(&m->console);
+	m->console->ops->drain(m->console);
 	CHECK_OK(shutdown(m->device_fd, SHUT_WR));
 	CHECK_OK(pthread_join(reader, &total));
 	out = *(uint64_t *)total;
@@ -348,7 +355,7 @@ TEST(requests_of_the_wrong_direction_ask_for_a_reset)
 	driver_desc(&m.d, IN, 0, DATA_GPA, 16, 0, 0);
 	driver_offer(&m.d, IN, 0);
 	CHECK_EQ(write(m.fd, "x", 1), 1);
-	og_virtio_console_ready(&m.console, true, false);
+	og_virtio_console_ready(m.console->device, true, false);
 	CHECK(driver_needs_reset(&m.d));
 	end(&m);
 }

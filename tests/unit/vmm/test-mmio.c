@@ -13,19 +13,20 @@
 
 struct machine {
 	struct driver d;
-	struct og_virtio_rng rng;
+	struct og_virtio *rng;
 };
 
 static void begin(struct machine *m)
 {
 	driver_init(&m->d, SIZE);
-	CHECK_OK(og_virtio_rng_init(&m->rng, &m->d.mem, NULL));
-	m->d.mmio = (struct og_virtio_mmio){ .virtio = &m->rng.virtio };
+	CHECK_OK(og_virtio_rng_new(&(struct og_rng_config){},
+				   &(struct og_device_world){ .mem = &m->d.mem }, &m->rng, NULL));
+	m->d.mmio = (struct og_virtio_mmio){ .virtio = m->rng };
 }
 
 static void end(struct machine *m)
 {
-	og_virtio_rng_done(&m->rng);
+	(void)og_virtio_free(m->rng);
 	driver_done(&m->d);
 }
 
@@ -37,17 +38,17 @@ TEST(a_driver_that_keeps_the_order_is_served)
 	CHECK_EQ(driver_get(&m.d, VIRTIO_MMIO_MAGIC_VALUE), 0x74726976);
 	CHECK_EQ(driver_get(&m.d, VIRTIO_MMIO_VERSION), 2);
 	CHECK_EQ(driver_get(&m.d, VIRTIO_MMIO_DEVICE_ID), 4);
-	driver_bring_up(&m.d, &m.rng.virtio, OG_VIRTIO_RING_EVENT);
+	driver_bring_up(&m.d, m.rng, OG_VIRTIO_RING_EVENT);
 	CHECK_EQ(driver_get(&m.d, VIRTIO_MMIO_STATUS), DRIVER_READY);
 	CHECK_EQ(driver_get(&m.d, VIRTIO_MMIO_QUEUE_READY), 1);
 
 	driver_desc(&m.d, 0, 0, DATA_GPA, 64, VRING_DESC_F_WRITE, 0);
 	driver_offer(&m.d, 0, 0);
 	driver_set(&m.d, VIRTIO_MMIO_QUEUE_NOTIFY, 0);
-	CHECK(is_signalled(m.rng.virtio.kick_fd));
-	og_virtio_work(&m.rng.virtio);
+	CHECK(is_signalled(m.rng->kick_fd));
+	og_virtio_work(m.rng);
 	CHECK_EQ(driver_used(&m.d, 0), 1);
-	CHECK(is_signalled(m.rng.virtio.interrupt_fd));
+	CHECK(is_signalled(m.rng->interrupt_fd));
 	CHECK_EQ(driver_get(&m.d, VIRTIO_MMIO_INTERRUPT_STATUS), VIRTIO_MMIO_INT_VRING);
 	driver_set(&m.d, VIRTIO_MMIO_INTERRUPT_ACK, VIRTIO_MMIO_INT_VRING);
 	CHECK_EQ(driver_get(&m.d, VIRTIO_MMIO_INTERRUPT_STATUS), 0);
@@ -81,7 +82,7 @@ TEST(bits_are_taken_back_only_by_a_reset)
 	struct machine m;
 
 	begin(&m);
-	driver_bring_up(&m.d, &m.rng.virtio, 0);
+	driver_bring_up(&m.d, m.rng, 0);
 	driver_set(&m.d, VIRTIO_MMIO_STATUS, STATUS_KNOWN);
 	CHECK_EQ(driver_get(&m.d, VIRTIO_MMIO_STATUS), DRIVER_READY);
 	driver_set(&m.d, VIRTIO_MMIO_STATUS, 0);
@@ -145,14 +146,14 @@ TEST(a_queue_does_not_move_while_the_driver_is_ready)
 	struct machine m;
 
 	begin(&m);
-	driver_bring_up(&m.d, &m.rng.virtio, 0);
+	driver_bring_up(&m.d, m.rng, 0);
 	driver_set(&m.d, VIRTIO_MMIO_QUEUE_DESC_LOW, 0xdead000);
 	driver_set(&m.d, VIRTIO_MMIO_QUEUE_NUM, 4);
-	CHECK_EQ(m.rng.virtio.queues[0].desc_gpa, QUEUE_GPA(0));
-	CHECK_EQ(m.rng.virtio.queues[0].size, SIZE);
+	CHECK_EQ(m.rng->queues[0].desc_gpa, QUEUE_GPA(0));
+	CHECK_EQ(m.rng->queues[0].size, SIZE);
 	driver_set(&m.d, VIRTIO_MMIO_QUEUE_READY, 0); /* it may only be put to rest */
 	driver_set(&m.d, VIRTIO_MMIO_QUEUE_DESC_LOW, 0xdead000);
-	CHECK_EQ(m.rng.virtio.queues[0].desc_gpa, QUEUE_GPA(0));
+	CHECK_EQ(m.rng->queues[0].desc_gpa, QUEUE_GPA(0));
 	driver_set(&m.d, VIRTIO_MMIO_QUEUE_READY, 1);
 	CHECK_EQ(driver_get(&m.d, VIRTIO_MMIO_QUEUE_READY), 0);
 	end(&m);
@@ -164,24 +165,24 @@ TEST(a_broken_rule_asks_for_a_reset_and_a_reset_helps)
 	struct machine m;
 
 	begin(&m);
-	driver_bring_up(&m.d, &m.rng.virtio, 0);
+	driver_bring_up(&m.d, m.rng, 0);
 	driver_desc(&m.d, 0, 0, UINT64_MAX, 64, VRING_DESC_F_WRITE, 0);
 	driver_offer(&m.d, 0, 0);
-	og_virtio_work(&m.rng.virtio);
+	og_virtio_work(m.rng);
 	CHECK(driver_needs_reset(&m.d));
 	CHECK_EQ(driver_get(&m.d, VIRTIO_MMIO_INTERRUPT_STATUS), VIRTIO_MMIO_INT_CONFIG);
 
 	driver_desc(&m.d, 0, 0, DATA_GPA, 64, VRING_DESC_F_WRITE, 0);
-	og_virtio_work(&m.rng.virtio);
+	og_virtio_work(m.rng);
 	CHECK_EQ(driver_used(&m.d, 0), 0);
 	driver_set(&m.d, VIRTIO_MMIO_STATUS, DRIVER_READY); /* the bit is not the driver's */
 	CHECK(driver_needs_reset(&m.d));
 
 	memset(m.d.ram, 0, RAM_BYTES);
-	driver_bring_up(&m.d, &m.rng.virtio, 0);
+	driver_bring_up(&m.d, m.rng, 0);
 	driver_desc(&m.d, 0, 0, DATA_GPA, 64, VRING_DESC_F_WRITE, 0);
 	driver_offer(&m.d, 0, 0);
-	og_virtio_work(&m.rng.virtio);
+	og_virtio_work(m.rng);
 	CHECK_EQ(driver_used(&m.d, 0), 1);
 	CHECK(!driver_needs_reset(&m.d));
 	end(&m);
@@ -193,16 +194,16 @@ TEST(entropy_is_bounded_and_its_requests_are_judged)
 	struct machine m;
 
 	begin(&m);
-	driver_bring_up(&m.d, &m.rng.virtio, 0);
+	driver_bring_up(&m.d, m.rng, 0);
 	driver_desc(&m.d, 0, 0, DATA_GPA, 65536, VRING_DESC_F_WRITE | VRING_DESC_F_NEXT, 1);
 	driver_desc(&m.d, 0, 1, DATA_GPA, RAM_BYTES - DATA_GPA, VRING_DESC_F_WRITE, 0);
 	driver_offer(&m.d, 0, 0);
-	og_virtio_work(&m.rng.virtio);
+	og_virtio_work(m.rng);
 	CHECK_EQ(driver_answer(&m.d, 0, 0).len, OG_RNG_FILL_MAX);
 
 	driver_desc(&m.d, 0, 0, DATA_GPA, 64, 0, 0); /* nothing to fill */
 	driver_offer(&m.d, 0, 0);
-	og_virtio_work(&m.rng.virtio);
+	og_virtio_work(m.rng);
 	CHECK(driver_needs_reset(&m.d));
 	end(&m);
 }
@@ -236,11 +237,11 @@ TEST(a_million_accesses_of_any_width_and_place_do_no_harm)
 		else
 			(void)og_virtio_mmio_read(&m.d.mmio, offset, len);
 		if (r % 1024 == 1)
-			og_virtio_work(&m.rng.virtio);
+			og_virtio_work(m.rng);
 		if (r % 1024 == 2)
-			driver_bring_up(&m.d, &m.rng.virtio, 0);
+			driver_bring_up(&m.d, m.rng, 0);
 	}
-	driver_bring_up(&m.d, &m.rng.virtio, 0);
+	driver_bring_up(&m.d, m.rng, 0);
 	CHECK_EQ(driver_get(&m.d, VIRTIO_MMIO_STATUS), DRIVER_READY);
 	end(&m);
 }

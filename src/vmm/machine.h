@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Private to vmm/: what a machine consists of, for the files that build, command and save it. */
+#pragma once
+
+#include "base/loop.h"
+#include "vmm/control.h"
+#include "vmm/device/serial.h"
+#include "vmm/device/virtio_mmio.h"
+#include "vmm/gate.h"
+#include "vmm/vmm.h"
+#include "vmm/x86/kvm.h"
+#include "vmm/x86/layout.h"
+#include "vmm/x86/vcpu.h"
+
+struct device_kind;
+
+/* One virtio device and how the guest reaches it. */
+struct slot {
+	const struct device_kind *kind;
+	char id[OG_VMM_ID_MAX];	  /* unique within the machine */
+	struct og_virtio *virtio; /* owned */
+	struct og_virtio_mmio mmio;
+};
+
+struct og_vmm {
+	const struct og_vmm_config *config;
+	struct og_mem mem;
+	struct og_kvm kvm;
+	struct og_bus ports, mmio;
+	struct og_power power;
+	struct og_loop *loop;
+	int stop_fd;
+
+	struct og_vcpu *vcpus; /* owned, as all below */
+	unsigned n_vcpus;
+	struct og_vcpu_world world;
+	struct og_gate gate;
+	bool paused;
+
+	struct slot slots[OG_VIRTIO_COUNT_MAX];
+	unsigned n_slots;
+
+	struct og_serial *serial;
+	struct og_source *serial_input;
+	int serial_in_fd;
+};
+
+/* devices.c: adds all virtio devices of the configuration, and what a PC has. */
+int og_vmm_add_devices(struct og_vmm *vmm, struct og_err *err);
+int og_vmm_add_serial(struct og_vmm *vmm, struct og_err *err);
+int og_vmm_add_power(struct og_vmm *vmm, struct og_err *err);
+void og_vmm_free_devices(struct og_vmm *vmm);
+
+/* NULL: there is no such device. */
+struct slot *og_vmm_find_device(struct og_vmm *vmm, const char *id);
+
+/* The I/O thread's. Pausing returns when no vCPU runs and no request is in flight. */
+void og_vmm_pause(struct og_vmm *vmm);
+void og_vmm_resume(struct og_vmm *vmm);
+
+/* commands.c: watches the control socket. */
+int og_vmm_add_control(struct og_vmm *vmm, struct og_err *err);
