@@ -88,7 +88,7 @@ static int add_guest(struct og_vmm *vmm, struct og_err *err)
 	if (r == 0)
 		r = og_boot_load(&boot, &vmm->mem, &entry, err);
 	if (r == 0)
-		r = og_vcpu_set_entry(&vmm->vcpus[0], &vmm->mem, entry.rip, entry.rsi, err);
+		r = og_vcpu_set_entry(&vmm->vcpus[0], &vmm->mem, &entry, err);
 	return r;
 }
 

@@ -240,10 +240,10 @@ def fails(vmm, *words, status=1):
 
 
 @pytest.mark.parametrize("content, says", [
-    (b"", "no bzImage and no ELF64"),
-    (b"#!/bin/sh\necho I am a kernel\n" * 200, "no bzImage and no ELF64"),
-    (b"\x7fELF\x01" + bytes(4096), "ELF file is not for x86-64"),
-    (b"\x7fELF\x02" + bytes(4096), "ELF file is not for x86-64"),
+    (b"", "no bzImage, no ELF and no multiboot kernel"),
+    (b"#!/bin/sh\necho I am a kernel\n" * 200, "no bzImage, no ELF and no multiboot kernel"),
+    (b"\x7fELF\x01" + bytes(4096), "ELF file is not for x86"),
+    (b"\x7fELF\x02" + bytes(4096), "ELF file is not for x86"),
 ])
 def test_a_kernel_that_is_no_kernel_is_named(vmm, guest, tmp_path, content, says):
     path = tmp_path / "vmlinuz"
@@ -255,7 +255,7 @@ def test_a_kernel_that_is_no_kernel_is_named(vmm, guest, tmp_path, content, says
 def test_a_cut_kernel_is_refused(vmm, guest, tmp_path):
     path = tmp_path / "cut"
     path.write_bytes(pathlib.Path(guest[-2]).read_bytes()[:5000])
-    assert "ELF segment ends behind the file" in fails(vmm, "--kernel", path)
+    assert "kernel segment ends behind the file" in fails(vmm, "--kernel", path)
 
 
 def test_things_that_are_no_files_are_refused(vmm, guest, tmp_path):

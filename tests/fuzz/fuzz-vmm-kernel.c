@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A kernel's first bytes; whatever is planned must lie in the file and in memory. */
+/* A kernel's first bytes, and its notes among them; whatever is planned must lie in the file and in memory. */
 #include "replay.h"
 
 #include "vmm/boot/kernel.h"
@@ -14,6 +14,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (og_kernel_plan(data, head, FILE_BYTES, MEMORY_END, &plan, NULL) < 0)
 		return 0;
+	if (plan.notes_bytes > 0) {
+		size_t at = plan.notes_offset < head ? (size_t)plan.notes_offset : head;
+		size_t bytes = plan.notes_bytes < head - at ? (size_t)plan.notes_bytes : head - at;
+
+		if (og_kernel_plan_notes(data + at, bytes, &plan, NULL) < 0)
+			return 0;
+	}
+	if (plan.protocol == OG_KERNEL_UNKNOWN || !og_kernel_plan_loads(&plan, plan.entry))
+		abort();
 	if (plan.n_segments > OG_KERNEL_SEGMENTS_MAX || plan.end > MEMORY_END)
 		abort();
 	for (unsigned i = 0; i < plan.n_segments; i++) {

@@ -6,14 +6,14 @@
 #include <sys/stat.h>
 
 #include "base/io.h"
-#include "vmm/boot/kernel.h"
+#include "vmm/boot/params.h"
 #include "vmm/device/power.h"
 #include "vmm/x86/layout.h"
 
 #define PAGE_BYTES 4096ULL
 
-#define E820_RAM      1
-#define E820_RESERVED 2
+/* Multiboot kernels take the first word of their command line for their own name. */
+#define MULTIBOOT_NAME "kernel "
 
 static int regular_file_bytes(int fd, uint64_t *ret_bytes, struct og_err *err)
 {
@@ -43,6 +43,20 @@ static int read_into(const struct og_mem *mem, uint64_t gpa, int fd, uint64_t of
 	return 0;
 }
 
+/* Kernels of some formats say in a second place how they are to be started. */
+static int look_at_notes(int fd, struct og_kernel_plan *plan, struct og_err *err)
+{
+	uint8_t notes[OG_KERNEL_NOTES_BYTES];
+	ssize_t got;
+
+	if (plan->notes_bytes == 0)
+		return 0;
+	got = og_pread_upto(fd, notes, plan->notes_bytes, plan->notes_offset);
+	if (got < 0)
+		return og_fail(err, (int)got, "read file");
+	return og_kernel_plan_notes(notes, (size_t)got, plan, err);
+}
+
 static int load_kernel(int fd, const struct og_mem *mem, struct og_kernel_plan *ret_plan,
 		       struct og_err *err)
 {
@@ -59,6 +73,8 @@ static int load_kernel(int fd, const struct og_mem *mem, struct og_kernel_plan *
 		return og_fail(err, (int)got, "read file");
 
 	r = og_kernel_plan(head, (size_t)got, bytes, og_mem_low_end(mem), ret_plan, err);
+	if (r == 0)
+		r = look_at_notes(fd, ret_plan, err);
 	for (unsigned i = 0; r == 0 && i < ret_plan->n_segments; i++) {
 		const struct og_kernel_segment *s = &ret_plan->segments[i];
 
@@ -67,9 +83,10 @@ static int load_kernel(int fd, const struct og_mem *mem, struct og_kernel_plan *
 	return r;
 }
 
-static int load_initrd(int fd, const struct og_mem *mem, const struct og_kernel_plan *plan,
-		       struct boot_params *params, struct og_err *err)
+static int load_initrd(int fd, const struct og_mem *mem, struct og_boot_params *params,
+		       struct og_err *err)
 {
+	const struct og_kernel_plan *plan = params->plan;
 	uint64_t end = og_mem_low_end(mem);
 	uint64_t bytes, gpa;
 	int r;
@@ -86,44 +103,27 @@ static int load_initrd(int fd, const struct og_mem *mem, const struct og_kernel_
 	gpa = (end - bytes) & ~(PAGE_BYTES - 1);
 	if (gpa < plan->end)
 		return og_fail(err, -ENOMEM, "does not fit behind the kernel: more memory");
-	params->hdr.ramdisk_image = (uint32_t)gpa;
-	params->hdr.ramdisk_size = (uint32_t)bytes;
+	params->initrd_gpa = gpa;
+	params->initrd_bytes = bytes;
 	return read_into(mem, gpa, fd, 0, bytes, err);
 }
 
 static int load_cmdline(const char *cmdline, const struct og_mem *mem,
-			const struct og_kernel_plan *plan, struct boot_params *params,
-			struct og_err *err)
+			struct og_boot_params *params, struct og_err *err)
 {
-	size_t len = strlen(cmdline);
-	void *at = og_mem_at(mem, OG_CMDLINE_GPA, len + 1);
+	const struct og_kernel_plan *plan = params->plan;
+	const char *name = plan->protocol == OG_KERNEL_MULTIBOOT ? MULTIBOOT_NAME : "";
+	size_t name_len = strlen(name), len = name_len + strlen(cmdline);
+	char *at = og_mem_at(mem, OG_CMDLINE_GPA, len + 1);
 
 	if (len > plan->cmdline_max || len >= OG_CMDLINE_BYTES || at == NULL)
 		return og_fail(err, -E2BIG,
 			       "kernel command line of %zu bytes (this kernel takes %llu)", len,
 			       (unsigned long long)plan->cmdline_max);
-	memcpy(at, cmdline, len + 1);
-	params->hdr.cmd_line_ptr = (uint32_t)OG_CMDLINE_GPA;
+	memcpy(at, name, name_len);
+	memcpy(at + name_len, cmdline, len - name_len + 1);
+	params->cmdline_gpa = OG_CMDLINE_GPA;
 	return 0;
-}
-
-static void add_e820(struct boot_params *params, uint64_t start, uint64_t end, uint32_t type)
-{
-	params->e820_table[params->e820_entries++] = (struct boot_e820_entry){
-		.addr = start,
-		.size = end - start,
-		.type = type,
-	};
-}
-
-static void describe_memory(struct boot_params *params, const struct og_mem *mem)
-{
-	add_e820(params, 0, OG_LOW_RAM_END, E820_RAM);
-	add_e820(params, OG_LOW_RAM_END, OG_HIGH_RAM_GPA, E820_RESERVED);
-	add_e820(params, OG_HIGH_RAM_GPA, og_mem_low_end(mem), E820_RAM);
-	for (unsigned i = 1; i < mem->n_regions; i++)
-		add_e820(params, mem->regions[i].gpa, mem->regions[i].gpa + mem->regions[i].bytes,
-			 E820_RAM);
 }
 
 /*
@@ -154,30 +154,25 @@ static int write_reset_vector(const struct og_mem *mem, struct og_err *err)
 int og_boot_load(const struct og_boot *boot, const struct og_mem *mem, struct og_entry *ret_entry,
 		 struct og_err *err)
 {
-	struct boot_params *params = og_mem_at(mem, OG_ZERO_PAGE_GPA, sizeof(*params));
 	struct og_kernel_plan plan;
+	struct og_boot_params params = { .plan = &plan, .acpi_rsdp = boot->acpi_rsdp };
 	int r;
 
-	if (params == NULL || og_mem_low_end(mem) <= OG_HIGH_RAM_GPA)
+	if (og_mem_low_end(mem) <= OG_HIGH_RAM_GPA)
 		return og_fail(err, -ENOMEM, "no memory for a kernel");
 	r = load_kernel(boot->kernel_fd, mem, &plan, err);
 	if (r < 0)
 		return og_fail_in(err, r, "kernel '%s'", boot->kernel_name);
 
 	r = write_reset_vector(mem, err);
-	if (r < 0)
-		return r;
-	*params = (struct boot_params){ .hdr = plan.setup, .acpi_rsdp_addr = boot->acpi_rsdp };
-	describe_memory(params, mem);
-	r = load_cmdline(boot->cmdline, mem, &plan, params, err);
+	if (r == 0)
+		r = load_cmdline(boot->cmdline, mem, &params, err);
 	if (r < 0)
 		return r;
 	if (boot->initrd_fd >= 0) {
-		r = load_initrd(boot->initrd_fd, mem, &plan, params, err);
+		r = load_initrd(boot->initrd_fd, mem, &params, err);
 		if (r < 0)
 			return og_fail_in(err, r, "initrd '%s'", boot->initrd_name);
 	}
-
-	*ret_entry = (struct og_entry){ .rip = plan.entry, .rsi = OG_ZERO_PAGE_GPA };
-	return 0;
+	return og_boot_params_write(&params, mem, ret_entry, err);
 }

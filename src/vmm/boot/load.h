@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Puts a kernel, its initrd, its command line and boot_params into the guest's memory. */
+/* Puts a kernel, its initrd, its command line and what it is told into the guest's memory. */
 #pragma once
 
 #include <stdint.h>
 
 #include "vmm/memory.h"
+#include "vmm/x86/entry.h"
 
 struct og_boot {
 	int kernel_fd;			       /* a regular file */
@@ -12,10 +13,6 @@ struct og_boot {
 	const char *kernel_name, *initrd_name; /* for messages */
 	const char *cmdline;		       /* may be "" */
 	uint64_t acpi_rsdp;		       /* where the tables are found */
-};
-
-struct og_entry {
-	uint64_t rip, rsi;
 };
 
 /* Errors: those of og_kernel_plan(), -EIO (a file became shorter), -E2BIG (command line). */

@@ -74,17 +74,31 @@ static struct kvm_segment segment(uint16_t selector, uint8_t type, bool code)
 	};
 }
 
-/* The boot protocol wants these at 0x10 and 0x18 (__BOOT_CS and __BOOT_DS). */
-static const uint64_t gdt[] = { 0, 0, 0x00af9b000000ffff, 0x00cf93000000ffff };
+/*
+ * Linux wants these at 0x10 and 0x18 (__BOOT_CS and __BOOT_DS); the first is for 64 bits, then one
+ * for 32 bits.
+ */
+static const uint64_t gdt_long[] = { 0, 0, 0x00af9b000000ffff, 0x00cf93000000ffff };
+static const uint64_t gdt_protected[] = { 0, 0, 0x00cf9b000000ffff, 0x00cf93000000ffff };
 
-static int write_tables(const struct og_mem *mem)
+_Static_assert(sizeof(gdt_long) == sizeof(gdt_protected), "either fills the same room");
+
+static int write_gdt(const struct og_mem *mem, const uint64_t *gdt)
+{
+	void *at = og_mem_at(mem, OG_GDT_GPA, sizeof(gdt_long));
+
+	if (at == NULL)
+		return -EINVAL;
+	memcpy(at, gdt, sizeof(gdt_long));
+	return 0;
+}
+
+static int write_pages(const struct og_mem *mem)
 {
 	uint64_t *table = og_mem_at(mem, OG_PAGE_TABLES_GPA, 3 * TABLE_BYTES);
-	void *gdt_at = og_mem_at(mem, OG_GDT_GPA, sizeof(gdt));
 
-	if (table == NULL || gdt_at == NULL)
+	if (table == NULL)
 		return -EINVAL;
-	memcpy(gdt_at, gdt, sizeof(gdt));
 	table[0] = (OG_PAGE_TABLES_GPA + TABLE_BYTES) | PAGE_PRESENT | PAGE_WRITE;
 	table[TABLE_WORDS] = (OG_PAGE_TABLES_GPA + 2 * TABLE_BYTES) | PAGE_PRESENT | PAGE_WRITE;
 	for (uint64_t i = 0; i < TABLE_WORDS; i++)
@@ -92,31 +106,59 @@ static int write_tables(const struct og_mem *mem)
 	return 0;
 }
 
-int og_vcpu_set_entry(struct og_vcpu *vcpu, const struct og_mem *mem, uint64_t rip, uint64_t rsi,
+static void set_segments(struct kvm_sregs *sregs, bool wide)
+{
+	sregs->cs = segment(0x10, 0xb, wide);
+	sregs->ds = sregs->es = sregs->fs = sregs->gs = sregs->ss = segment(0x18, 0x3, false);
+	sregs->gdt = (struct kvm_dtable){ .base = OG_GDT_GPA, .limit = sizeof(gdt_long) - 1 };
+}
+
+static int set_long(struct kvm_sregs *sregs, const struct og_mem *mem)
+{
+	int r = write_gdt(mem, gdt_long);
+
+	if (r == 0)
+		r = write_pages(mem);
+	set_segments(sregs, true);
+	sregs->cr3 = OG_PAGE_TABLES_GPA;
+	sregs->cr4 |= CR4_PAE;
+	sregs->cr0 = CR0_PE | CR0_MP | CR0_ET | CR0_NE | CR0_PG;
+	sregs->efer |= EFER_LME | EFER_LMA;
+	return r;
+}
+
+/* As PVH and multiboot want it: everything is there but paging. */
+static int set_protected(struct kvm_sregs *sregs, const struct og_mem *mem)
+{
+	set_segments(sregs, false);
+	sregs->cr0 = CR0_PE | CR0_ET;
+	sregs->cr4 = 0;
+	sregs->tr = (struct kvm_segment){ .limit = 0x67, .type = 0xb, .present = 1 };
+	return write_gdt(mem, gdt_protected);
+}
+
+int og_vcpu_set_entry(struct og_vcpu *vcpu, const struct og_mem *mem, const struct og_entry *entry,
 		      struct og_err *err)
 {
 	struct kvm_regs regs = {
-		.rip = rip,
-		.rsi = rsi,
+		.rip = entry->rip,
+		.rax = entry->rax,
+		.rbx = entry->rbx,
+		.rsi = entry->rsi,
 		.rsp = OG_STACK_GPA,
 		.rflags = RFLAGS_FIXED,
 	};
 	struct kvm_sregs sregs;
 	int r;
 
-	r = write_tables(mem);
-	if (r < 0)
-		return og_fail(err, r, "write the first page tables");
+	if (entry->mode == OG_ENTRY_RESET)
+		return 0; /* KVM's own beginning */
 	if (ioctl(vcpu->fd, KVM_GET_SREGS, &sregs) < 0)
 		return og_fail(err, -errno, "read registers of vCPU %u", vcpu->index);
 
-	sregs.cs = segment(0x10, 0xb, true);
-	sregs.ds = sregs.es = sregs.fs = sregs.gs = sregs.ss = segment(0x18, 0x3, false);
-	sregs.gdt = (struct kvm_dtable){ .base = OG_GDT_GPA, .limit = sizeof(gdt) - 1 };
-	sregs.cr3 = OG_PAGE_TABLES_GPA;
-	sregs.cr4 |= CR4_PAE;
-	sregs.cr0 = CR0_PE | CR0_MP | CR0_ET | CR0_NE | CR0_PG;
-	sregs.efer |= EFER_LME | EFER_LMA;
+	r = entry->mode == OG_ENTRY_LONG ? set_long(&sregs, mem) : set_protected(&sregs, mem);
+	if (r < 0)
+		return og_fail(err, r, "write the tables of the first instruction");
 	if (ioctl(vcpu->fd, KVM_SET_SREGS, &sregs) < 0 || ioctl(vcpu->fd, KVM_SET_REGS, &regs) < 0)
 		return og_fail(err, -errno, "set registers of vCPU %u", vcpu->index);
 	return 0;

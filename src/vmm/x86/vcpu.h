@@ -11,6 +11,7 @@
 #include "vmm/gate.h"
 #include "vmm/metrics.h"
 #include "vmm/x86/cpuid.h"
+#include "vmm/x86/entry.h"
 #include "vmm/x86/kvm.h"
 
 struct kvm_run;
@@ -49,10 +50,10 @@ int og_cpuid_supported(struct og_kvm *kvm, struct og_cpuid *ret_cpuid, struct og
 int og_vcpu_set_msrs(struct og_vcpu *vcpu, struct og_err *err);
 
 /*
- * Puts the first vCPU into 64-bit mode at @rip with @rsi, on page tables that map the first GiB
- * one to one and that are written into @mem; the others wait for it to wake them.
+ * Puts the first vCPU where @entry says; its tables (descriptors, and in long mode pages) are
+ * written into @mem. The others wait for it to wake them.
  */
-int og_vcpu_set_entry(struct og_vcpu *vcpu, const struct og_mem *mem, uint64_t rip, uint64_t rsi,
+int og_vcpu_set_entry(struct og_vcpu *vcpu, const struct og_mem *mem, const struct og_entry *entry,
 		      struct og_err *err);
 
 /* The thread waits at the world's gate. Once, before: og_vcpu_prepare_kick(). */

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""onggi-vmm starts kernels by PVH and by multiboot: small ones of our own (tests/guest/small.c)."""
+
+import os
+import pathlib
+import subprocess
+
+import pytest
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
+KERNELS = ["pvh", "multiboot", "multiboot-addresses"]
+
+
+@pytest.fixture
+def boot(prefix, require):
+    """boot(NAME, options...): what the kernel of that name says it was told, in lines."""
+    def boot_kernel(name, *options):
+        path = TOP / f"build/tests/guest/test-guest-{name}"
+        if not path.exists():
+            require.lacking(f"no {path}: make")
+        if not os.access("/dev/kvm", os.R_OK | os.W_OK):
+            require.lacking("no usable /dev/kvm")
+        words = [prefix / "bin/onggi-vmm", "--kernel", path, "--serial", "stdio", "--memory", "64",
+                 *options]
+        result = subprocess.run([str(w) for w in words], capture_output=True, text=True, check=False,
+                                stdin=subprocess.DEVNULL, timeout=60)
+        assert (result.returncode, result.stderr) == (0, "")
+        return result.stdout.splitlines()
+    return boot_kernel
+
+
+@pytest.mark.parametrize("name", KERNELS)
+def test_a_kernel_is_told_its_memory(boot, name):
+    lines = boot(name, "--memory", "4096")
+    assert lines[-1] == "done" and "loaded wrong" not in lines
+    assert [line for line in lines if line.startswith("range")] == [
+        "range 0000000000000000 000000000009fc00 ram",
+        "range 000000000009fc00 0000000000060400 reserved",
+        "range 0000000000100000 00000000bff00000 ram",
+        "range 0000000100000000 0000000040000000 ram"]
+
+
+@pytest.mark.parametrize("name", KERNELS)
+def test_it_is_told_its_command_line_and_initrd(boot, name, tmp_path):
+    (tmp_path / "initrd").write_bytes(b"Z" * 12345)
+    lines = boot(name, "--cmdline", "one two=3", "--initrd", tmp_path / "initrd")
+    name_word = "" if name == "pvh" else "kernel "  # a multiboot kernel takes it for its own name
+    assert f"cmdline {name_word}one two=3" in lines
+    assert ["module bytes 00003039", "module begins with 0000005a"] == lines[-3:-1]
+
+
+def test_a_pvh_kernel_is_told_where_the_acpi_tables_are(boot):
+    lines = boot("pvh")
+    assert lines[0] == "pvh version 00000001"
+    assert "rsdp R" in lines
+    assert not [line for line in lines if line.startswith("module")]
+
+
+def test_a_multiboot_kernel_is_told_who_loaded_it(boot):
+    assert "loader onggi" in boot("multiboot")
