@@ -7,15 +7,7 @@
 #include <sys/socket.h>
 
 #include "base/text.h"
-#include "vmm/jail.h"
-#include "vmm/vmm.h"
-
-enum {
-	EXIT_OFF = 0,
-	EXIT_ERROR = 1,
-	EXIT_USAGE = 2,
-	EXIT_REBOOT = 10
-};
+#include "vmm/process.h"
 
 #define CONSOLE_NAME	   "org.onggi.guest"
 #define MEMORY_MIB_DEFAULT 512
@@ -292,7 +284,7 @@ static int show_help(void)
 		       options[i].value != NULL ? options[i].value : "", options[i].help);
 	puts("\nFILE may be /dev/fd/N. Exit status: 0 powered off, 10 reboot asked for, 1 error,\n"
 	     "2 wrong usage; of --probe: 0 usable, 1 not.");
-	return EXIT_OFF;
+	return OG_EXIT_OFF;
 }
 
 static int complain(const struct og_err *err, int status)
@@ -301,39 +293,23 @@ static int complain(const struct og_err *err, int status)
 	return status;
 }
 
-static int run(const struct og_vmm_config *config, enum og_outcome *ret_outcome, struct og_err *err)
-{
-	og_cleanup(og_vmm_freep) struct og_vmm *vmm = NULL;
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-	bool confine = false; /* the sanitizers make system calls of their own */
-#else
-	bool confine = true;
-#endif
-	int r = og_jail_prepare(err);
-
-	if (r == 0)
-		r = og_vmm_new(config, &vmm, err);
-	return r < 0 ? r : og_vmm_run(vmm, confine, ret_outcome, err);
-}
-
 int main(int argc, char **argv)
 {
 	static struct args args;
-	enum og_outcome outcome = OG_FAILED;
+	int status;
 	struct og_err err = {};
 
 	(void)argc;
 	if (parse(&args, argv + 1, &err) < 0)
-		return complain(&err, EXIT_USAGE);
+		return complain(&err, OG_EXIT_USAGE);
 	if (args.help)
 		return show_help();
 	if (args.version) {
 		puts("onggi-vmm " OG_VERSION);
-		return EXIT_OFF;
+		return OG_EXIT_OFF;
 	}
 	if (args.probe)
-		return og_vmm_usable(&err) < 0 ? complain(&err, EXIT_ERROR) : EXIT_OFF;
-	if (run(&args.config, &outcome, &err) < 0)
-		return complain(&err, EXIT_ERROR);
-	return outcome == OG_REBOOTED ? EXIT_REBOOT : EXIT_OFF;
+		return og_vmm_usable(&err) < 0 ? complain(&err, OG_EXIT_ERROR) : OG_EXIT_OFF;
+	status = og_vmm_become(&args.config, &err);
+	return status == OG_EXIT_ERROR ? complain(&err, status) : status;
 }

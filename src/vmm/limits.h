@@ -16,5 +16,8 @@
 #define OG_VMM_SHARES_MAX 8
 #define OG_VMM_PMEMS_MAX  8
 
+/* Descriptors of one configuration: the disk of an image has one a layer, and there are few such. */
+#define OG_VMM_FDS_MAX 512
+
 /* A device's name, NUL included: Firecracker's 64 characters. */
 #define OG_VMM_ID_MAX 65

@@ -27,6 +27,12 @@ void og_vmm_config_init(struct og_vmm_config *config)
 	};
 }
 
+void og_vmm_config_keep(struct og_vmm_config *config, int fd)
+{
+	if (fd >= 0 && config->n_kept < OG_VMM_FDS_MAX)
+		config->kept_fds[config->n_kept++] = fd;
+}
+
 static int add_memory(struct og_vmm *vmm, struct og_err *err)
 {
 	int r = og_mem_init(&vmm->mem, vmm->config->memory_mib << 20, err);

@@ -56,9 +56,16 @@ struct og_vmm_config {
 	bool start_paused; /* until OG_COMMAND_RESUME */
 
 	struct og_metrics *metrics; /* zeroed; may be NULL */
+
+	/* Every descriptor above, for a process that keeps no other (process.h). */
+	int kept_fds[OG_VMM_FDS_MAX];
+	unsigned n_kept;
 };
 
 void og_vmm_config_init(struct og_vmm_config *config);
+
+/* Says that @fd is the configuration's; negative ones and those beyond OG_VMM_FDS_MAX are not. */
+void og_vmm_config_keep(struct og_vmm_config *config, int fd);
 
 struct og_vmm;
 

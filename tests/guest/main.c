@@ -69,6 +69,16 @@ static void spin(void)
 		__asm__ volatile("pause");
 }
 
+/* A dot after the other, for ever. */
+static void count(void)
+{
+	for (;;) {
+		say(".");
+		for (volatile unsigned i = 0; i < 1000; i++)
+			;
+	}
+}
+
 static void flood(void)
 {
 	for (unsigned i = 0; i < 20000; i++)
@@ -114,6 +124,7 @@ static const struct {
 	{ "i8042", reset_by_keyboard },
 	{ "triple", triple_fault },
 	{ "spin", spin },
+	{ "count", count },
 	{ "flood", flood },
 	{ "echo", echo },
 	{ "memory", show_memory },

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A machine in a process of its own, for a front that opens what it needs, starts it and gives it
+ * commands. The machine's process is forked from the front, without exec, and keeps no descriptor
+ * but those of its configuration.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "vmm/vmm.h"
+
+/* Exit statuses of a machine's process, and of onggi-vmm. */
+enum {
+	OG_EXIT_OFF = 0,
+	OG_EXIT_ERROR = 1,
+	OG_EXIT_USAGE = 2,
+	OG_EXIT_REBOOT = 10
+};
+
+struct og_process {
+	pid_t pid;
+	int control_fd; /* control.h; readable with an end when the machine's process has ended */
+	int broker_fd;	/* what the machine asks for; the caller serves it */
+};
+
+/*
+ * Builds the machine in this process and runs it to its end. Returns the exit status; where it is
+ * OG_EXIT_ERROR, @err says why.
+ */
+int og_vmm_become(const struct og_vmm_config *config, struct og_err *err);
+
+/*
+ * Starts @config in a new process and waits until its guest runs, or is ready to (start_paused).
+ * control_fd and broker_fd are set by this. The caller has one thread. On success *@ret_process is
+ * the caller's: it waits for the process and closes the descriptors.
+ * Errors: those of og_vmm_new(), with their texts.
+ */
+int og_process_start(struct og_vmm_config *config, struct og_process *ret_process,
+		     struct og_err *err);
+
+/* Ends it by force, waits, and closes. Returns its exit status, or OG_EXIT_ERROR. */
+int og_process_end(struct og_process *process);
