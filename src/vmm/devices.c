@@ -110,6 +110,7 @@ static int add_device(struct og_vmm *vmm, const struct device_kind *kind, unsign
 {
 	const struct og_device_world world = {
 		.mem = &vmm->mem,
+		.kvm = &vmm->kvm,
 		.loop = vmm->loop,
 		.metrics = vmm->config->metrics,
 		.index = index,

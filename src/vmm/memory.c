@@ -2,10 +2,17 @@
 #include "vmm/memory.h"
 
 #include <errno.h>
+#include <stdatomic.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 
 /* So that the host may back the guest with huge pages; also what guards each end. */
 #define ALIGN_BYTES (2ULL << 20)
+
+/* Linux adds memory in blocks of up to this, which must not begin in the middle of one. */
+#define HOTPLUG_ALIGN_BYTES (2ULL << 30)
+
+#define PAGE_BYTES 4096ULL
 
 static void lay_out(struct og_mem *mem, uint8_t *host, uint64_t bytes)
 {
@@ -21,7 +28,9 @@ static void lay_out(struct og_mem *mem, uint8_t *host, uint64_t bytes)
 		};
 }
 
-int og_mem_init(struct og_mem *mem, uint64_t bytes, struct og_err *err)
+/* Memory between unmapped pages. The caller unmaps *@ret_reserved. */
+static int reserve(uint64_t bytes, void **ret_reserved, size_t *ret_reserved_bytes,
+		   uint8_t **ret_host, struct og_err *err)
 {
 	size_t reserved_bytes = bytes + 3 * ALIGN_BYTES;
 	uint8_t *reserved, *host;
@@ -42,7 +51,21 @@ int og_mem_init(struct og_mem *mem, uint64_t bytes, struct og_err *err)
 		return og_fail(err, r, "set up %llu MiB of guest memory",
 			       (unsigned long long)(bytes >> 20));
 	}
+	*ret_reserved = reserved;
+	*ret_reserved_bytes = reserved_bytes;
+	*ret_host = host;
+	return 0;
+}
 
+int og_mem_init(struct og_mem *mem, uint64_t bytes, struct og_err *err)
+{
+	void *reserved;
+	size_t reserved_bytes;
+	uint8_t *host;
+	int r = reserve(bytes, &reserved, &reserved_bytes, &host, err);
+
+	if (r < 0)
+		return r;
 	*mem = (struct og_mem){ .reserved = reserved, .reserved_bytes = reserved_bytes };
 	lay_out(mem, host, bytes);
 	return 0;
@@ -58,19 +81,110 @@ void og_mem_done(struct og_mem *mem)
 {
 	if (mem->reserved != NULL)
 		(void)munmap(mem->reserved, mem->reserved_bytes);
+	if (mem->hotplug.reserved != NULL)
+		(void)munmap(mem->hotplug.reserved, mem->hotplug.reserved_bytes);
+	free((void *)mem->hotplug.present);
 	*mem = (struct og_mem){};
+}
+
+int og_mem_add_hotplug(struct og_mem *mem, uint64_t bytes, uint64_t slot_bytes, struct og_err *err)
+{
+	struct og_mem_hotplug *hotplug = &mem->hotplug;
+	uint64_t slots = bytes / slot_bytes;
+	uint64_t gpa = og_mem_end(mem);
+	uint8_t *host;
+	int r;
+
+	if (slots > OG_MEM_SLOTS_MAX)
+		return og_fail(err, -E2BIG, "hot-plug memory of %llu slots (up to %u)",
+			       (unsigned long long)slots, OG_MEM_SLOTS_MAX);
+	hotplug->present = calloc(slots, sizeof(*hotplug->present));
+	if (hotplug->present == NULL)
+		return og_fail(err, -ENOMEM, "make slots of memory");
+	r = reserve(bytes, &hotplug->reserved, &hotplug->reserved_bytes, &host, err);
+	if (r < 0)
+		return r;
+
+	if (gpa < OG_GAP_END)
+		gpa = OG_GAP_END;
+	hotplug->region = (struct og_mem_region){
+		.gpa = (gpa + HOTPLUG_ALIGN_BYTES - 1) & ~(HOTPLUG_ALIGN_BYTES - 1),
+		.bytes = bytes,
+		.host = host,
+	};
+	hotplug->slot_bytes = slot_bytes;
+	return 0;
+}
+
+void og_mem_set_present(const struct og_mem *mem, unsigned slot, bool present)
+{
+	atomic_store(&mem->hotplug.present[slot], present);
+}
+
+bool og_mem_is_present(const struct og_mem *mem, unsigned slot)
+{
+	return atomic_load(&mem->hotplug.present[slot]) != 0;
+}
+
+const struct og_mem_region *og_mem_region(const struct og_mem *mem, unsigned index)
+{
+	if (index < mem->n_regions)
+		return &mem->regions[index];
+	if (index == mem->n_regions && mem->hotplug.region.bytes > 0)
+		return &mem->hotplug.region;
+	return NULL;
+}
+
+uint64_t og_mem_end(const struct og_mem *mem)
+{
+	const struct og_mem_region *last = &mem->regions[mem->n_regions - 1];
+
+	if (mem->hotplug.region.bytes > 0)
+		last = &mem->hotplug.region;
+	return last->gpa + last->bytes;
+}
+
+static void *in_region(const struct og_mem_region *region, uint64_t gpa, uint64_t bytes)
+{
+	if (gpa < region->gpa || gpa - region->gpa > region->bytes ||
+	    bytes > region->bytes - (gpa - region->gpa))
+		return NULL;
+	return region->host + (gpa - region->gpa);
+}
+
+static void *in_hotplug(const struct og_mem_hotplug *hotplug, uint64_t gpa, uint64_t bytes)
+{
+	void *at = in_region(&hotplug->region, gpa, bytes);
+	uint64_t first, last;
+
+	if (at == NULL || bytes == 0)
+		return NULL;
+	first = (gpa - hotplug->region.gpa) / hotplug->slot_bytes;
+	last = (gpa - hotplug->region.gpa + bytes - 1) / hotplug->slot_bytes;
+	for (uint64_t slot = first; slot <= last; slot++)
+		if (atomic_load(&hotplug->present[slot]) == 0)
+			return NULL;
+	return at;
 }
 
 void *og_mem_at(const struct og_mem *mem, uint64_t gpa, uint64_t bytes)
 {
 	for (unsigned i = 0; i < mem->n_regions; i++) {
-		const struct og_mem_region *region = &mem->regions[i];
+		void *at = in_region(&mem->regions[i], gpa, bytes);
 
-		if (gpa >= region->gpa && gpa - region->gpa <= region->bytes &&
-		    bytes <= region->bytes - (gpa - region->gpa))
-			return region->host + (gpa - region->gpa);
+		if (at != NULL)
+			return at;
 	}
-	return NULL;
+	return mem->hotplug.region.bytes > 0 ? in_hotplug(&mem->hotplug, gpa, bytes) : NULL;
+}
+
+int og_mem_discard(const struct og_mem *mem, uint64_t gpa, uint64_t bytes)
+{
+	void *at = og_mem_at(mem, gpa, bytes);
+
+	if (at == NULL || (gpa | bytes) % PAGE_BYTES != 0)
+		return -EFAULT;
+	return madvise(at, bytes, MADV_DONTNEED) < 0 ? -errno : 0;
 }
 
 uint64_t og_mem_low_end(const struct og_mem *mem)

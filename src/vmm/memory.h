@@ -26,9 +26,26 @@ struct og_mem_region {
 	uint8_t *host;
 };
 
+/*
+ * Memory that is plugged while the guest runs, behind all other (virtio_mem.h). All of it is mapped
+ * here all the time; the guest and its devices have those slots that are present. Who decides on a
+ * slot is the I/O thread; any thread may look.
+ */
+struct og_mem_hotplug {
+	struct og_mem_region region; /* of no bytes: there is none */
+	uint64_t slot_bytes;
+	_Atomic uint8_t *present; /* one a slot */
+	void *reserved;
+	size_t reserved_bytes;
+};
+
+/* Slots of one machine: KVM keeps 32,764 and more, and a byte here is cheap. */
+#define OG_MEM_SLOTS_MAX 8192U
+
 struct og_mem {
-	struct og_mem_region regions[OG_MEM_REGIONS];
+	struct og_mem_region regions[OG_MEM_REGIONS]; /* those that the guest begins with */
 	unsigned n_regions;
+	struct og_mem_hotplug hotplug;
 	void *reserved; /* the whole reservation, guard pages included; NULL when borrowed */
 	size_t reserved_bytes;
 };
@@ -44,7 +61,31 @@ void og_mem_borrow(struct og_mem *mem, void *host, uint64_t bytes);
 
 void og_mem_done(struct og_mem *mem);
 
-/* Where @bytes bytes at @gpa lie, NULL unless all of them are inside one region. */
+/*
+ * Sets @bytes (a multiple of @slot_bytes, which is one of 2 MiB) aside for hot-plug, none of them
+ * present. Once, before anyone looks. Nothing is taken from the kernel before it is touched.
+ * Errors: -E2BIG (more than OG_MEM_SLOTS_MAX slots), -ENOMEM.
+ */
+int og_mem_add_hotplug(struct og_mem *mem, uint64_t bytes, uint64_t slot_bytes, struct og_err *err);
+
+/* I/O thread: whether the guest has that slot. */
+void og_mem_set_present(const struct og_mem *mem, unsigned slot, bool present);
+bool og_mem_is_present(const struct og_mem *mem, unsigned slot);
+
+/* The @index-th region, that for hot-plug the last; NULL behind it. For who walks all memory. */
+const struct og_mem_region *og_mem_region(const struct og_mem *mem, unsigned index);
+
+/* First address behind all memory, that for hot-plug included. */
+uint64_t og_mem_end(const struct og_mem *mem);
+
+/*
+ * Gives @bytes at @gpa back to the host, both multiples of 4096. What the guest reads there
+ * afterwards are zeros, or what the file holds that the memory was restored from.
+ * Errors: -EFAULT (not all of it is the guest's), what madvise() says.
+ */
+int og_mem_discard(const struct og_mem *mem, uint64_t gpa, uint64_t bytes);
+
+/* Where @bytes bytes at @gpa lie, NULL unless all of them are inside one region and present. */
 void *og_mem_at(const struct og_mem *mem, uint64_t gpa, uint64_t bytes);
 
 /* First address behind the memory below the gap. */

@@ -33,11 +33,13 @@
 #define OG_VIRTIO_COMMON	(OG_VIRTIO_RING_INDIRECT | OG_VIRTIO_RING_EVENT | OG_VIRTIO_VERSION_1)
 
 struct og_virtio;
+struct og_kvm;
 struct og_loop;
 
 /* What devices share. All is borrowed and outlives them. */
 struct og_device_world {
 	const struct og_mem *mem;
+	struct og_kvm *kvm;   /* for memory that a device brings itself; NULL in tests */
 	struct og_loop *loop; /* the I/O thread's; NULL in tests, which call the device themselves */
 	struct og_metrics *metrics; /* may be NULL */
 	unsigned index;		    /* the device's place in its kind */

@@ -96,21 +96,30 @@ void og_kvm_done(struct og_kvm *kvm)
 	kvm->fd = og_close(kvm->fd);
 }
 
+int og_kvm_set_memory(struct og_kvm *kvm, uint32_t slot, const struct og_mem_region *region,
+		      bool readonly, struct og_err *err)
+{
+	struct kvm_userspace_memory_region memory = {
+		.slot = slot,
+		.flags = readonly ? KVM_MEM_READONLY : 0,
+		.guest_phys_addr = region->gpa,
+		.memory_size = region->bytes,
+		.userspace_addr = (uintptr_t)region->host,
+	};
+
+	if (ioctl(kvm->vm_fd, KVM_SET_USER_MEMORY_REGION, &memory) < 0)
+		return og_fail(err, -errno, "give the guest memory at 0x%llx",
+			       (unsigned long long)region->gpa);
+	return 0;
+}
+
 int og_kvm_add_memory(struct og_kvm *kvm, const struct og_mem *mem, struct og_err *err)
 {
-	for (unsigned i = 0; i < mem->n_regions; i++) {
-		struct kvm_userspace_memory_region slot = {
-			.slot = i,
-			.guest_phys_addr = mem->regions[i].gpa,
-			.memory_size = mem->regions[i].bytes,
-			.userspace_addr = (uintptr_t)mem->regions[i].host,
-		};
+	int r = 0;
 
-		if (ioctl(kvm->vm_fd, KVM_SET_USER_MEMORY_REGION, &slot) < 0)
-			return og_fail(err, -errno, "give the guest memory at 0x%llx",
-				       (unsigned long long)slot.guest_phys_addr);
-	}
-	return 0;
+	for (unsigned i = 0; r == 0 && i < mem->n_regions; i++)
+		r = og_kvm_set_memory(kvm, i, &mem->regions[i], false, err);
+	return r;
 }
 
 int og_kvm_wire_interrupt(struct og_kvm *kvm, uint32_t gsi, int event_fd, struct og_err *err)

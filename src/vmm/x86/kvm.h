@@ -22,6 +22,18 @@ struct og_kvm {
 int og_kvm_init(struct og_kvm *kvm, int kvm_fd, struct og_err *err);
 void og_kvm_done(struct og_kvm *kvm);
 
+/* KVM's numbers for pieces of memory: what the guest begins with has the first ones. */
+#define OG_KVM_SLOT_PMEM    16U
+#define OG_KVM_SLOT_HOTPLUG 64U
+
+/*
+ * Gives the guest what lies at @region->host, or takes it back (no bytes). What it writes to
+ * read-only memory comes out as MMIO. While it runs: I/O thread.
+ */
+int og_kvm_set_memory(struct og_kvm *kvm, uint32_t slot, const struct og_mem_region *region,
+		      bool readonly, struct og_err *err);
+
+/* All that the guest begins with. */
 int og_kvm_add_memory(struct og_kvm *kvm, const struct og_mem *mem, struct og_err *err);
 
 /* Signalling @event_fd raises interrupt @gsi, an edge. */

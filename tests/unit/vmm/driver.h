@@ -37,9 +37,19 @@ static inline void driver_init(struct driver *d, uint16_t size)
 	og_mem_borrow(&d->mem, d->ram, RAM_BYTES);
 }
 
+/* Likewise, but of whole pages of a mapping, for devices that give pages back. */
+static inline void driver_init_mapped(struct driver *d, uint16_t size)
+{
+	*d = (struct driver){ .size = size };
+	assert(og_mem_init(&d->mem, RAM_BYTES, NULL) == 0);
+	d->ram = d->mem.regions[0].host;
+}
+
 static inline void driver_done(struct driver *d)
 {
-	free(d->ram);
+	if (d->mem.reserved == NULL)
+		free(d->ram);
+	og_mem_done(&d->mem);
 }
 
 static inline uint16_t ram16(const struct driver *d, uint32_t gpa)
