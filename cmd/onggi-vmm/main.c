@@ -179,6 +179,21 @@ static int set_id(struct args *args, const char *value, struct og_err *err)
 	return 0;
 }
 
+static int set_cpu_template(struct args *args, const char *value, struct og_err *err)
+{
+	(void)err;
+	args->config.cpu_template_name = value;
+	return 0;
+}
+
+static int set_smt(struct args *args, const char *value, struct og_err *err)
+{
+	(void)value;
+	(void)err;
+	args->config.smt = true;
+	return 0;
+}
+
 static int set_probe(struct args *args, const char *value, struct og_err *err)
 {
 	(void)value;
@@ -220,6 +235,8 @@ static const struct option_row {
 	{ "--console", "fd:N", "stream socket of the port " CONSOLE_NAME, set_console },
 	{ "--serial", "stdio|none|FILE", "serial port (none)", set_serial },
 	{ "--id", "NAME", "a name for people", set_id },
+	{ "--cpu-template", "NAME", "T2, T2S, T2CL, T2A, C3 (none)", set_cpu_template },
+	{ "--smt", NULL, "two vCPUs are threads of one core", set_smt },
 	{ "--probe", NULL, "say whether KVM can run a kernel here", set_probe },
 	{ "--help", NULL, "this text", set_help },
 	{ "--version", NULL, "the version", set_version },

@@ -43,13 +43,39 @@ static int add_memory(struct og_vmm *vmm, struct og_err *err)
 	return r < 0 ? r : og_kvm_add_memory(&vmm->kvm, &vmm->mem, err);
 }
 
+/* Makes of what KVM supports what the guest is to see; *@ret_template stays NULL without one. */
+static int choose_cpu(struct og_vmm *vmm, struct og_cpuid *cpuid, struct og_cpu_template *room,
+		      const struct og_cpu_template **ret_template, struct og_err *err)
+{
+	const char *name = vmm->config->cpu_template_name;
+	const struct og_cpu_template *template = vmm->config->cpu_template;
+	int r = og_cpuid_supported(&vmm->kvm, cpuid, err);
+
+	if (r == 0 && template == NULL && name != NULL && strcmp(name, "None") != 0) {
+		r = og_cpu_template_named(name, cpuid, room, err);
+		template = room;
+	}
+	if (r < 0 || template == NULL)
+		return r;
+	*ret_template = template;
+	r = og_kvm_require(&vmm->kvm, template->capabilities, template->n_capabilities, err);
+	return r < 0 ? r : og_cpu_template_apply(template, cpuid, err);
+}
+
 static int add_vcpus(struct og_vmm *vmm, struct og_err *err)
 {
+	const struct og_cpu_layout layout = {
+		.cpus = vmm->config->cpus,
+		.smt = vmm->config->smt,
+		.tsc_deadline = vmm->kvm.tsc_deadline,
+	};
 	og_auto_free struct og_cpuid *cpuid = malloc(sizeof(*cpuid));
+	og_auto_free struct og_cpu_template *room = malloc(sizeof(*room));
+	const struct og_cpu_template *template = NULL;
 	int r;
 
 	vmm->vcpus = calloc(vmm->config->cpus, sizeof(*vmm->vcpus));
-	if (cpuid == NULL || vmm->vcpus == NULL)
+	if (cpuid == NULL || room == NULL || vmm->vcpus == NULL)
 		return og_fail(err, -ENOMEM, "make vCPUs");
 	vmm->world = (struct og_vcpu_world){
 		.ports = &vmm->ports,
@@ -58,12 +84,13 @@ static int add_vcpus(struct og_vmm *vmm, struct og_err *err)
 		.gate = &vmm->gate,
 		.metrics = vmm->config->metrics != NULL ? &vmm->config->metrics->vcpu : NULL,
 	};
-	r = og_cpuid_supported(&vmm->kvm, cpuid, err);
+	r = choose_cpu(vmm, cpuid, room, &template, err);
 	for (unsigned i = 0; r == 0 && i < vmm->config->cpus; i++) {
-		r = og_vcpu_init(&vmm->vcpus[i], &vmm->kvm, i, vmm->config->cpus, cpuid,
-				 &vmm->world, err);
+		r = og_vcpu_init(&vmm->vcpus[i], &vmm->kvm, i, &layout, cpuid, &vmm->world, err);
 		if (r == 0)
 			vmm->n_vcpus++;
+		if (r == 0 && template != NULL)
+			r = og_vcpu_modify_msrs(&vmm->vcpus[i], template, err);
 	}
 	return r;
 }
@@ -108,6 +135,9 @@ static int check(const struct og_vmm_config *config, struct og_err *err)
 {
 	if (config->cpus < 1 || config->cpus > OG_VMM_CPUS_MAX)
 		return og_fail(err, -EINVAL, "%u vCPUs (1 to %d)", config->cpus, OG_VMM_CPUS_MAX);
+	if (config->smt && config->cpus > 1 && config->cpus % 2 != 0)
+		return og_fail(err, -EINVAL, "%u vCPUs are not threads of whole cores (SMT)",
+			       config->cpus);
 	if (config->memory_mib < OG_VMM_MEMORY_MIB_MIN ||
 	    config->memory_mib > OG_VMM_MEMORY_MIB_MAX)
 		return og_fail(err, -EINVAL, "memory of %llu MiB (%d to %u)",

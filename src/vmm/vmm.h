@@ -41,6 +41,9 @@ struct og_vmm_config {
 	const char *cmdline;
 	uint64_t memory_mib;
 	unsigned cpus;
+	bool smt;				    /* two vCPUs are threads of one core */
+	const struct og_cpu_template *cpu_template; /* may be NULL */
+	const char *cpu_template_name; /* a known one (cpu_template.h), else; NULL or "None": none */
 
 	/* In the order in which the guest finds them: kind by kind (devices.c). */
 	struct og_blk_config disks[OG_VMM_DISKS_MAX];

@@ -58,3 +58,31 @@ def test_a_pvh_kernel_is_told_where_the_acpi_tables_are(boot):
 
 def test_a_multiboot_kernel_is_told_who_loaded_it(boot):
     assert "loader onggi" in boot("multiboot")
+
+
+def vendor():
+    words = pathlib.Path("/proc/cpuinfo").read_text().split("vendor_id", 1)[1].split()
+    return words[1]
+
+
+def run(prefix, *options):
+    kernel = TOP / "build/tests/guest/test-guest-pvh"
+    words = [prefix / "bin/onggi-vmm", "--kernel", kernel, "--serial", "stdio", "--memory", "64",
+             *options]
+    return subprocess.run([str(w) for w in words], capture_output=True, text=True, check=False,
+                          stdin=subprocess.DEVNULL, timeout=60)
+
+
+def test_a_cpu_template_is_for_one_vendor(boot, prefix):
+    ours, other = ("T2", "T2A") if vendor() == "GenuineIntel" else ("T2A", "T2")
+    assert boot("pvh", "--cpu-template", ours)[-1] == "done"
+    result = run(prefix, "--cpu-template", other)
+    assert result.returncode == 1 and f"CPU template {other} is for processors by" in result.stderr
+    result = run(prefix, "--cpu-template", "T9")
+    assert result.returncode == 1 and "no CPU template 'T9'" in result.stderr
+
+
+def test_threads_of_a_core_come_in_pairs(boot, prefix):
+    assert boot("pvh", "--smt", "--cpus", "32")[-1] == "done"
+    result = run(prefix, "--smt", "--cpus", "3")
+    assert result.returncode == 1 and "3 vCPUs are not threads of whole cores" in result.stderr

@@ -20,7 +20,8 @@
 
 struct topology {
 	unsigned index, cpus;
-	unsigned bits; /* of an APIC id that number the cores */
+	unsigned bits;	   /* of an APIC id that number the threads of the package */
+	unsigned smt_bits; /* of those, the ones that number the threads of a core */
 	bool tsc_deadline;
 };
 
@@ -48,13 +49,13 @@ static void adapt_features(struct kvm_cpuid_entry2 *e, const struct topology *t)
 static void adapt_caches(struct kvm_cpuid_entry2 *e, const struct topology *t)
 {
 	unsigned level = (e->eax >> 5) & 7;
-	unsigned sharing = level >= 3 ? (1U << t->bits) - 1 : 0;
+	unsigned sharing = (1U << (level >= 3 ? t->bits : t->smt_bits)) - 1;
 
 	if ((e->eax & 0x1f) == 0)
 		return;
 	e->eax = (e->eax & 0x3fff) | sharing << 14;
 	if (e->function == 4)
-		e->eax |= ((1U << t->bits) - 1) << 26;
+		e->eax |= ((1U << (t->bits - t->smt_bits)) - 1) << 26;
 }
 
 static void adapt_apic_id(struct kvm_cpuid_entry2 *e, const struct topology *t)
@@ -77,7 +78,7 @@ static void adapt_amd_size(struct kvm_cpuid_entry2 *e, const struct topology *t)
 static void adapt_amd_topology(struct kvm_cpuid_entry2 *e, const struct topology *t)
 {
 	e->eax = t->index;
-	e->ebx = t->index; /* one thread a core */
+	e->ebx = t->index >> t->smt_bits | ((1U << t->smt_bits) - 1) << 8;
 	e->ecx = 0;
 }
 
@@ -110,7 +111,7 @@ static void set_levels(struct og_cpuid *cpuid, uint32_t function, const struct t
 	const struct {
 		uint32_t eax, ebx, type;
 	} levels[] = {
-		{ 0, 1, LEVEL_THREAD },
+		{ t->smt_bits, 1U << t->smt_bits, LEVEL_THREAD },
 		{ t->bits, t->cpus, LEVEL_CORE },
 		{ 0, 0, 0 },
 	};
@@ -135,13 +136,14 @@ static void set_levels(struct og_cpuid *cpuid, uint32_t function, const struct t
 	cpuid->head.nent = kept;
 }
 
-void og_cpuid_adapt(struct og_cpuid *cpuid, unsigned index, unsigned cpus, bool tsc_deadline)
+void og_cpuid_adapt(struct og_cpuid *cpuid, unsigned index, const struct og_cpu_layout *layout)
 {
 	struct topology t = {
 		.index = index,
-		.cpus = cpus,
-		.bits = bits_for(cpus),
-		.tsc_deadline = tsc_deadline,
+		.cpus = layout->cpus,
+		.bits = bits_for(layout->cpus),
+		.smt_bits = layout->smt && layout->cpus > 1,
+		.tsc_deadline = layout->tsc_deadline,
 	};
 
 	set_levels(cpuid, 0xb, &t);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What a vCPU says it is: what the host and KVM offer, with the topology of the guest (one package,
- * one thread a core) and without nested virtualisation. No I/O.
+ * one or two threads a core) and without nested virtualisation. No I/O.
  */
 #pragma once
 
@@ -16,5 +16,11 @@ struct og_cpuid {
 	struct kvm_cpuid_entry2 entries[OG_CPUID_ENTRIES_MAX];
 };
 
-/* Adapts what KVM_GET_SUPPORTED_CPUID gave for vCPU @index of @cpus; again for the next one. */
-void og_cpuid_adapt(struct og_cpuid *cpuid, unsigned index, unsigned cpus, bool tsc_deadline);
+struct og_cpu_layout {
+	unsigned cpus;
+	bool smt; /* two vCPUs are threads of one core; then @cpus is 1 or even */
+	bool tsc_deadline;
+};
+
+/* Adapts what KVM_GET_SUPPORTED_CPUID gave for vCPU @index; again for the next one. */
+void og_cpuid_adapt(struct og_cpuid *cpuid, unsigned index, const struct og_cpu_layout *layout);

@@ -122,6 +122,16 @@ int og_kvm_add_memory(struct og_kvm *kvm, const struct og_mem *mem, struct og_er
 	return r;
 }
 
+int og_kvm_require(const struct og_kvm *kvm, const uint32_t *capabilities, unsigned n,
+		   struct og_err *err)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (ioctl(kvm->fd, KVM_CHECK_EXTENSION, (unsigned long)capabilities[i]) <= 0)
+			return og_fail(err, -ENOTSUP, "CPU template: /dev/kvm lacks capability %u",
+				       capabilities[i]);
+	return 0;
+}
+
 int og_kvm_wire_interrupt(struct og_kvm *kvm, uint32_t gsi, int event_fd, struct og_err *err)
 {
 	struct kvm_irqfd irqfd = { .fd = (uint32_t)event_fd, .gsi = gsi };

@@ -36,6 +36,10 @@ int og_kvm_set_memory(struct og_kvm *kvm, uint32_t slot, const struct og_mem_reg
 /* All that the guest begins with. */
 int og_kvm_add_memory(struct og_kvm *kvm, const struct og_mem *mem, struct og_err *err);
 
+/* Errors: -ENOTSUP (KVM lacks one of the @n capabilities). */
+int og_kvm_require(const struct og_kvm *kvm, const uint32_t *capabilities, unsigned n,
+		   struct og_err *err);
+
 /* Signalling @event_fd raises interrupt @gsi, an edge. */
 int og_kvm_wire_interrupt(struct og_kvm *kvm, uint32_t gsi, int event_fd, struct og_err *err);
 

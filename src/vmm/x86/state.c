@@ -39,6 +39,30 @@ int og_cpuid_supported(struct og_kvm *kvm, struct og_cpuid *ret_cpuid, struct og
 	return 0;
 }
 
+struct one_msr {
+	struct kvm_msrs head;
+	struct kvm_msr_entry entry;
+};
+
+int og_vcpu_modify_msrs(struct og_vcpu *vcpu, const struct og_cpu_template *template,
+			struct og_err *err)
+{
+	for (unsigned i = 0; i < template->n_msrs; i++) {
+		const struct og_msr_modifier *m = &template->msrs[i];
+		struct one_msr msr = { .head.nmsrs = 1, .entry.index = m->index };
+
+		if (ioctl(vcpu->fd, KVM_GET_MSRS, &msr) != 1)
+			return og_fail(err, -ENOTSUP, "CPU template: KVM has no register 0x%x",
+				       m->index);
+		msr.entry.data = (msr.entry.data & ~m->mask) | (m->value & m->mask);
+		if (ioctl(vcpu->fd, KVM_SET_MSRS, &msr) != 1)
+			return og_fail(err, -ENOTSUP,
+				       "CPU template: KVM takes no 0x%llx for register 0x%x",
+				       (unsigned long long)msr.entry.data, m->index);
+	}
+	return 0;
+}
+
 int og_vcpu_set_msrs(struct og_vcpu *vcpu, struct og_err *err)
 {
 	static const struct kvm_msr_entry wanted[] = {
@@ -47,10 +71,7 @@ int og_vcpu_set_msrs(struct og_vcpu *vcpu, struct og_err *err)
 	};
 
 	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
-		struct {
-			struct kvm_msrs head;
-			struct kvm_msr_entry entry;
-		} msrs = { .head.nmsrs = 1, .entry = wanted[i] };
+		struct one_msr msrs = { .head.nmsrs = 1, .entry = wanted[i] };
 
 		if (ioctl(vcpu->fd, KVM_SET_MSRS, &msrs) < 0)
 			return og_fail(err, -errno, "set register 0x%x of vCPU %u", wanted[i].index,

@@ -29,8 +29,9 @@ static int create(struct og_vcpu *vcpu, struct og_kvm *kvm, struct og_err *err)
 	return 0;
 }
 
-int og_vcpu_init(struct og_vcpu *vcpu, struct og_kvm *kvm, unsigned index, unsigned cpus,
-		 struct og_cpuid *cpuid, const struct og_vcpu_world *world, struct og_err *err)
+int og_vcpu_init(struct og_vcpu *vcpu, struct og_kvm *kvm, unsigned index,
+		 const struct og_cpu_layout *layout, struct og_cpuid *cpuid,
+		 const struct og_vcpu_world *world, struct og_err *err)
 {
 	int r;
 
@@ -41,7 +42,7 @@ int og_vcpu_init(struct og_vcpu *vcpu, struct og_kvm *kvm, unsigned index, unsig
 		return r;
 	}
 
-	og_cpuid_adapt(cpuid, index, cpus, kvm->tsc_deadline);
+	og_cpuid_adapt(cpuid, index, layout);
 	if (ioctl(vcpu->fd, KVM_SET_CPUID2, cpuid) < 0) {
 		r = og_fail(err, -errno, "set the features of vCPU %u", index);
 		og_vcpu_done(vcpu);

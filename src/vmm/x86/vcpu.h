@@ -10,6 +10,7 @@
 #include "vmm/device/power.h"
 #include "vmm/gate.h"
 #include "vmm/metrics.h"
+#include "vmm/x86/cpu_template.h"
 #include "vmm/x86/cpuid.h"
 #include "vmm/x86/entry.h"
 #include "vmm/x86/kvm.h"
@@ -38,9 +39,10 @@ struct og_vcpu {
 	struct og_err err; /* why it failed, read after og_vcpu_join() */
 };
 
-/* @cpuid is what KVM supports, and is changed. */
-int og_vcpu_init(struct og_vcpu *vcpu, struct og_kvm *kvm, unsigned index, unsigned cpus,
-		 struct og_cpuid *cpuid, const struct og_vcpu_world *world, struct og_err *err);
+/* @cpuid is what KVM supports or what a CPU template made of it, and is changed. */
+int og_vcpu_init(struct og_vcpu *vcpu, struct og_kvm *kvm, unsigned index,
+		 const struct og_cpu_layout *layout, struct og_cpuid *cpuid,
+		 const struct og_vcpu_world *world, struct og_err *err);
 void og_vcpu_done(struct og_vcpu *vcpu);
 
 /* What KVM and the host offer to a guest. */
@@ -48,6 +50,10 @@ int og_cpuid_supported(struct og_kvm *kvm, struct og_cpuid *ret_cpuid, struct og
 
 /* The model-specific registers that Linux expects firmware to have set. */
 int og_vcpu_set_msrs(struct og_vcpu *vcpu, struct og_err *err);
+
+/* Those that a CPU template changes. Errors: -ENOTSUP (KVM does not have one). */
+int og_vcpu_modify_msrs(struct og_vcpu *vcpu, const struct og_cpu_template *template,
+			struct og_err *err);
 
 /*
  * Puts the first vCPU where @entry says; its tables (descriptors, and in long mode pages) are

@@ -39,7 +39,7 @@ TEST(each_vcpu_says_its_own_apic_id_everywhere)
 {
 	host();
 	for (unsigned i = 0; i < 8; i++) {
-		og_cpuid_adapt(&cpuid, i, 8, true);
+		og_cpuid_adapt(&cpuid, i, &(struct og_cpu_layout){ 8, false, true });
 		CHECK_EQ(leaf(1, 0)->ebx >> 24, i);
 		CHECK_EQ(leaf(0xb, 0)->edx, i);
 		CHECK_EQ(leaf(0xb, 1)->edx, i);
@@ -49,11 +49,15 @@ TEST(each_vcpu_says_its_own_apic_id_everywhere)
 
 TEST(the_topology_is_one_package_of_cores)
 {
-	for (unsigned cpus = 1; cpus <= 8; cpus++) {
-		unsigned bits = cpus == 1 ? 0 : cpus == 2 ? 1 : cpus <= 4 ? 2 : 3;
+	for (unsigned cpus = 1; cpus <= 32; cpus++) {
+		unsigned bits = cpus > 16  ? 5
+				: cpus > 8 ? 4
+				: cpus > 4 ? 3
+				: cpus > 2 ? 2
+					   : cpus - 1;
 
 		host();
-		og_cpuid_adapt(&cpuid, 0, cpus, true);
+		og_cpuid_adapt(&cpuid, 0, &(struct og_cpu_layout){ cpus, false, true });
 		CHECK_EQ(leaf(0xb, 0)->eax, 0);
 		CHECK_EQ(leaf(0xb, 0)->ebx, 1);
 		CHECK_EQ(leaf(0xb, 0)->ecx, 0x100);
@@ -69,10 +73,27 @@ TEST(the_topology_is_one_package_of_cores)
 	}
 }
 
+TEST(threads_of_a_core_share_its_caches)
+{
+	host();
+	og_cpuid_adapt(&cpuid, 5, &(struct og_cpu_layout){ 8, true, true });
+	CHECK_EQ(leaf(0xb, 0)->eax, 1);
+	CHECK_EQ(leaf(0xb, 0)->ebx, 2);
+	CHECK_EQ(leaf(0xb, 1)->eax, 3);
+	CHECK_EQ(leaf(0xb, 1)->ebx, 8);
+	CHECK_EQ(leaf(4, 0)->eax >> 14 & 0xfff, 1);
+	CHECK_EQ(leaf(4, 3)->eax >> 14 & 0xfff, 7);
+	CHECK_EQ(leaf(4, 3)->eax >> 26, 3);
+	CHECK_EQ(leaf(0x8000001e, 0)->eax, 5);
+	CHECK_EQ(leaf(0x8000001e, 0)->ebx, 1 << 8 | 2);
+	og_cpuid_adapt(&cpuid, 0, &(struct og_cpu_layout){ 1, true, true }); /* one is no pair */
+	CHECK_EQ(leaf(0xb, 0)->ebx, 1);
+}
+
 TEST(nested_virtualisation_and_counters_are_hidden)
 {
 	host();
-	og_cpuid_adapt(&cpuid, 0, 1, true);
+	og_cpuid_adapt(&cpuid, 0, &(struct og_cpu_layout){ 1, false, true });
 	CHECK_EQ(leaf(1, 0)->ecx & 1U << 5, 0);
 	CHECK((leaf(1, 0)->ecx & 1U << 31) != 0);
 	CHECK((leaf(1, 0)->ecx & 1U << 24) != 0);
@@ -174,6 +195,7 @@ TEST(only_the_right_words_end_the_machine)
 
 TEST_MAIN(TEST_ENTRY(each_vcpu_says_its_own_apic_id_everywhere),
 	  TEST_ENTRY(the_topology_is_one_package_of_cores),
+	  TEST_ENTRY(threads_of_a_core_share_its_caches),
 	  TEST_ENTRY(nested_virtualisation_and_counters_are_hidden),
 	  TEST_ENTRY(the_serial_port_sends_and_reports_an_empty_transmitter),
 	  TEST_ENTRY(serial_input_fills_a_fifo_and_no_more),
