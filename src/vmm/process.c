@@ -2,6 +2,8 @@
 #include "vmm/process.h"
 
 #include <errno.h>
+#include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -13,6 +15,7 @@
 #include "base/cleanup.h"
 #include "vmm/control.h"
 #include "vmm/jail.h"
+#include "vmm/x86/kvm.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define CONFINE false /* the sanitizers make system calls of their own */
@@ -61,76 +64,190 @@ static void keep_only(struct og_vmm_config *config)
 	close_range_of(next, UINT32_MAX);
 }
 
-__attribute__((noreturn)) static void be_machine(struct og_vmm_config *config, pid_t front)
+static void say_why(const struct og_vmm_config *config, const struct og_err *err)
 {
-	struct og_answer answer = {};
+	struct og_answer answer = { .code = err->code };
+
+	memcpy(answer.text, err->text, sizeof(answer.text));
+	(void)og_control_answer(config->control_fd, &answer);
+}
+
+/* @parent: as getppid() says it here; 0 where that is outside of the namespace. */
+__attribute__((noreturn)) static void be_machine(struct og_vmm_config *config, pid_t parent)
+{
 	struct og_err err = {};
 	int status;
 
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != front)
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
 		_exit(OG_EXIT_ERROR);
 	keep_only(config);
 	status = og_vmm_become(config, &err);
-	if (status == OG_EXIT_ERROR) {
-		answer.code = err.code;
-		memcpy(answer.text, err.text, sizeof(answer.text));
-		(void)og_control_answer(config->control_fd, &answer);
-	}
+	if (status == OG_EXIT_ERROR)
+		say_why(config, &err);
 	_exit(status);
+}
+
+static int status_of(int wait_status)
+{
+	return WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : OG_EXIT_ERROR;
+}
+
+/* Until the machine or the front has ended. */
+static void keep(pid_t machine, int front_fd)
+{
+	og_auto_fd pidfd = (int)syscall(SYS_pidfd_open, machine, 0);
+	struct pollfd fds[] = { { .fd = pidfd, .events = POLLIN },
+				{ .fd = front_fd, .events = POLLIN } };
+	int wait_status = 0;
+	uint8_t status;
+
+	while (poll(fds, 2, -1) < 0 && errno == EINTR)
+		;
+	if (fds[1].revents != 0)
+		(void)kill(machine, SIGKILL);
+	while (waitpid(machine, &wait_status, 0) < 0 && errno == EINTR)
+		;
+	status = (uint8_t)status_of(wait_status);
+	(void)!send(front_fd, &status, 1, MSG_NOSIGNAL);
+}
+
+/* The namespace's first process. */
+__attribute__((noreturn)) static void be_keeper(struct og_vmm_config *config,
+						const struct og_jail_origin *origin, int front_fd)
+{
+	struct og_err err = {};
+	pid_t machine = -1;
+
+	if (og_jail_enter(&config->jail, origin, &err) == 0) {
+		machine = fork();
+		if (machine == 0)
+			be_machine(config, 1);
+		if (machine < 0)
+			(void)og_fail(&err, -errno, "start the machine's process");
+	}
+	if (machine < 0) {
+		say_why(config, &err);
+		_exit(OG_EXIT_ERROR);
+	}
+	config->kept_fds[0] = front_fd;
+	config->n_kept = 1;
+	keep_only(config);
+	keep(machine, front_fd);
+	(void)close(front_fd);
+	while (waitpid(-1, NULL, 0) > 0 || errno == EINTR)
+		;
+	_exit(OG_EXIT_OFF);
+}
+
+/* fork(), in namespaces. Nothing runs in the child that a C library would have to be told of. */
+static pid_t fork_into(int flags)
+{
+	return flags == 0 ? fork() : (pid_t)syscall(SYS_clone, flags | SIGCHLD, 0, 0, 0, 0);
 }
 
 static int start(struct og_vmm_config *config, struct og_process *process, struct og_err *err)
 {
-	pid_t front = getpid();
+	struct og_jail_origin origin = og_jail_origin();
 	struct og_answer answer;
-	int r;
+	int ends[2], r;
 
-	process->pid = fork();
+	origin.cloned = true;
+	process->kept = config->jail.enabled;
+	if (process->kept && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+		return og_fail(err, -errno, "make a pair of sockets");
+	process->pid = fork_into(og_jail_clone_flags(&config->jail));
+	if (process->pid == 0 && process->kept)
+		be_keeper(config, &origin, ends[1]);
+	if (process->pid == 0)
+		be_machine(config, origin.pid);
+	if (process->kept) {
+		og_close(ends[1]);
+		process->ended_fd = ends[0];
+	}
 	if (process->pid < 0)
 		return og_fail(err, -errno, "start the machine's process");
-	if (process->pid == 0)
-		be_machine(config, front);
+	if (!process->kept)
+		process->ended_fd = (int)syscall(SYS_pidfd_open, process->pid, 0);
 
 	config->control_fd = og_close(config->control_fd);
 	config->broker_fd = og_close(config->broker_fd);
 	config->n_kept -= 2;
 	r = og_control_wait(process->control_fd, &answer, err);
-	if (r < 0)
-		(void)og_process_end(process);
 	return r;
+}
+
+/* What is opened by path is opened here: the machine has none. */
+static int open_kvm(struct og_vmm_config *config, struct og_err *err)
+{
+	if (config->kvm_fd >= 0)
+		return 0;
+	config->kvm_fd = og_kvm_open(err);
+	og_vmm_config_keep(config, config->kvm_fd);
+	return config->kvm_fd < 0 ? config->kvm_fd : 0;
 }
 
 int og_process_start(struct og_vmm_config *config, struct og_process *ret_process,
 		     struct og_err *err)
 {
-	int control[2], broker[2], r = og_control_pair(control, err);
+	struct og_process process = { .ended_fd = -EBADF,
+				      .control_fd = -EBADF,
+				      .broker_fd = -EBADF };
+	int control[2], broker[2], r = open_kvm(config, err);
 
+	if (r == 0)
+		r = og_control_pair(control, err);
 	if (r < 0)
 		return r;
+	process.control_fd = control[0];
 	r = og_control_pair(broker, err);
 	if (r < 0) {
 		og_close_all(control, 2);
 		return r;
 	}
-	*ret_process = (struct og_process){ .control_fd = control[0], .broker_fd = broker[0] };
+	process.broker_fd = broker[0];
 	config->control_fd = control[1];
 	config->broker_fd = broker[1];
 	og_vmm_config_keep(config, control[1]);
 	og_vmm_config_keep(config, broker[1]);
-	return start(config, ret_process, err);
+	r = start(config, &process, err);
+	if (r < 0)
+		(void)og_process_end(&process);
+	else
+		*ret_process = process;
+	return r;
+}
+
+int og_process_wait(struct og_process *process)
+{
+	int wait_status = 0;
+	uint8_t status = OG_EXIT_ERROR;
+
+	if (process->pid <= 0)
+		return OG_EXIT_ERROR;
+	if (process->kept) {
+		while (recv(process->ended_fd, &status, 1, 0) < 0 && errno == EINTR)
+			;
+		(void)waitpid(process->pid, NULL, WNOHANG); /* forks may keep it alive */
+		process->pid = 0;
+		return status;
+	}
+	while (waitpid(process->pid, &wait_status, 0) < 0 && errno == EINTR)
+		;
+	process->pid = 0;
+	return status_of(wait_status);
 }
 
 int og_process_end(struct og_process *process)
 {
-	int status = 0;
+	int status;
 
 	process->control_fd = og_close(process->control_fd);
 	process->broker_fd = og_close(process->broker_fd);
-	if (process->pid <= 0)
-		return OG_EXIT_ERROR;
-	(void)kill(process->pid, SIGKILL);
-	while (waitpid(process->pid, &status, 0) < 0 && errno == EINTR)
-		;
-	process->pid = 0;
-	return WIFEXITED(status) ? WEXITSTATUS(status) : OG_EXIT_ERROR;
+	if (process->kept)
+		(void)shutdown(process->ended_fd, SHUT_WR);
+	else if (process->pid > 0)
+		(void)kill(process->pid, SIGKILL);
+	status = og_process_wait(process);
+	process->ended_fd = og_close(process->ended_fd);
+	return status;
 }

@@ -3,6 +3,10 @@
  * A machine in a process of its own, for a front that opens what it needs, starts it and gives it
  * commands. The machine's process is forked from the front, without exec, and keeps no descriptor
  * but those of its configuration.
+ *
+ * A jailed machine is in a PID namespace, whose first process is a keeper and nothing else: forks of
+ * the machine are in the same namespace and must not end with the machine. The keeper ends the
+ * machine when the front has ended, and itself when nobody is left.
  */
 #pragma once
 
@@ -20,8 +24,10 @@ enum {
 };
 
 struct og_process {
-	pid_t pid;
-	int control_fd; /* control.h; readable with an end when the machine's process has ended */
+	pid_t pid; /* of the machine, or of its keeper; 0: it is no child any more */
+	bool kept;
+	int ended_fd;	/* readable when the machine's process has ended */
+	int control_fd; /* control.h */
 	int broker_fd;	/* what the machine asks for; the caller serves it */
 };
 
@@ -40,5 +46,8 @@ int og_vmm_become(const struct og_vmm_config *config, struct og_err *err);
 int og_process_start(struct og_vmm_config *config, struct og_process *ret_process,
 		     struct og_err *err);
 
-/* Ends it by force, waits, and closes. Returns its exit status, or OG_EXIT_ERROR. */
+/* Waits for its end. Returns its exit status, OG_EXIT_ERROR also where it was killed. */
+int og_process_wait(struct og_process *process);
+
+/* Ends it by force, waits, and closes. Returns as og_process_wait(). */
 int og_process_end(struct og_process *process);

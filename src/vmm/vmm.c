@@ -23,6 +23,7 @@ void og_vmm_config_init(struct og_vmm_config *config)
 		.serial_in_fd = -EBADF,
 		.serial_out_fd = -EBADF,
 		.control_fd = -EBADF,
+		.jail = OG_JAIL_NONE,
 		.broker_fd = -EBADF,
 	};
 }

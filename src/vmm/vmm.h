@@ -25,6 +25,7 @@
 #include "vmm/device/virtio_blk.h"
 #include "vmm/device/virtio_console.h"
 #include "vmm/device/virtio_rng.h"
+#include "vmm/jail.h"
 #include "vmm/limits.h"
 #include "vmm/metrics.h"
 
@@ -57,6 +58,8 @@ struct og_vmm_config {
 	int control_fd;	   /* commands (control.h), the machine's end */
 	int broker_fd;	   /* struct og_device_world */
 	bool start_paused; /* until OG_COMMAND_RESUME */
+
+	struct og_jail_config jail; /* taken up by og_process_start() */
 
 	struct og_metrics *metrics; /* zeroed; may be NULL */
 

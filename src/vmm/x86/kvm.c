@@ -23,7 +23,7 @@ static const struct {
 	{ KVM_CAP_IMMEDIATE_EXIT, "immediate exits (Linux 4.13)" },
 };
 
-static int open_kvm(struct og_err *err)
+int og_kvm_open(struct og_err *err)
 {
 	int fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 	int r = -errno;
@@ -78,7 +78,7 @@ int og_kvm_init(struct og_kvm *kvm, int kvm_fd, struct og_err *err)
 	int r;
 
 	*kvm = (struct og_kvm){ .fd = -EBADF, .vm_fd = -EBADF };
-	kvm->fd = kvm_fd >= 0 ? kvm_fd : open_kvm(err);
+	kvm->fd = kvm_fd >= 0 ? kvm_fd : og_kvm_open(err);
 	if (kvm->fd < 0)
 		return kvm->fd;
 

@@ -15,6 +15,9 @@ struct og_kvm {
 	bool tsc_deadline;
 };
 
+/* /dev/kvm, the caller's. Errors say what to do. */
+int og_kvm_open(struct og_err *err);
+
 /*
  * Opens /dev/kvm, unless @kvm_fd is one already (taken over), and makes a machine with interrupt controllers. On success og_kvm_done() is the
  * caller's to call. Errors name /dev/kvm and what to do.

@@ -8,6 +8,7 @@
 
 #include "base/test.h"
 #include "vmm/control.h"
+#include "vmm/x86/kvm.h"
 
 struct machine {
 	struct og_vmm_config config;
@@ -16,21 +17,20 @@ struct machine {
 };
 
 /* The test guest (tests/guest), told @word. */
-static void begin(struct machine *m, const char *word)
+static void begin_on(struct machine *m, int kvm_fd, const char *word, bool jailed)
 {
 	const char *guest = getenv("OG_TEST_GUEST");
 	struct og_err err = {};
 
-	if (guest == NULL || access("/dev/kvm", R_OK | W_OK) < 0) {
-		printf("# no /dev/kvm, or no test guest\n");
-		exit(TEST_SKIP_STATUS);
-	}
 	og_vmm_config_init(&m->config);
+	m->config.kvm_fd = kvm_fd;
+	og_vmm_config_keep(&m->config, kvm_fd);
 	m->config.kernel_fd = open(guest, O_RDONLY | O_CLOEXEC);
 	m->config.kernel_name = guest;
 	m->config.cmdline = word;
 	m->config.memory_mib = 32;
 	m->config.serial = true;
+	m->config.jail.enabled = jailed;
 	m->out_fd = m->config.serial_out_fd =
 		open("out", O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 	CHECK(m->config.kernel_fd >= 0 && m->out_fd >= 0);
@@ -48,6 +48,22 @@ static void end(struct machine *m)
 	og_close(m->config.kernel_fd);
 }
 
+static void begin(struct machine *m, const char *word, bool jailed)
+{
+	if (getenv("OG_TEST_GUEST") == NULL || access("/dev/kvm", R_OK | W_OK) < 0) {
+		printf("# no /dev/kvm, or no test guest\n");
+		exit(TEST_SKIP_STATUS);
+	}
+	begin_on(m, -EBADF, word, jailed);
+}
+
+static bool is_ended(const struct og_process *process)
+{
+	struct pollfd p = { .fd = process->ended_fd, .events = POLLIN };
+
+	return poll(&p, 1, 5000) == 1;
+}
+
 static off_t said(const struct machine *m)
 {
 	struct stat st;
@@ -63,11 +79,11 @@ static void wait_for_more(const struct machine *m, off_t than)
 	CHECK(said(m) > than);
 }
 
-TEST(a_paused_guest_stands_still_and_goes_on)
+static void a_paused_guest_stands_still_and_goes_on(bool jailed)
 {
 	struct machine m = {};
 
-	begin(&m, "count");
+	begin(&m, "count", jailed);
 	for (unsigned round = 0; round < 5; round++) {
 		off_t at;
 
@@ -83,7 +99,7 @@ TEST(a_paused_guest_stands_still_and_goes_on)
 	end(&m);
 }
 
-TEST(a_machine_says_how_it_is_and_refuses_what_it_has_not)
+static void a_machine_says_how_it_is_and_refuses_what_it_has_not(bool jailed)
 {
 	struct og_command command = { .kind = OG_COMMAND_STATUS };
 	struct og_answer answer;
@@ -91,7 +107,7 @@ TEST(a_machine_says_how_it_is_and_refuses_what_it_has_not)
 	struct og_err err = {};
 	struct machine m = {};
 
-	begin(&m, "count");
+	begin(&m, "count", jailed);
 	CHECK_OK(og_control_call(m.process.control_fd, &command, NULL, 0, &answer, NULL));
 	CHECK_EQ(answer.bytes, sizeof(status));
 	memcpy(&status, answer.body, sizeof(status));
@@ -109,34 +125,29 @@ TEST(a_machine_says_how_it_is_and_refuses_what_it_has_not)
 	end(&m);
 }
 
-TEST(a_machine_ends_when_told_and_with_whoever_told_it)
+static void a_machine_ends_when_told_and_with_whoever_told_it(bool jailed)
 {
 	struct machine m = {};
-	int status;
 
-	begin(&m, "spin");
+	begin(&m, "spin", jailed);
 	CHECK_OK(og_control_tell(m.process.control_fd, OG_COMMAND_STOP, NULL));
-	CHECK_EQ(waitpid(m.process.pid, &status, 0), m.process.pid);
-	CHECK(WIFEXITED(status));
-	CHECK_EQ(WEXITSTATUS(status), OG_EXIT_OFF);
+	CHECK(is_ended(&m.process));
+	CHECK_EQ(og_process_wait(&m.process), OG_EXIT_OFF);
 	CHECK_EQ(og_control_tell(m.process.control_fd, OG_COMMAND_STATUS, NULL), -EPIPE);
-	m.process.pid = 0;
 	end(&m);
 
-	begin(&m, "spin");
+	begin(&m, "spin", jailed);
 	m.process.control_fd = og_close(m.process.control_fd);
-	CHECK_EQ(waitpid(m.process.pid, &status, 0), m.process.pid);
-	CHECK(WIFEXITED(status));
-	m.process.pid = 0;
+	CHECK(is_ended(&m.process));
 	end(&m);
 }
 
-TEST(why_a_machine_cannot_start_is_heard_by_whoever_started_it)
+static void why_a_machine_cannot_start_is_heard_by_whoever_started_it(bool jailed)
 {
 	struct og_err err = {};
 	struct machine m = {};
 
-	begin(&m, "spin");
+	begin(&m, "spin", jailed);
 	(void)og_process_end(&m.process);
 	m.config.kernel_fd = m.out_fd;
 	m.config.kernel_name = "no-kernel";
@@ -145,14 +156,14 @@ TEST(why_a_machine_cannot_start_is_heard_by_whoever_started_it)
 	og_close(m.out_fd);
 }
 
-TEST(the_machine_keeps_no_descriptor_that_is_not_its_own)
+static void the_machine_keeps_no_descriptor_that_is_not_its_own(bool jailed)
 {
 	struct machine m = {};
 	struct pollfd p;
 	int ends[2];
 
 	CHECK_OK(pipe2(ends, O_CLOEXEC));
-	begin(&m, "spin");
+	begin(&m, "spin", jailed);
 	og_close(ends[1]); /* were it open in the machine, too, there would be no end */
 	p = (struct pollfd){ .fd = ends[0], .events = POLLIN };
 	CHECK_EQ(poll(&p, 1, 5000), 1);
@@ -161,8 +172,149 @@ TEST(the_machine_keeps_no_descriptor_that_is_not_its_own)
 	end(&m);
 }
 
-TEST_MAIN(TEST_ENTRY(a_paused_guest_stands_still_and_goes_on),
+/* The only child of the keeper, seen from here. */
+static pid_t machine_of(const struct og_process *process)
+{
+	char path[64], text[32] = {};
+	og_auto_fd fd = -EBADF;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/task/%d/children", process->pid, process->pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	CHECK(fd >= 0 && read(fd, text, sizeof(text) - 1) > 0);
+	return (pid_t)strtol(text, NULL, 10);
+}
+
+static void read_proc(pid_t pid, const char *name, char *text, size_t room)
+{
+	char path[64];
+	og_auto_fd fd = -EBADF;
+	ssize_t got;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	CHECK(fd >= 0);
+	got = read(fd, text, room - 1);
+	CHECK(got >= 0);
+	text[got] = '\0';
+}
+
+static void check_namespaces(pid_t pid)
+{
+	static const char *const names[] = { "user", "mnt", "pid", "net", "ipc", "uts", "cgroup" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		char path[64], own[64] = {}, its[64] = {};
+
+		(void)snprintf(path, sizeof(path), "/proc/self/ns/%s", names[i]);
+		CHECK(readlink(path, own, sizeof(own) - 1) > 0);
+		(void)snprintf(path, sizeof(path), "/proc/%d/ns/%s", pid, names[i]);
+		CHECK(readlink(path, its, sizeof(its) - 1) > 0);
+		if (strcmp(own, its) == 0)
+			printf("# its %s namespace is the host's\n", names[i]);
+		CHECK(strcmp(own, its) != 0);
+	}
+}
+
+/* A80: what is left to somebody who has taken the process over, as the kernel tells it. */
+static void check_jail(const struct machine *m)
+{
+	static const char *const lines[] = { "CapEff:\t0000000000000000",
+					     "CapPrm:\t0000000000000000",
+					     "CapBnd:\t0000000000000000",
+					     "CapInh:\t0000000000000000",
+					     "NoNewPrivs:\t1",
+					     "Seccomp:\t2" };
+	pid_t pid = machine_of(&m->process);
+	char text[8192], path[64];
+	struct stat st;
+
+	check_namespaces(pid);
+	read_proc(pid, "status", text, sizeof(text));
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		if (strstr(text, lines[i]) == NULL)
+			printf("# not '%s'\n", lines[i]);
+		CHECK(strstr(text, lines[i]) != NULL);
+	}
+	CHECK(strstr(text, "Uid:\t0") == NULL && strstr(text, "Gid:\t0") == NULL);
+
+	/* The root holds nothing, and nothing can be put there. */
+	(void)snprintf(path, sizeof(path), "/proc/%d/root/", pid);
+	CHECK_OK(stat(path, &st));
+	CHECK_EQ(st.st_mode & 07777, 0);
+	CHECK_EQ(st.st_nlink, 2);
+	read_proc(pid, "mounts", text, sizeof(text));
+	CHECK(strncmp(text, "none / tmpfs ro,nosuid,nodev,noexec", 34) == 0);
+	CHECK(strchr(text, '\n') == text + strlen(text) - 1);
+
+	read_proc(pid, "limits", text, sizeof(text));
+	CHECK(strstr(text, "Max core file size        0                    0") != NULL);
+}
+
+TEST(a_jailed_machine_has_nothing_of_its_host)
+{
+	struct machine m = {};
+
+	if (geteuid() != 0)
+		exit(TEST_SKIP_STATUS); /* only root may look at all of it */
+	begin(&m, "count", true);
+	wait_for_more(&m, 0);
+	check_jail(&m);
+	end(&m);
+}
+
+/* An ordinary user's is as empty: the same by the power of a user namespace alone. */
+TEST(an_ordinary_users_machine_is_jailed_as_well)
+{
+	struct machine m = {};
+	struct og_err err = {};
+	pid_t user;
+	int status;
+
+	m.config.kvm_fd = og_kvm_open(&err);
+	if (geteuid() != 0 || m.config.kvm_fd < 0)
+		exit(TEST_SKIP_STATUS);
+	CHECK_OK(chmod(".", 0777));
+	user = fork();
+	if (user == 0) {
+		int kvm_fd = m.config.kvm_fd;
+
+		CHECK_OK(setresgid(65534, 65534, 65534));
+		CHECK_OK(setresuid(65534, 65534, 65534));
+		begin_on(&m, kvm_fd, "count", true);
+		wait_for_more(&m, 0);
+		end(&m);
+		exit(0);
+	}
+	CHECK_EQ(waitpid(user, &status, 0), user);
+	CHECK_EQ(status, 0);
+}
+
+/* Each is seen without a jail and in one. */
+#define BOTH(name)             \
+	TEST(name)             \
+	{                      \
+		name(false);   \
+	}                      \
+	TEST(name##_in_a_jail) \
+	{                      \
+		name(true);    \
+	}
+
+BOTH(a_paused_guest_stands_still_and_goes_on)
+BOTH(a_machine_says_how_it_is_and_refuses_what_it_has_not)
+BOTH(a_machine_ends_when_told_and_with_whoever_told_it)
+BOTH(why_a_machine_cannot_start_is_heard_by_whoever_started_it)
+BOTH(the_machine_keeps_no_descriptor_that_is_not_its_own)
+
+TEST_MAIN(TEST_ENTRY(a_jailed_machine_has_nothing_of_its_host),
+	  TEST_ENTRY(an_ordinary_users_machine_is_jailed_as_well),
+	  TEST_ENTRY(a_paused_guest_stands_still_and_goes_on),
+	  TEST_ENTRY(a_paused_guest_stands_still_and_goes_on_in_a_jail),
 	  TEST_ENTRY(a_machine_says_how_it_is_and_refuses_what_it_has_not),
+	  TEST_ENTRY(a_machine_says_how_it_is_and_refuses_what_it_has_not_in_a_jail),
 	  TEST_ENTRY(a_machine_ends_when_told_and_with_whoever_told_it),
+	  TEST_ENTRY(a_machine_ends_when_told_and_with_whoever_told_it_in_a_jail),
 	  TEST_ENTRY(why_a_machine_cannot_start_is_heard_by_whoever_started_it),
-	  TEST_ENTRY(the_machine_keeps_no_descriptor_that_is_not_its_own))
+	  TEST_ENTRY(why_a_machine_cannot_start_is_heard_by_whoever_started_it_in_a_jail),
+	  TEST_ENTRY(the_machine_keeps_no_descriptor_that_is_not_its_own),
+	  TEST_ENTRY(the_machine_keeps_no_descriptor_that_is_not_its_own_in_a_jail))
