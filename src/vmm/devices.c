@@ -252,8 +252,18 @@ int og_vmm_add_power(struct og_vmm *vmm, struct og_err *err)
 	return og_loop_add_fd(vmm->loop, vmm->stop_fd, EPOLLIN, on_stop, vmm, NULL, err);
 }
 
+int og_vmm_add_vmgenid(struct og_vmm *vmm, struct og_err *err)
+{
+	int r = og_vmgenid_init(&vmm->vmgenid, &vmm->mem, err);
+
+	return r < 0 ? r
+		     : og_kvm_wire_interrupt(&vmm->kvm, OG_VMGENID_GSI, vmm->vmgenid.interrupt_fd,
+					     err);
+}
+
 void og_vmm_free_devices(struct og_vmm *vmm)
 {
+	og_vmgenid_done(&vmm->vmgenid);
 	for (unsigned i = 0; i < vmm->n_slots; i++)
 		vmm->slots[i].virtio = og_virtio_free(vmm->slots[i].virtio);
 	if (vmm->serial != NULL)

@@ -6,6 +6,7 @@
 #include "vmm/control.h"
 #include "vmm/device/serial.h"
 #include "vmm/device/virtio_mmio.h"
+#include "vmm/device/vmgenid.h"
 #include "vmm/gate.h"
 #include "vmm/vmm.h"
 #include "vmm/x86/kvm.h"
@@ -40,6 +41,7 @@ struct og_vmm {
 	struct slot slots[OG_VIRTIO_COUNT_MAX];
 	unsigned n_slots;
 
+	struct og_vmgenid vmgenid;
 	struct og_serial *serial;
 	struct og_source *serial_input;
 	int serial_in_fd;
@@ -49,6 +51,7 @@ struct og_vmm {
 int og_vmm_add_devices(struct og_vmm *vmm, struct og_err *err);
 int og_vmm_add_serial(struct og_vmm *vmm, struct og_err *err);
 int og_vmm_add_power(struct og_vmm *vmm, struct og_err *err);
+int og_vmm_add_vmgenid(struct og_vmm *vmm, struct og_err *err);
 void og_vmm_free_devices(struct og_vmm *vmm);
 
 /* NULL: there is no such device. */

@@ -103,6 +103,7 @@ static int add_guest(struct og_vmm *vmm, struct og_err *err)
 		.cpus = vmm->config->cpus,
 		.virtio_devices = vmm->n_slots,
 		.serial = vmm->config->serial,
+		.generation = true,
 	};
 	struct og_boot boot = {
 		.kernel_fd = vmm->config->kernel_fd,
@@ -128,8 +129,8 @@ static int add_guest(struct og_vmm *vmm, struct og_err *err)
 
 /* What a machine is made of, in the order in which it is put together. */
 static int (*const parts[])(struct og_vmm *vmm, struct og_err *err) = {
-	add_memory,	    og_vmm_add_power, add_vcpus,	  og_vmm_add_serial,
-	og_vmm_add_devices, add_guest,	      og_vmm_add_control,
+	add_memory,	   og_vmm_add_power,   og_vmm_add_vmgenid, add_vcpus,
+	og_vmm_add_serial, og_vmm_add_devices, add_guest,	   og_vmm_add_control,
 };
 
 static int check(const struct og_vmm_config *config, struct og_err *err)

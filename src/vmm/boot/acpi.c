@@ -4,10 +4,8 @@
 #include <errno.h>
 #include <string.h>
 
-#include "vmm/boot/aml.h"
+#include "vmm/boot/dsdt.h"
 #include "vmm/device/power.h"
-#include "vmm/device/serial.h"
-#include "vmm/device/virtio_mmio.h"
 #include "vmm/x86/layout.h"
 
 struct rsdp {
@@ -161,51 +159,6 @@ static uint64_t finish(struct writer *w, uint8_t *start)
 	return w->gpa + (uint64_t)(start - w->buf);
 }
 
-static void describe_serial(struct og_aml *aml)
-{
-	og_aml_open_device(aml, "COM1");
-	og_aml_name(aml, "_HID");
-	og_aml_eisa_id(aml, "PNP0501");
-	og_aml_name(aml, "_UID");
-	og_aml_integer(aml, 0);
-	og_aml_name(aml, "_CRS");
-	og_aml_open_resources(aml);
-	og_aml_ports(aml, OG_SERIAL_PORT, OG_SERIAL_PORTS);
-	og_aml_interrupt(aml, OG_SERIAL_GSI);
-	og_aml_close_resources(aml);
-	og_aml_close(aml);
-}
-
-static void describe_virtio(struct og_aml *aml, unsigned index)
-{
-	char name[5] = { 'V', 'I', (char)('0' + index / 10), (char)('0' + index % 10) };
-
-	og_aml_open_device(aml, name);
-	og_aml_name(aml, "_HID");
-	og_aml_string(aml, "LNRO0005");
-	og_aml_name(aml, "_UID");
-	og_aml_integer(aml, index);
-	og_aml_name(aml, "_CCA");
-	og_aml_integer(aml, 1);
-	og_aml_name(aml, "_CRS");
-	og_aml_open_resources(aml);
-	og_aml_memory(aml, (uint32_t)(OG_VIRTIO_GPA + index * OG_VIRTIO_MMIO_BYTES),
-		      OG_VIRTIO_MMIO_BYTES);
-	og_aml_interrupt(aml, OG_VIRTIO_GSI + index);
-	og_aml_close_resources(aml);
-	og_aml_close(aml);
-}
-
-static void describe_off(struct og_aml *aml)
-{
-	og_aml_name(aml, "_S5_");
-	og_aml_open_package(aml, 4);
-	og_aml_integer(aml, OG_POWER_SLEEP_OFF);
-	for (unsigned i = 0; i < 3; i++)
-		og_aml_integer(aml, 0);
-	og_aml_close(aml);
-}
-
 static uint64_t write_dsdt(struct writer *w, const struct og_acpi *acpi)
 {
 	struct og_acpi_header h = header("DSDT", DSDT_REVISION);
@@ -215,14 +168,7 @@ static uint64_t write_dsdt(struct writer *w, const struct og_acpi *acpi)
 	if (append(w, &h, sizeof(h)) == NULL)
 		return 0;
 	og_aml_init(&aml, w->buf + w->len, w->room - w->len);
-	describe_off(&aml);
-	og_aml_open_scope(&aml, "\\_SB_");
-	if (acpi->serial)
-		describe_serial(&aml);
-	for (unsigned i = 0; i < acpi->virtio_devices; i++)
-		describe_virtio(&aml, i);
-	og_aml_close(&aml);
-
+	og_dsdt_describe(&aml, acpi);
 	w->len += aml.len;
 	w->failed |= aml.failed;
 	return finish(w, start);

@@ -15,9 +15,16 @@ enum {
 	SCOPE_OP = 0x10,
 	BUFFER_OP = 0x11,
 	PACKAGE_OP = 0x12,
+	METHOD_OP = 0x14,
 	EXT_PREFIX = 0x5b,
+	ARG0_OP = 0x68,
 	DEVICE_OP = 0x82,
+	NOTIFY_OP = 0x86,
+	EQUAL_OP = 0x93,
+	IF_OP = 0xa0,
 };
+
+#define METHOD_SERIALIZED 8U
 
 /* A package's length is written in the 3-byte form, whatever it is (20.2.4). */
 #define PKG_LENGTH_BYTES 3
@@ -94,6 +101,30 @@ void og_aml_open_package(struct og_aml *aml, uint8_t elements)
 	add_byte(aml, PACKAGE_OP);
 	open_length(aml);
 	add_byte(aml, elements);
+}
+
+void og_aml_open_method(struct og_aml *aml, const char *name, uint8_t arguments)
+{
+	add_byte(aml, METHOD_OP);
+	open_length(aml);
+	add(aml, name, strlen(name));
+	add_byte(aml, arguments | METHOD_SERIALIZED);
+}
+
+void og_aml_open_if_argument(struct og_aml *aml, uint32_t value)
+{
+	add_byte(aml, IF_OP);
+	open_length(aml);
+	add_byte(aml, EQUAL_OP);
+	add_byte(aml, ARG0_OP);
+	og_aml_integer(aml, value);
+}
+
+void og_aml_notify(struct og_aml *aml, const char *name, uint32_t value)
+{
+	add_byte(aml, NOTIFY_OP);
+	add(aml, name, strlen(name));
+	og_aml_integer(aml, value);
 }
 
 void og_aml_name(struct og_aml *aml, const char *name)

@@ -27,6 +27,15 @@ void og_aml_open_device(struct og_aml *aml, const char *name);
 void og_aml_open_package(struct og_aml *aml, uint8_t elements);
 void og_aml_close(struct og_aml *aml);
 
+/* A method that is serialized. */
+void og_aml_open_method(struct og_aml *aml, const char *name, uint8_t arguments);
+
+/* "If (Arg0 == @value)". */
+void og_aml_open_if_argument(struct og_aml *aml, uint32_t value);
+
+/* "Notify(@name, @value)": nothing to close. */
+void og_aml_notify(struct og_aml *aml, const char *name, uint32_t value);
+
 /* "Name(@name, ...)": the value is what is added next. */
 void og_aml_name(struct og_aml *aml, const char *name);
 void og_aml_integer(struct og_aml *aml, uint32_t value);

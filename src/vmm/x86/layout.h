@@ -7,6 +7,7 @@
  *	0x00009000	page tables of the first instruction, 3 pages
  *	0x00020000	command line
  *	0x000e0000	ACPI tables, found through boot_params
+ *	0x000f0000	the machine's generation (vmgenid.h)
  *	0x000ffff0	reset vector: what a PC's firmware would answer from
  *	0x00100000	kernel and up; initrd at the end of low memory
  *	0xd0000000	virtio devices, 4 KiB each
@@ -24,6 +25,7 @@
 #define OG_LOW_RAM_END	   0x9fc00ULL
 #define OG_ACPI_GPA	   0xe0000ULL
 #define OG_ACPI_BYTES	   0x10000ULL
+#define OG_VMGENID_GPA	   0xf0000ULL
 #define OG_RESET_GPA	   0xffff0ULL
 #define OG_HIGH_RAM_GPA	   0x100000ULL
 

@@ -152,6 +152,30 @@ TEST(a_device_names_its_memory_and_interrupt)
 	CHECK_EQ(crs[21], 0x79);
 }
 
+TEST(a_change_of_the_generation_becomes_a_notification)
+{
+	/* Method (_EVT, 1, Serialized) { If ((Arg0 == 3)) { Notify (VGEN, 0x80) } } */
+	static const uint8_t method[] = {
+		0x14, 0x87, 0x01, 0x00, '_', 'E',  'V', 'T', 0x09, 0xa0, 0x8e, 0x00,
+		0x00, 0x93, 0x68, 0x0a, 3,   0x86, 'V', 'G', 'E',  'N',	 0x0a, 0x80,
+	};
+	struct og_acpi acpi = { .cpus = 1, .generation = true };
+	const uint8_t *dsdt, *addr;
+	size_t len;
+
+	memset(tables, 0, sizeof(tables));
+	CHECK_OK(og_acpi_write(&acpi, GPA, tables, sizeof(tables), NULL));
+	dsdt = table(get(xsdt_entry(0, "FACP") + 140, 8), "DSDT");
+	len = get(dsdt + 4, 4);
+	CHECK(memmem(dsdt, len, method, sizeof(method)) != NULL);
+	CHECK_EQ(count(dsdt, len, "VM_Gen_Counter"), 2);
+	addr = memmem(dsdt, len, "ADDR\x12", 5);
+	CHECK(addr != NULL);
+	CHECK_EQ(addr[8], 2);
+	CHECK_EQ(get(addr + 10, 4), OG_VMGENID_GPA);
+	CHECK_EQ(addr[14], 0);
+}
+
 TEST(too_little_room_is_an_error_not_an_overrun)
 {
 	struct og_acpi acpi = { .cpus = 8, .virtio_devices = 4, .serial = true };
@@ -181,5 +205,6 @@ TEST_MAIN(TEST_ENTRY(every_table_is_found_from_the_root_and_sums_to_zero),
 	  TEST_ENTRY(there_is_a_local_apic_for_each_cpu),
 	  TEST_ENTRY(each_device_is_announced_and_the_packages_nest),
 	  TEST_ENTRY(a_device_names_its_memory_and_interrupt),
+	  TEST_ENTRY(a_change_of_the_generation_becomes_a_notification),
 	  TEST_ENTRY(too_little_room_is_an_error_not_an_overrun),
 	  TEST_ENTRY(an_eisa_id_is_packed_as_the_specification_has_it))

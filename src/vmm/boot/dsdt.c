@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vmm/boot/dsdt.h"
+
+#include "vmm/device/power.h"
+#include "vmm/device/serial.h"
+#include "vmm/device/virtio_mmio.h"
+#include "vmm/device/vmgenid.h"
+#include "vmm/x86/layout.h"
+
+#define NOTIFY_CHANGED 0x80
+
+static void describe_serial(struct og_aml *aml)
+{
+	og_aml_open_device(aml, "COM1");
+	og_aml_name(aml, "_HID");
+	og_aml_eisa_id(aml, "PNP0501");
+	og_aml_name(aml, "_UID");
+	og_aml_integer(aml, 0);
+	og_aml_name(aml, "_CRS");
+	og_aml_open_resources(aml);
+	og_aml_ports(aml, OG_SERIAL_PORT, OG_SERIAL_PORTS);
+	og_aml_interrupt(aml, OG_SERIAL_GSI);
+	og_aml_close_resources(aml);
+	og_aml_close(aml);
+}
+
+static void describe_virtio(struct og_aml *aml, unsigned index)
+{
+	char name[5] = { 'V', 'I', (char)('0' + index / 10), (char)('0' + index % 10) };
+
+	og_aml_open_device(aml, name);
+	og_aml_name(aml, "_HID");
+	og_aml_string(aml, "LNRO0005");
+	og_aml_name(aml, "_UID");
+	og_aml_integer(aml, index);
+	og_aml_name(aml, "_CCA");
+	og_aml_integer(aml, 1);
+	og_aml_name(aml, "_CRS");
+	og_aml_open_resources(aml);
+	og_aml_memory(aml, (uint32_t)(OG_VIRTIO_GPA + index * OG_VIRTIO_MMIO_BYTES),
+		      OG_VIRTIO_MMIO_BYTES);
+	og_aml_interrupt(aml, OG_VIRTIO_GSI + index);
+	og_aml_close_resources(aml);
+	og_aml_close(aml);
+}
+
+static void describe_off(struct og_aml *aml)
+{
+	og_aml_name(aml, "_S5_");
+	og_aml_open_package(aml, 4);
+	og_aml_integer(aml, OG_POWER_SLEEP_OFF);
+	for (unsigned i = 0; i < 3; i++)
+		og_aml_integer(aml, 0);
+	og_aml_close(aml);
+}
+
+/* Linux and Windows look for it by its compatible ID; ADDR is the address in two halves. */
+static void describe_generation(struct og_aml *aml)
+{
+	og_aml_open_device(aml, "VGEN");
+	og_aml_name(aml, "_HID");
+	og_aml_string(aml, "ONGG0001");
+	og_aml_name(aml, "_CID");
+	og_aml_string(aml, "VM_Gen_Counter");
+	og_aml_name(aml, "_DDN");
+	og_aml_string(aml, "VM_Gen_Counter");
+	og_aml_name(aml, "ADDR");
+	og_aml_open_package(aml, 2);
+	og_aml_integer(aml, (uint32_t)OG_VMGENID_GPA);
+	og_aml_integer(aml, 0);
+	og_aml_close(aml);
+	og_aml_close(aml);
+}
+
+/* The generic event device (5.6.9): an interrupt becomes a notification. */
+static void describe_events(struct og_aml *aml)
+{
+	og_aml_open_device(aml, "GED_");
+	og_aml_name(aml, "_HID");
+	og_aml_string(aml, "ACPI0013");
+	og_aml_name(aml, "_UID");
+	og_aml_integer(aml, 0);
+	og_aml_name(aml, "_CRS");
+	og_aml_open_resources(aml);
+	og_aml_interrupt(aml, OG_VMGENID_GSI);
+	og_aml_close_resources(aml);
+	og_aml_open_method(aml, "_EVT", 1);
+	og_aml_open_if_argument(aml, OG_VMGENID_GSI);
+	og_aml_notify(aml, "VGEN", NOTIFY_CHANGED);
+	og_aml_close(aml);
+	og_aml_close(aml);
+	og_aml_close(aml);
+}
+
+void og_dsdt_describe(struct og_aml *aml, const struct og_acpi *acpi)
+{
+	describe_off(aml);
+	og_aml_open_scope(aml, "\\_SB_");
+	if (acpi->serial)
+		describe_serial(aml);
+	for (unsigned i = 0; i < acpi->virtio_devices; i++)
+		describe_virtio(aml, i);
+	if (acpi->generation) {
+		describe_generation(aml);
+		describe_events(aml);
+	}
+	og_aml_close(aml);
+}
