@@ -194,6 +194,14 @@ static int set_smt(struct args *args, const char *value, struct og_err *err)
 	return 0;
 }
 
+static int set_no_jail(struct args *args, const char *value, struct og_err *err)
+{
+	(void)value;
+	(void)err;
+	args->config.jail.enabled = false;
+	return 0;
+}
+
 static int set_probe(struct args *args, const char *value, struct og_err *err)
 {
 	(void)value;
@@ -237,6 +245,7 @@ static const struct option_row {
 	{ "--id", "NAME", "a name for people", set_id },
 	{ "--cpu-template", "NAME", "T2, T2S, T2CL, T2A, C3 (none)", set_cpu_template },
 	{ "--smt", NULL, "two vCPUs are threads of one core", set_smt },
+	{ "--no-jail", NULL, "stay in the namespaces of whoever starts it", set_no_jail },
 	{ "--probe", NULL, "say whether KVM can run a kernel here", set_probe },
 	{ "--help", NULL, "this text", set_help },
 	{ "--version", NULL, "the version", set_version },
@@ -280,6 +289,7 @@ static int parse(struct args *args, char **argv, struct og_err *err)
 	args->config.memory_mib = MEMORY_MIB_DEFAULT;
 	args->config.console.name = CONSOLE_NAME;
 	args->config.rng.present = true;
+	args->config.jail.enabled = true;
 	while (*argv != NULL) {
 		int words = take_option(args, argv, err);
 
@@ -327,6 +337,6 @@ int main(int argc, char **argv)
 	}
 	if (args.probe)
 		return og_vmm_usable(&err) < 0 ? complain(&err, OG_EXIT_ERROR) : OG_EXIT_OFF;
-	status = og_vmm_become(&args.config, &err);
+	status = og_vmm_become_jailed(&args.config, &err);
 	return status == OG_EXIT_ERROR ? complain(&err, status) : status;
 }

@@ -38,6 +38,40 @@ int og_vmm_become(const struct og_vmm_config *config, struct og_err *err)
 	return outcome == OG_REBOOTED ? OG_EXIT_REBOOT : OG_EXIT_OFF;
 }
 
+/* What is opened by path is opened here: the machine has none. */
+static int open_kvm(struct og_vmm_config *config, struct og_err *err)
+{
+	if (config->kvm_fd >= 0)
+		return 0;
+	config->kvm_fd = og_kvm_open(err);
+	og_vmm_config_keep(config, config->kvm_fd);
+	return config->kvm_fd < 0 ? config->kvm_fd : 0;
+}
+
+/* Whoever wanted to take this process along still does: a change of user makes the kernel forget. */
+static int enter_jail(const struct og_jail_config *jail, struct og_err *err)
+{
+	struct og_jail_origin origin = og_jail_origin();
+	pid_t parent = getppid();
+	int with_parent = 0, r;
+
+	(void)prctl(PR_GET_PDEATHSIG, &with_parent, 0, 0, 0);
+	r = og_jail_enter(jail, &origin, err);
+	if (r == 0 && with_parent != 0 &&
+	    (prctl(PR_SET_PDEATHSIG, with_parent, 0, 0, 0) < 0 || getppid() != parent))
+		r = og_fail(err, -ESRCH, "the process that started this one has ended");
+	return r;
+}
+
+int og_vmm_become_jailed(struct og_vmm_config *config, struct og_err *err)
+{
+	int r = open_kvm(config, err);
+
+	if (r == 0)
+		r = enter_jail(&config->jail, err);
+	return r < 0 ? OG_EXIT_ERROR : og_vmm_become(config, err);
+}
+
 static void close_range_of(unsigned first, unsigned last)
 {
 	if (first <= last)
@@ -174,16 +208,6 @@ static int start(struct og_vmm_config *config, struct og_process *process, struc
 	config->n_kept -= 2;
 	r = og_control_wait(process->control_fd, &answer, err);
 	return r;
-}
-
-/* What is opened by path is opened here: the machine has none. */
-static int open_kvm(struct og_vmm_config *config, struct og_err *err)
-{
-	if (config->kvm_fd >= 0)
-		return 0;
-	config->kvm_fd = og_kvm_open(err);
-	og_vmm_config_keep(config, config->kvm_fd);
-	return config->kvm_fd < 0 ? config->kvm_fd : 0;
 }
 
 int og_process_start(struct og_vmm_config *config, struct og_process *ret_process,

@@ -38,6 +38,12 @@ struct og_process {
 int og_vmm_become(const struct og_vmm_config *config, struct og_err *err);
 
 /*
+ * og_vmm_become(), jailed as far as a process can be that is there already: all but the PID
+ * namespace, which whoever starts it may make. Before, everything is opened.
+ */
+int og_vmm_become_jailed(struct og_vmm_config *config, struct og_err *err);
+
+/*
  * Starts @config in a new process and waits until its guest runs, or is ready to (start_paused).
  * control_fd and broker_fd are set by this. The caller has one thread. On success *@ret_process is
  * the caller's: it waits for the process and closes the descriptors.

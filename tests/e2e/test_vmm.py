@@ -241,7 +241,7 @@ def fails(vmm, *words, status=1):
 
 @pytest.mark.parametrize("content, says", [
     (b"", "no bzImage, no ELF and no multiboot kernel"),
-    (b"#!/bin/sh\necho I am a kernel\n" * 200, "no bzImage, no ELF and no multiboot kernel"),
+    pytest.param(b"#!/bin/sh\necho I am a kernel\n" * 200, "no bzImage, no ELF and no multiboot kernel", id="script"),
     (b"\x7fELF\x01" + bytes(4096), "ELF file is not for x86"),
     (b"\x7fELF\x02" + bytes(4096), "ELF file is not for x86"),
 ])
