@@ -8,7 +8,7 @@ TARGET ?=
 SECONDS_EACH ?= 60
 
 .DEFAULT_GOAL := build
-.PHONY: build install guest demo test check lint e2e weakened lab lab-test bench fuzz tidy format clean help
+.PHONY: build install guest guest-kernel demo test check lint e2e weakened lab lab-test bench fuzz tidy format clean help
 
 help: ## what the targets do
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -23,13 +23,17 @@ install: build guest ## install everything below PREFIX (default /usr/local)
 guest: build ## the guest's kernel and initramfs, as they will be installed
 	@tools/build-guest $(BUILD)
 
+guest-kernel: ## build the guest's small kernel: 10 minutes, once; `make install` then installs it
+	@tools/install-deps kernel
+	@tools/build-guest-kernel
+
 demo: ## one image as a container and as a VM, with figures
 	@tools/install-deps build demo
 	@$(MAKE) --no-print-directory install PREFIX=build/root
 	@tools/demo build/root
 
 test: ## everything that CI runs: lint, unit, sanitizers, end to end, lab
-	@tools/install-deps build test
+	@tools/install-deps build kernel test
 	@tools/run-tests
 
 check: build ## only lint and unit tests: quick, no root

@@ -11,6 +11,7 @@
 
 #include "base/err.h"
 #include "vm/disks.h"
+#include "vm/kernel.h"
 
 struct og_hypervisor;
 
@@ -32,7 +33,7 @@ int og_vm_choose(struct og_vm_choice *ret_choice, struct og_err *err);
 
 struct og_vm_machine {
 	const char *id;
-	int kernel_fd, initramfs_fd;
+	struct og_vm_kernel kernel;
 	const struct og_vm_disks *disks;
 	unsigned int memory_mib, cpus;
 	int dir_fd;	/* where a hypervisor may keep descriptions of the machine */

@@ -95,7 +95,7 @@ static void creation_init(struct creation *creation)
 		.gate_fd = -1,
 		.control_fd = -1,
 		.state_fd = -1,
-		.machine = { .kernel_fd = -1, .initramfs_fd = -1, .dir_fd = -1 },
+		.machine = { .kernel = { .kernel_fd = -1, .initramfs_fd = -1 }, .dir_fd = -1 },
 	};
 }
 
@@ -108,8 +108,8 @@ static void creation_done(struct creation *creation)
 	(void)og_close(setup->ready_fd);
 	(void)og_close(setup->gate_fd);
 	(void)og_close(setup->control_fd);
-	(void)og_close(setup->machine.kernel_fd);
-	(void)og_close(setup->machine.initramfs_fd);
+	(void)og_close(setup->machine.kernel.kernel_fd);
+	(void)og_close(setup->machine.kernel.initramfs_fd);
 	(void)og_close(setup->machine.dir_fd);
 	(void)og_close(creation->go_fd);
 	(void)og_close(creation->ready_fd);
@@ -144,13 +144,9 @@ static int plan_machine(struct og_workload *workload, struct creation *creation,
 	machine->disks = creation->disks;
 	machine->memory_mib = memory_of(config);
 	machine->cpus = cpus_of(config);
-	machine->kernel_fd = og_vm_kernel_open(og_oci_annotation(config, ANNOTATION("vm.kernel")),
-					       creation->choice.boots_elf, err);
-	if (machine->kernel_fd < 0)
-		return machine->kernel_fd;
-	machine->initramfs_fd =
-		og_vm_initramfs_open(og_oci_annotation(config, ANNOTATION("vm.initramfs")), err);
-	return machine->initramfs_fd < 0 ? machine->initramfs_fd : 0;
+	return og_vm_kernel_open(og_oci_annotation(config, ANNOTATION("vm.kernel")),
+				 og_oci_annotation(config, ANNOTATION("vm.initramfs")),
+				 creation->choice.boots_elf, &machine->kernel, err);
 }
 
 static int plan_process(struct og_workload *workload, struct creation *creation, struct og_err *err)
@@ -268,6 +264,7 @@ static int remember(struct og_workload *workload, const struct creation *creatio
 	workload->pid_start = og_pid_start(creation->pid);
 	og_json_set_string(workload->extra, "hypervisor", creation->choice.name);
 	og_json_set_string(workload->extra, "reason", creation->choice.reason);
+	og_json_set_string(workload->extra, "kernel", creation->setup.machine.kernel.name);
 	return og_workload_save(workload, err);
 }
 

@@ -1,17 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The guest's kernel and initramfs: found, opened, and looked at before a hypervisor is. */
+/* The guest's kernel and initramfs: chosen, opened, and looked at before a hypervisor is. */
 #pragma once
 
 #include <stdbool.h>
 
 #include "base/err.h"
 
-/*
- * Returns the descriptor of @path, NULL: of the installation's lib/onggi/guest/vmlinuz, or with
- * @unpacked of the vmlinux beside it, where there is one: the same kernel, booted in half the
- * time. Errors: -ENOENT, -EINVAL (neither a bzImage nor an ELF file for x86-64).
- */
-int og_vm_kernel_open(const char *path, bool unpacked, struct og_err *err);
+struct og_vm_kernel {
+	const char *name;    /* "small", "debian"; "given": by its path */
+	const char *cmdline; /* what this kernel in particular is to be told; "" for nothing */
+	int kernel_fd, initramfs_fd;
+};
 
-/* Likewise for lib/onggi/guest/initramfs.cpio. */
-int og_vm_initramfs_open(const char *path, struct og_err *err);
+/*
+ * Opens the kernel at @kernel with the initramfs at @initramfs. NULL: those of the installation.
+ * There the small kernel (`make guest-kernel`) is taken before Debian's, unless the environment's
+ * ONGGI_GUEST_KERNEL ("small", "debian") says which. A path for one alone is joined by Debian's
+ * other. @unpacked: takes the ELF file, where there is one, of a kernel that is installed in two
+ * forms; it boots in half the time. On success both descriptors are the caller's.
+ * Errors: -ENOENT, -EINVAL (ONGGI_GUEST_KERNEL; neither a bzImage nor an ELF file for x86-64).
+ */
+int og_vm_kernel_open(const char *kernel, const char *initramfs, bool unpacked,
+		      struct og_vm_kernel *ret_kernel, struct og_err *err);

@@ -119,6 +119,30 @@ def execute(running, *words, check=True, flags=(), **rest):
     return runtime.call("exec", *flags, name, *words, check=check, **rest)
 
 
+# ---- which kernel ----
+
+
+@pytest.mark.parametrize("kernel, folder, release", [("small", "guest/small", "-onggi"),
+                                                     ("debian", "guest", "-cloud-amd64")])
+def test_the_installed_kernel_that_is_asked_for_boots(runtime, prefix, require, monkeypatch, kernel,
+                                                      folder, release):
+    if not prefix.joinpath("lib/onggi", folder, "initramfs.cpio").exists():
+        require.lacking(f"no {kernel} kernel in {prefix}: make guest-kernel install PREFIX={prefix}")
+    monkeypatch.setenv("ONGGI_GUEST_KERNEL", kernel)
+    name = runtime.start("/bin/sleep", "100000")
+    assert runtime.call("exec", name, "/bin/uname", "-r").stdout.strip().endswith(release)
+    state = json.loads(runtime.root.joinpath(name, "state.json").read_text())
+    assert state["extra"]["kernel"] == kernel
+
+
+def test_a_kernel_of_no_known_name_is_refused(runtime, monkeypatch):
+    monkeypatch.setenv("ONGGI_GUEST_KERNEL", "huge")
+    runtime.config["process"]["args"] = ["/bin/true"]
+    runtime.write()
+    result = runtime.call("run", "--bundle", runtime.bundle, runtime.name(), check=False)
+    assert result.returncode == 1 and "ONGGI_GUEST_KERNEL=huge" in result.stderr
+
+
 # ---- one VM, many processes ----
 
 

@@ -3,7 +3,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/io.h"
@@ -18,26 +20,35 @@ static void file_with(const char *name, const void *bytes, size_t len, uint64_t 
 	CHECK_OK(og_pwrite_all(fd, bytes, len, at));
 }
 
+static int open_given(const char *kernel, struct og_err *err)
+{
+	struct og_vm_kernel opened = { .kernel_fd = -1, .initramfs_fd = -1 };
+	int r;
+
+	file_with("initramfs", "070701", 6, 0);
+	r = og_vm_kernel_open(kernel, "initramfs", false, &opened, err);
+	if (r == 0) {
+		CHECK(strcmp(opened.name, "given") == 0 && opened.kernel_fd != opened.initramfs_fd);
+		CHECK_OK(close(opened.kernel_fd));
+		CHECK_OK(close(opened.initramfs_fd));
+	}
+	return r;
+}
+
 TEST(a_bzimage_is_a_kernel)
 {
-	og_auto_fd fd = -EBADF;
-
 	file_with("bzimage", "HdrS", 4, 0x202);
-	CHECK_EQ(og_vm_kernel_open("bzimage", false, NULL), -EINVAL);
+	CHECK_EQ(open_given("bzimage", NULL), -EINVAL);
 	file_with("bzimage", "\x55\xaa", 2, 0x1fe);
-	fd = og_vm_kernel_open("bzimage", false, NULL);
-	CHECK(fd >= 0);
+	CHECK_OK(open_given("bzimage", NULL));
 }
 
 TEST(an_elf_file_for_this_machine_is_a_kernel)
 {
-	og_auto_fd fd = -EBADF;
-
 	file_with("elf", "\177ELF\2\1\1\0\0\0\0\0\0\0\0\0\2\0\x3e\0", 20, 0);
-	fd = og_vm_kernel_open("elf", false, NULL);
-	CHECK(fd >= 0);
+	CHECK_OK(open_given("elf", NULL));
 	file_with("arm", "\177ELF\2\1\1\0\0\0\0\0\0\0\0\0\2\0\xb7\0", 20, 0);
-	CHECK_EQ(og_vm_kernel_open("arm", false, NULL), -EINVAL);
+	CHECK_EQ(open_given("arm", NULL), -EINVAL);
 }
 
 TEST(what_is_no_kernel_is_named)
@@ -45,12 +56,23 @@ TEST(what_is_no_kernel_is_named)
 	struct og_err err = {};
 
 	file_with("junk", "junk", 4, 0);
-	CHECK_EQ(og_vm_kernel_open("junk", false, &err), -EINVAL);
+	CHECK_EQ(open_given("junk", &err), -EINVAL);
 	CHECK(strstr(err.text, "'junk' is no kernel") != NULL);
-	CHECK_EQ(og_vm_kernel_open("nosuch", false, &err), -ENOENT);
+	CHECK_EQ(open_given("nosuch", &err), -ENOENT);
 	CHECK(strstr(err.text, "no guest kernel at 'nosuch'") != NULL);
-	CHECK_EQ(og_vm_kernel_open(".", false, &err), -EINVAL);
+	CHECK_EQ(open_given(".", &err), -EINVAL);
+}
+
+TEST(a_kernel_that_nobody_has_is_refused_by_name)
+{
+	struct og_vm_kernel opened;
+	struct og_err err = {};
+
+	CHECK_OK(setenv("ONGGI_GUEST_KERNEL", "huge", 1));
+	CHECK_EQ(og_vm_kernel_open(NULL, NULL, false, &opened, &err), -EINVAL);
+	CHECK(strstr(err.text, "ONGGI_GUEST_KERNEL=huge") != NULL);
 }
 
 TEST_MAIN(TEST_ENTRY(a_bzimage_is_a_kernel), TEST_ENTRY(an_elf_file_for_this_machine_is_a_kernel),
-	  TEST_ENTRY(what_is_no_kernel_is_named))
+	  TEST_ENTRY(what_is_no_kernel_is_named),
+	  TEST_ENTRY(a_kernel_that_nobody_has_is_refused_by_name))
