@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""onggi-vmm boots Debian's kernel on KVM: one boot of the lab, many of guests (vmm_guests.py)."""
+"""onggi-vmm boots Linux on KVM: for each guest kernel one boot of the lab, many of guests (vmm_guests.py)."""
 
 import importlib.machinery
 import importlib.util
@@ -25,31 +25,36 @@ def lab_tool():
     return module
 
 
-def make_initramfs(path):
-    """busybox, our init, and the guest kernel's modules in the order of their needs."""
-    tool = lab_tool()
+def debian_modules(tool):
+    """{path in the initramfs: (mode, bytes)} of modules of Debian's kernel, in the order of their needs."""
     kernels = subprocess.run([TOP / "tools/get-kernels", "cloud"], stdout=subprocess.PIPE, text=True,
                              check=True).stdout.strip().splitlines()[-1]
     order = tool.module_order(pathlib.Path(kernels) / "cloud/modules", MODULES)
+    files = {f"modules/{tool.module_name(file)}.ko": (0o644, tool.module_bytes(file)) for file in order}
+    names = "".join(f"{tool.module_name(file)}.ko\n" for file in order)
+    return files | {"modules/order": (0o644, names.encode())}
+
+
+def make_initramfs(path, modules):
     files = {"init": (0o755, (TOP / "tests/lab/guest-init").read_bytes()),
              "bin/busybox": (0o755, pathlib.Path("/bin/busybox").read_bytes()),
              "dev/.keep": (0o644, b"")}
-    for file in order:
-        files[f"modules/{tool.module_name(file)}.ko"] = (0o644, tool.module_bytes(file))
-    names = "".join(f"{tool.module_name(file)}.ko\n" for file in order)
-    files["modules/order"] = (0o644, names.encode())
-    path.write_bytes(tool.cpio(files))
+    path.write_bytes(lab_tool().cpio(files | modules))
 
 
-@pytest.fixture(scope="module")
-def guests(in_lab, prefix, require, tmp_path_factory):
+@pytest.fixture(scope="module", params=["small", "debian"])
+def guests(request, in_lab, prefix, require, tmp_path_factory):
     require.tool("mkfs.erofs")
-    if not prefix.joinpath("lib/onggi/guest/vmlinux").exists():
-        require.lacking(f"no guest kernel in {prefix}: make install PREFIX={prefix}")
-    initramfs = tmp_path_factory.mktemp("vmm") / "initramfs"
-    make_initramfs(initramfs)
+    installed = prefix / "lib/onggi/guest" / ("small" if request.param == "small" else ".")
+    if not installed.joinpath("vmlinux").exists():
+        require.lacking(f"no {request.param} guest kernel: make guest-kernel install PREFIX={prefix}")
+    kernels = tmp_path_factory.mktemp("vmm")
+    make_initramfs(kernels / "initramfs", debian_modules(lab_tool()) if request.param == "debian" else {})
+    for name, packed in (("vmlinux", "vmlinux"), ("vmlinuz", "vmlinuz"), ("vmlinuz", "bzImage")):
+        if installed.joinpath(packed).exists():
+            kernels.joinpath(name).symlink_to(installed / packed)
     script = (f"mkdir /run/work && exec /usr/bin/python3 {TOP}/tests/lab/vmm_guests.py {prefix} "
-              f"{initramfs} /run/work")
+              f"{kernels} {kernels / 'initramfs'} /run/work")
     result = in_lab("sh", "-c", script, timeout=1200)
     if result.returncode == LAB_FAILED:
         result = in_lab("sh", "-c", script, timeout=1200)
@@ -61,7 +66,7 @@ def facts(run):
     return dict(re.findall(r"^(\w+)=(.*?)\r?$", run["output"], re.MULTILINE))
 
 
-@pytest.mark.parametrize("cpus", [1, 4, 8])
+@pytest.mark.parametrize("cpus", [1, 2, 3, 4, 8])
 def test_linux_boots_with_every_processor_and_powers_off(guests, cpus):
     run = guests[f"facts-{cpus}"]
     assert run["status"] == 0, run["output"]

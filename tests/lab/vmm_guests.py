@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs inside the lab: boots Linux under onggi-vmm again and again, and prints what came of it.
 
-    vmm_guests.py PREFIX INITRAMFS WORKDIR
+    vmm_guests.py PREFIX KERNELS INITRAMFS WORKDIR [CASE...]
 
-Prints one JSON object: {name of the run: {status, output, seconds, ...}}.
+KERNELS is a folder with the kernel as vmlinux and as vmlinuz. Prints one JSON object:
+{name of the run: {status, output, seconds, ...}}; a case that broke is {name: {"broke": why}}.
 """
 
 import hashlib
@@ -17,9 +18,9 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 
-PREFIX, INITRAMFS, WORK = (pathlib.Path(word) for word in sys.argv[1:4])
-GUEST = PREFIX / "lib/onggi/guest"
+PREFIX, KERNELS, INITRAMFS, WORK = (pathlib.Path(word) for word in sys.argv[1:5])
 CMDLINE = "console=ttyS0 quiet panic=-1 cryptomgr.notests"
 RESULTS = {}
 MEMORY_MIB = 256
@@ -41,7 +42,7 @@ def own_memory_kib(pid):
 def run(name, command, *options, kernel="vmlinux", talk=None):
     """Boots a guest, lets talk(stream, pid) use its console, and waits for its end."""
     ours, theirs = socket.socketpair()
-    words = [PREFIX / "bin/onggi-vmm", "--kernel", GUEST / kernel, "--initrd", INITRAMFS,
+    words = [PREFIX / "bin/onggi-vmm", "--kernel", KERNELS / kernel, "--initrd", INITRAMFS,
              "--memory", MEMORY_MIB, "--serial", "stdio", "--console", f"fd:{theirs.fileno()}",
              "--cmdline", f"{CMDLINE} lab.run={command}", *options]
     begin = time.monotonic()
@@ -108,26 +109,51 @@ def make_disks():
     RESULTS["truth"] = {"sums": sums, "whole": whole}
 
 
-def main():
-    make_disks()
-    image = ["--disk-readonly", WORK / "one", "--part", f"512000:{WORK / 'two'}"]
-    for cpus in (1, 4, 8):
+IMAGE = ["--disk-readonly", WORK / "one", "--part", f"512000:{WORK / 'two'}"]
+
+
+def processors():
+    for cpus in (1, 2, 3, 4, 8):
         run(f"facts-{cpus}", "facts", "--cpus", cpus)
-    run("bzimage", "facts", kernel="vmlinuz")
-    run("disks", "disks", *image, "--disk", WORK / "rw", "--cpus", 2)
+
+
+def disks():
+    make_disks()
+    run("disks", "disks", *IMAGE, "--disk", WORK / "rw", "--cpus", 2)
     fsck = subprocess.run(["/sbin/e2fsck", "-fn", WORK / "rw"], capture_output=True, check=False)
     dump = subprocess.run(["/sbin/debugfs", "-R", "cat file", WORK / "rw"], capture_output=True,
                           check=False)
     RESULTS["ext4"] = {"fsck": fsck.returncode, "file": hashlib.md5(dump.stdout).hexdigest(),
                        "bytes": len(dump.stdout)}
-    run("load", "load", *image, "--cpus", 2)
-    run("send", "send", "--cpus", 2, talk=swallow)
-    run("echo", "echo_back", "--cpus", 2, talk=echo)
-    run("reboot", "reboot", "--cpus", 2)
-    run("panic", "panic")
-    probe = subprocess.run([PREFIX / "bin/onggi-vmm", "--probe"], capture_output=True, text=True,
+    run("load", "load", *IMAGE, "--cpus", 2)
+
+
+def probe():
+    found = subprocess.run([PREFIX / "bin/onggi-vmm", "--probe"], capture_output=True, text=True,
                            check=False)
-    RESULTS["probe"] = {"status": probe.returncode, "output": probe.stderr}
+    RESULTS["probe"] = {"status": found.returncode, "output": found.stderr}
+
+
+CASES = {
+    "processors": processors,
+    "bzimage": lambda: run("bzimage", "facts", kernel="vmlinuz"),
+    "disks": disks,
+    "send": lambda: run("send", "send", "--cpus", 2, talk=swallow),
+    "echo": lambda: run("echo", "echo_back", "--cpus", 2, talk=echo),
+    "reboot": lambda: run("reboot", "reboot", "--cpus", 2),
+    "panic": lambda: run("panic", "panic"),
+    "probe": probe,
+}
+
+
+def main():
+    for name in sys.argv[5:] or CASES:
+        begin = time.monotonic()
+        try:
+            CASES[name]()
+        except Exception:  # one case's trouble is not the others'
+            RESULTS[name] = {"broke": traceback.format_exc()}
+        print(f"{name}: {time.monotonic() - begin:.1f} s", file=sys.stderr, flush=True)
     print(json.dumps(RESULTS))
 
 
