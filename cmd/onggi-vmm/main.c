@@ -186,6 +186,14 @@ static int set_cpu_template(struct args *args, const char *value, struct og_err 
 	return 0;
 }
 
+static int set_pci(struct args *args, const char *value, struct og_err *err)
+{
+	(void)value;
+	(void)err;
+	args->config.pci = true;
+	return 0;
+}
+
 static int set_smt(struct args *args, const char *value, struct og_err *err)
 {
 	(void)value;
@@ -246,6 +254,7 @@ static const struct option_row {
 	{ "--cpu-template", "NAME", "T2, T2S, T2CL, T2A, C3 (none)", set_cpu_template },
 	{ "--smt", NULL, "two vCPUs are threads of one core", set_smt },
 	{ "--no-jail", NULL, "stay in the namespaces of whoever starts it", set_no_jail },
+	{ "--pci", NULL, "virtio devices on a PCI bus", set_pci },
 	{ "--probe", NULL, "say whether KVM can run a kernel here", set_probe },
 	{ "--help", NULL, "this text", set_help },
 	{ "--version", NULL, "the version", set_version },

@@ -92,8 +92,14 @@ static int plug(struct og_vmm *vmm, struct slot *slot, struct og_err *err)
 	unsigned index = (unsigned)(slot - vmm->slots);
 	struct og_virtio *virtio = slot->virtio;
 	uint64_t gpa = OG_VIRTIO_GPA + index * OG_VIRTIO_MMIO_BYTES;
-	int r;
+	int r = 0;
 
+	if (vmm->pci != NULL) {
+		r = og_vmm_plug_pci(vmm, virtio, index, err);
+		return r < 0 ? r
+			     : og_loop_add_fd(vmm->loop, virtio->kick_fd, EPOLLIN, on_kick, virtio,
+					      NULL, err);
+	}
 	slot->mmio.virtio = virtio;
 	og_bus_add(&vmm->mmio, gpa, OG_VIRTIO_MMIO_BYTES, virtio_access, &slot->mmio);
 	r = og_kvm_wire_interrupt(&vmm->kvm, OG_VIRTIO_GSI + index, virtio->interrupt_fd, err);
@@ -263,6 +269,7 @@ int og_vmm_add_vmgenid(struct og_vmm *vmm, struct og_err *err)
 
 void og_vmm_free_devices(struct og_vmm *vmm)
 {
+	og_vmm_free_pci(vmm);
 	og_vmgenid_done(&vmm->vmgenid);
 	for (unsigned i = 0; i < vmm->n_slots; i++)
 		vmm->slots[i].virtio = og_virtio_free(vmm->slots[i].virtio);

@@ -34,9 +34,17 @@ struct rule {
 
 /* Its value, without sys/mman.h's others: a thread that ends gives its stack back. */
 #define MADV_DONTNEED_VALUE 4
+#define MADV_FREE_VALUE	    8
 
 static const struct rule vcpu_rules[] = {
 	{ SYS_ioctl, 1, KVM_RUN },
+	RULES_SHARED,
+};
+
+static const struct rule vcpu_pci_rules[] = {
+	{ SYS_ioctl, 1, KVM_RUN },
+	{ SYS_ioctl, 1, KVM_IOEVENTFD },
+	{ SYS_ioctl, 1, KVM_SET_GSI_ROUTING },
 	RULES_SHARED,
 };
 
@@ -60,10 +68,11 @@ static const struct rule io_rules[] = {
 	{ SYS_close, ANY, 0 },
 	{ SYS_munmap, ANY, 0 },
 	{ SYS_brk, ANY, 0 },
+	{ SYS_madvise, 2, MADV_FREE_VALUE }, /* musl's free() */
 };
 
 /* A rule takes at most five instructions; the preamble and the end, five. */
-#define PROGRAM_MAX (5 * 24 + 5)
+#define PROGRAM_MAX (5 * 32 + 5)
 
 struct program {
 	struct sock_filter code[PROGRAM_MAX];
@@ -129,6 +138,11 @@ static int confine(const struct rule *rules, size_t n, struct og_err *err)
 int og_jail_vcpu(struct og_err *err)
 {
 	return confine(vcpu_rules, sizeof(vcpu_rules) / sizeof(vcpu_rules[0]), err);
+}
+
+int og_jail_vcpu_pci(struct og_err *err)
+{
+	return confine(vcpu_pci_rules, sizeof(vcpu_pci_rules) / sizeof(vcpu_pci_rules[0]), err);
 }
 
 int og_jail_io(struct og_err *err)

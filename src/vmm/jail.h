@@ -58,4 +58,5 @@ int og_jail_prepare(struct og_err *err);
 
 /* The calling thread alone, for good. */
 int og_jail_vcpu(struct og_err *err);
+int og_jail_vcpu_pci(struct og_err *err); /* may move BARs and interrupt messages, too */
 int og_jail_io(struct og_err *err);

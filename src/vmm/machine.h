@@ -6,6 +6,7 @@
 #include "vmm/control.h"
 #include "vmm/device/serial.h"
 #include "vmm/device/virtio_mmio.h"
+#include "vmm/device/virtio_pci.h"
 #include "vmm/device/vmgenid.h"
 #include "vmm/gate.h"
 #include "vmm/vmm.h"
@@ -41,6 +42,7 @@ struct og_vmm {
 	struct slot slots[OG_VIRTIO_COUNT_MAX];
 	unsigned n_slots;
 
+	struct og_vmm_pci *pci; /* NULL: virtio devices are on the MMIO transport */
 	struct og_vmgenid vmgenid;
 	struct og_serial *serial;
 	struct og_source *serial_input;
@@ -53,6 +55,17 @@ int og_vmm_add_serial(struct og_vmm *vmm, struct og_err *err);
 int og_vmm_add_power(struct og_vmm *vmm, struct og_err *err);
 int og_vmm_add_vmgenid(struct og_vmm *vmm, struct og_err *err);
 void og_vmm_free_devices(struct og_vmm *vmm);
+
+/*
+ * pci_machine.c: a bus where the configuration asks for one, and a virtio device's place on it. Its
+ * state is loaded after the devices'.
+ */
+int og_vmm_add_pci(struct og_vmm *vmm, struct og_err *err);
+int og_vmm_plug_pci(struct og_vmm *vmm, struct og_virtio *virtio, unsigned index,
+		    struct og_err *err);
+void og_vmm_free_pci(struct og_vmm *vmm);
+void og_vmm_save_pci(struct og_vmm *vmm, struct og_pack *pack);
+int og_vmm_load_pci(struct og_vmm *vmm, struct og_unpack *unpack, struct og_err *err);
 
 /* NULL: there is no such device. */
 struct slot *og_vmm_find_device(struct og_vmm *vmm, const char *id);

@@ -102,6 +102,7 @@ static int add_guest(struct og_vmm *vmm, struct og_err *err)
 	struct og_acpi acpi = {
 		.cpus = vmm->config->cpus,
 		.virtio_devices = vmm->n_slots,
+		.pci = vmm->pci != NULL,
 		.serial = vmm->config->serial,
 		.generation = true,
 	};
@@ -129,8 +130,9 @@ static int add_guest(struct og_vmm *vmm, struct og_err *err)
 
 /* What a machine is made of, in the order in which it is put together. */
 static int (*const parts[])(struct og_vmm *vmm, struct og_err *err) = {
-	add_memory,	   og_vmm_add_power,   og_vmm_add_vmgenid, add_vcpus,
-	og_vmm_add_serial, og_vmm_add_devices, add_guest,	   og_vmm_add_control,
+	add_memory,	    og_vmm_add_power,  og_vmm_add_vmgenid,
+	add_vcpus,	    og_vmm_add_serial, og_vmm_add_pci,
+	og_vmm_add_devices, add_guest,	       og_vmm_add_control,
 };
 
 static int check(const struct og_vmm_config *config, struct og_err *err)
@@ -220,7 +222,9 @@ static int start(struct og_vmm *vmm, bool confine, struct og_err *err)
 
 	if (r < 0)
 		return r;
-	vmm->world.confine = confine ? og_jail_vcpu : NULL;
+	vmm->world.confine = vmm->pci != NULL ? og_jail_vcpu_pci : og_jail_vcpu;
+	if (!confine)
+		vmm->world.confine = NULL;
 	for (unsigned i = 0; i < vmm->n_vcpus; i++) {
 		r = og_vcpu_start(&vmm->vcpus[i], err);
 		if (r < 0)

@@ -46,6 +46,8 @@ struct og_vmm_config {
 	const struct og_cpu_template *cpu_template; /* may be NULL */
 	const char *cpu_template_name; /* a known one (cpu_template.h), else; NULL or "None": none */
 
+	bool pci; /* virtio devices on a PCI bus in place of the MMIO transport */
+
 	/* In the order in which the guest finds them: kind by kind (devices.c). */
 	struct og_blk_config disks[OG_VMM_DISKS_MAX];
 	unsigned n_disks;

@@ -86,3 +86,18 @@ def test_threads_of_a_core_come_in_pairs(boot, prefix):
     assert boot("pvh", "--smt", "--cpus", "32")[-1] == "done"
     result = run(prefix, "--smt", "--cpus", "3")
     assert result.returncode == 1 and "3 vCPUs are not threads of whole cores" in result.stderr
+
+
+@pytest.mark.parametrize("name", KERNELS)
+def test_a_machine_with_a_pci_bus_ends_well(boot, name, tmp_path):
+    (tmp_path / "disk").write_bytes(bytes(4096))
+    assert boot(name, "--pci", "--disk", tmp_path / "disk")[-1] == "done"
+
+
+def test_a_pci_device_works_where_it_is_moved_to_and_after_any_access(prefix):
+    kernel = TOP / "build/tests/guest/test-guest"
+    result = run(prefix, "--kernel", kernel, "--pci", "--cmdline", "pci")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout.splitlines() == [
+        "entropy is device 2", f"its bar is at {0xc0000000}", "filled 64", "random",
+        "bytes of the bar 32768", "filled 64", "random", "done"]

@@ -95,3 +95,4 @@ void test_send(void);
 void test_rng(void);
 void test_hostile(void);
 void test_bus(void);
+void test_pci(void);

@@ -134,6 +134,7 @@ static const struct {
 	{ "rng", test_rng },
 	{ "hostile", test_hostile },
 	{ "bus", test_bus },
+	{ "pci", test_pci },
 };
 
 static int same(const char *a, const char *b)

@@ -62,7 +62,7 @@ _Static_assert(sizeof(struct fadt) == 276, "FADT of ACPI 6");
 #define MADT_REVISION 5
 #define DSDT_REVISION 2 /* 64-bit integers */
 #define TABLE_ALIGN   16U
-#define TABLES_MAX    2 /* that the XSDT names */
+#define TABLES_MAX    3 /* that the XSDT names */
 
 struct madt {
 	struct og_acpi_header header;
@@ -83,6 +83,19 @@ struct madt_ioapic {
 } __attribute__((packed));
 
 #define MADT_IOAPIC 1
+
+/* Where configuration spaces are in memory (PCI Firmware 3.2, 4.1.2). */
+struct mcfg {
+	struct og_acpi_header header;
+	uint64_t reserved;
+
+	struct {
+		uint64_t base;
+		uint16_t segment;
+		uint8_t first_bus, last_bus;
+		uint32_t reserved;
+	} __attribute__((packed)) space;
+} __attribute__((packed));
 
 struct xsdt {
 	struct og_acpi_header header;
@@ -231,6 +244,15 @@ static uint64_t write_madt(struct writer *w, unsigned cpus)
 	return finish(w, start);
 }
 
+static uint64_t write_mcfg(struct writer *w)
+{
+	struct mcfg mcfg = { .header = header("MCFG", 1), .space.base = OG_PCI_ECAM_GPA };
+	uint8_t *start = begin(w);
+
+	(void)append(w, &mcfg, sizeof(mcfg));
+	return finish(w, start);
+}
+
 int og_acpi_write(const struct og_acpi *acpi, uint64_t gpa, void *buf, size_t room,
 		  struct og_err *err)
 {
@@ -243,12 +265,15 @@ int og_acpi_write(const struct og_acpi *acpi, uint64_t gpa, void *buf, size_t ro
 	};
 	struct xsdt xsdt = { .header = header("XSDT", 1) };
 	struct rsdp *root = append(&w, &rsdp, sizeof(rsdp));
+	unsigned n = 2;
 	uint8_t *start;
 
 	xsdt.tables[0] = write_fadt(&w, write_dsdt(&w, acpi));
 	xsdt.tables[1] = write_madt(&w, acpi->cpus);
+	if (acpi->pci)
+		xsdt.tables[n++] = write_mcfg(&w);
 	start = begin(&w);
-	(void)append(&w, &xsdt, sizeof(xsdt));
+	(void)append(&w, &xsdt, sizeof(xsdt.header) + n * sizeof(xsdt.tables[0]));
 	rsdp.xsdt = finish(&w, start);
 	if (w.failed || root == NULL)
 		return og_fail(err, -ENOSPC, "write ACPI tables into %zu bytes", room);

@@ -15,6 +15,7 @@ struct og_acpi {
 	unsigned cpus;
 	unsigned virtio_devices; /* at OG_VIRTIO_GPA and OG_VIRTIO_GSI and up */
 	bool serial;		 /* COM1 */
+	bool pci;		 /* they are on a bus instead */
 	bool generation;	 /* vmgenid.h */
 };
 

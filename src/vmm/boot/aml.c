@@ -226,3 +226,42 @@ void og_aml_interrupt(struct og_aml *aml, uint32_t gsi)
 	add_byte(aml, 1);
 	add_number(aml, gsi, 4);
 }
+
+enum {
+	SPACE_MEMORY = 0,
+	SPACE_PORTS = 1,
+	SPACE_BUS = 2
+};
+
+#define SPACE_PRODUCED 0x0c /* a window that a bridge hands down, with both ends fixed */
+
+/* Address space descriptors of 16 and 32 bits (6.4.3.5): numbers of @bytes bytes each. */
+static void add_space(struct og_aml *aml, unsigned tag, unsigned type, unsigned flags,
+		      uint32_t base, uint32_t last, size_t bytes)
+{
+	add_byte(aml, tag);
+	add_number(aml, (uint32_t)(3 + 5 * bytes), 2);
+	add_byte(aml, type);
+	add_byte(aml, SPACE_PRODUCED);
+	add_byte(aml, flags);
+	add_number(aml, 0, bytes); /* granularity */
+	add_number(aml, base, bytes);
+	add_number(aml, last, bytes);
+	add_number(aml, 0, bytes); /* as seen from the other side */
+	add_number(aml, last - base + 1, bytes);
+}
+
+void og_aml_bus_numbers(struct og_aml *aml, uint16_t first, uint16_t last)
+{
+	add_space(aml, 0x88, SPACE_BUS, 0, first, last, 2);
+}
+
+void og_aml_port_window(struct og_aml *aml, uint16_t base, uint16_t last)
+{
+	add_space(aml, 0x88, SPACE_PORTS, 3, base, last, 2);
+}
+
+void og_aml_memory_window(struct og_aml *aml, uint32_t base, uint32_t last)
+{
+	add_space(aml, 0x87, SPACE_MEMORY, 1, base, last, 4);
+}

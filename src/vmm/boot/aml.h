@@ -47,4 +47,7 @@ void og_aml_open_resources(struct og_aml *aml);
 void og_aml_ports(struct og_aml *aml, uint16_t base, uint8_t count);
 void og_aml_memory(struct og_aml *aml, uint32_t base, uint32_t bytes);
 void og_aml_interrupt(struct og_aml *aml, uint32_t gsi); /* an edge, active high, exclusive */
+void og_aml_bus_numbers(struct og_aml *aml, uint16_t first, uint16_t last);
+void og_aml_port_window(struct og_aml *aml, uint16_t base, uint16_t last);
+void og_aml_memory_window(struct og_aml *aml, uint32_t base, uint32_t last);
 void og_aml_close_resources(struct og_aml *aml);

@@ -154,3 +154,22 @@ int og_kvm_wire_notify(struct og_kvm *kvm, uint64_t gpa, int event_fd, struct og
 			       (unsigned long long)gpa);
 	return 0;
 }
+
+static void notify_at(struct og_kvm *kvm, uint64_t gpa, int event_fd, uint32_t flags)
+{
+	struct kvm_ioeventfd ioeventfd = {
+		.addr = gpa,
+		.len = kvm->any_length ? 0 : 2,
+		.fd = event_fd,
+		.flags = flags,
+	};
+
+	if (gpa != UINT64_MAX)
+		(void)ioctl(kvm->vm_fd, KVM_IOEVENTFD, &ioeventfd);
+}
+
+void og_kvm_move_notify(struct og_kvm *kvm, uint64_t from, uint64_t to, int event_fd)
+{
+	notify_at(kvm, from, event_fd, KVM_IOEVENTFD_FLAG_DEASSIGN);
+	notify_at(kvm, to, event_fd, 0);
+}

@@ -46,5 +46,11 @@ int og_kvm_require(const struct og_kvm *kvm, const uint32_t *capabilities, unsig
 /* Signalling @event_fd raises interrupt @gsi, an edge. */
 int og_kvm_wire_interrupt(struct og_kvm *kvm, uint32_t gsi, int event_fd, struct og_err *err);
 
+/*
+ * A word or half a word written to @to signals @event_fd; no longer one written to @from. Either may
+ * be UINT64_MAX, nowhere. What cannot be wired exits to us instead. Any thread.
+ */
+void og_kvm_move_notify(struct og_kvm *kvm, uint64_t from, uint64_t to, int event_fd);
+
 /* A word written to @gpa signals @event_fd without leaving the kernel. */
 int og_kvm_wire_notify(struct og_kvm *kvm, uint64_t gpa, int event_fd, struct og_err *err);

@@ -10,7 +10,9 @@
  *	0x000f0000	the machine's generation (vmgenid.h)
  *	0x000ffff0	reset vector: what a PC's firmware would answer from
  *	0x00100000	kernel and up; initrd at the end of low memory
- *	0xd0000000	virtio devices, 4 KiB each
+ *	0xc0000000	PCI devices, where there is a bus
+ *	0xd0000000	virtio devices, 4 KiB each, where there is none
+ *	0xe0000000	PCI configuration space
  *	0xfec00000	I/O APIC	0xfee00000  local APICs
  *	0x100000000	memory beyond the first 3 GiB
  */
@@ -32,6 +34,14 @@
 #define OG_VIRTIO_GPA	    0xd0000000ULL
 #define OG_VIRTIO_GSI	    5  /* the first device's */
 #define OG_VIRTIO_COUNT_MAX 19 /* the I/O APIC has 24 inputs */
+
+#define OG_PCI_WINDOW_GPA   0xc0000000ULL
+#define OG_PCI_WINDOW_BYTES 0x10000000ULL
+#define OG_PCI_ECAM_GPA	    0xe0000000ULL
+
+/* Devices 0 and 1 are what a PC has. Each pulls one of the inputs 16 to 23, shared by level. */
+#define OG_PCI_VIRTIO_DEVICE 2
+#define OG_PCI_GSI(device)   (16U + (device) % 8)
 
 #define OG_IOAPIC_GPA	0xfec00000ULL
 #define OG_LAPIC_GPA	0xfee00000ULL
