@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include "base/text.h"
+#include "vmm/broker.h"
 #include "vmm/process.h"
 
 #define CONSOLE_NAME	   "org.onggi.guest"
@@ -210,6 +211,29 @@ static int set_no_jail(struct args *args, const char *value, struct og_err *err)
 	return 0;
 }
 
+/* Listens, and starts who connects for the guest: the machine itself can do neither. */
+static int set_vsock(struct args *args, const char *value, struct og_err *err)
+{
+	struct og_vsock_config *vsock = &args->config.vsock;
+	const char *colon = strchr(value, ':');
+	char cid[16] = {};
+	uint64_t number;
+	int r;
+
+	if (vsock->present)
+		return og_fail(err, -EINVAL, "may be given once");
+	if (colon == NULL || (size_t)(colon - value) >= sizeof(cid))
+		return og_fail(err, -EINVAL, "'%s' is not CID:PATH", value);
+	memcpy(cid, value, (size_t)(colon - value));
+	if (og_parse_u64(cid, OG_VSOCK_CID_MIN, OG_VSOCK_CID_MAX, &number) < 0)
+		return og_fail(err, -EINVAL, "'%s' is no context of a guest (%u to %u)", cid,
+			       OG_VSOCK_CID_MIN, OG_VSOCK_CID_MAX);
+	vsock->present = true;
+	vsock->guest_cid = (uint32_t)number;
+	r = og_broker_listen(colon + 1, &vsock->listen_fd, err);
+	return r < 0 ? r : og_broker_start(colon + 1, &args->config.broker_fd, err);
+}
+
 static int set_probe(struct args *args, const char *value, struct og_err *err)
 {
 	(void)value;
@@ -250,6 +274,7 @@ static const struct option_row {
 	{ "--part", "OFFSET:FILE", "more of the last disk, at byte OFFSET", set_part },
 	{ "--console", "fd:N", "stream socket of the port " CONSOLE_NAME, set_console },
 	{ "--serial", "stdio|none|FILE", "serial port (none)", set_serial },
+	{ "--vsock", "CID:PATH", "streams to the guest over a Unix socket", set_vsock },
 	{ "--id", "NAME", "a name for people", set_id },
 	{ "--cpu-template", "NAME", "T2, T2S, T2CL, T2A, C3 (none)", set_cpu_template },
 	{ "--smt", NULL, "two vCPUs are threads of one core", set_smt },

@@ -62,10 +62,22 @@ static int make_rng(const struct og_vmm_config *config, const struct og_device_w
 	return og_virtio_rng_new(&config->rng, world, ret_virtio, err);
 }
 
+static unsigned count_vsocks(const struct og_vmm_config *config)
+{
+	return config->vsock.present;
+}
+
+static int make_vsock(const struct og_vmm_config *config, const struct og_device_world *world,
+		      struct og_virtio **ret_virtio, struct og_err *err)
+{
+	return og_virtio_vsock_new(&config->vsock, world, ret_virtio, err);
+}
+
 static const struct device_kind kinds[] = {
 	{ "disk", count_disks, make_disk, disk_id },
 	{ "console", count_consoles, make_console, NULL },
 	{ "entropy", count_rngs, make_rng, NULL },
+	{ "vsock", count_vsocks, make_vsock, NULL },
 };
 
 static void on_kick(struct og_source *source, uint32_t events, void *data)

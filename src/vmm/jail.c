@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -61,6 +62,11 @@ static const struct rule io_rules[] = {
 	{ SYS_epoll_ctl, ANY, 0 },
 	{ SYS_timerfd_settime, ANY, 0 },
 	{ SYS_clock_gettime, ANY, 0 }, /* where the vDSO cannot read the clock itself */
+	/* Programs that connect for vsock; deadlines. */
+	{ SYS_accept4, ANY, 0 },
+	{ SYS_shutdown, ANY, 0 },
+	/* Memory that is plugged while the guest runs. */
+	{ SYS_ioctl, 1, KVM_SET_USER_MEMORY_REGION },
 	RULES_SHARED,
 	/* To stop the vCPUs, and to tidy up. */
 	{ SYS_getpid, ANY, 0 },
@@ -73,8 +79,15 @@ static const struct rule io_rules[] = {
 	{ SYS_madvise, 2, MADV_FREE_VALUE }, /* musl's free() */
 };
 
+/* One socket a request, of the kind that leaves this machine nowhere. */
+static const struct rule broker_rules[] = {
+	{ SYS_poll, ANY, 0 },	      { SYS_recvfrom, ANY, 0 },	  { SYS_sendmsg, ANY, 0 },
+	{ SYS_socket, 0, AF_UNIX },   { SYS_connect, ANY, 0 },	  { SYS_close, ANY, 0 },
+	{ SYS_rt_sigreturn, ANY, 0 }, { SYS_exit_group, ANY, 0 },
+};
+
 /* A rule takes at most five instructions; the preamble and the end, five. */
-#define PROGRAM_MAX (5 * 40 + 5)
+#define PROGRAM_MAX (5 * 64 + 5)
 
 struct program {
 	struct sock_filter code[PROGRAM_MAX];
@@ -150,6 +163,11 @@ int og_jail_vcpu_pci(struct og_err *err)
 int og_jail_io(struct og_err *err)
 {
 	return confine(io_rules, sizeof(io_rules) / sizeof(io_rules[0]), err);
+}
+
+int og_jail_broker(struct og_err *err)
+{
+	return confine(broker_rules, sizeof(broker_rules) / sizeof(broker_rules[0]), err);
 }
 
 int og_jail_prepare(struct og_err *err)

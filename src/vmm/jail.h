@@ -60,3 +60,6 @@ int og_jail_prepare(struct og_err *err);
 int og_jail_vcpu(struct og_err *err);
 int og_jail_vcpu_pci(struct og_err *err); /* may move BARs and interrupt messages, too */
 int og_jail_io(struct og_err *err);
+
+/* The process that connects to Unix sockets for a machine (broker.h). */
+int og_jail_broker(struct og_err *err);

@@ -20,6 +20,7 @@ void og_vmm_config_init(struct og_vmm_config *config)
 		.cmdline = "",
 		.cpus = 1,
 		.console.fd = -EBADF,
+		.vsock.listen_fd = -EBADF,
 		.serial_in_fd = -EBADF,
 		.serial_out_fd = -EBADF,
 		.control_fd = -EBADF,

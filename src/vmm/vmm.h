@@ -25,6 +25,7 @@
 #include "vmm/device/virtio_blk.h"
 #include "vmm/device/virtio_console.h"
 #include "vmm/device/virtio_rng.h"
+#include "vmm/device/virtio_vsock.h"
 #include "vmm/jail.h"
 #include "vmm/limits.h"
 #include "vmm/metrics.h"
@@ -53,6 +54,7 @@ struct og_vmm_config {
 	unsigned n_disks;
 	struct og_console_config console;
 	struct og_rng_config rng;
+	struct og_vsock_config vsock;
 
 	bool serial; /* whether there is a serial port at all */
 	int serial_in_fd, serial_out_fd;

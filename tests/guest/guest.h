@@ -96,3 +96,6 @@ void test_rng(void);
 void test_hostile(void);
 void test_bus(void);
 void test_pci(void);
+void test_vsock(void);
+void test_vsock_out(void);
+void test_vsock_hostile(void);

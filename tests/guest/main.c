@@ -135,6 +135,9 @@ static const struct {
 	{ "hostile", test_hostile },
 	{ "bus", test_bus },
 	{ "pci", test_pci },
+	{ "vsock", test_vsock },
+	{ "vsock-out", test_vsock_out },
+	{ "vsock-hostile", test_vsock_hostile },
 };
 
 static int same(const char *a, const char *b)
