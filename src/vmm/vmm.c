@@ -8,6 +8,7 @@
 
 #include "vmm/boot/acpi.h"
 #include "vmm/boot/load.h"
+#include "vmm/compromised.h"
 #include "vmm/jail.h"
 #include "vmm/machine.h"
 
@@ -246,6 +247,7 @@ static void begin(struct og_vmm *vmm)
 		og_vmm_resume(vmm);
 	if (vmm->config->control_fd >= 0)
 		(void)og_control_answer(vmm->config->control_fd, &started);
+	og_vmm_act_compromised();
 }
 
 static void stop(struct og_vmm *vmm)

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+A80: the hypervisor has been taken over by its guest. The weakened build (src/base/weak.h) does what an
+attacker would do from the thread that serves the devices; the jail is that of the real build, and each
+half of it is left out once, so that the other is seen to hold alone and the attempt to be a real one.
+"""
+
+import os
+import pathlib
+import signal
+import subprocess
+
+import pytest
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
+ATTEMPTS = ["open", "execve", "socket", "ptrace", "kill", "mprotect", "setuid"]
+REFUSED = {"ENOENT", "ENETUNREACH", "EPERM", "ESRCH", "EACCES", "EINVAL"}
+# What a user of its own may do to itself is not kept from it by namespaces, only by seccomp.
+OWN = {"mprotect"}
+
+
+@pytest.fixture
+def attempt(require):
+    """attempt("open", holes...): how it ended, and what the attacker says of it."""
+    program = TOP / "build-weakened/cmd/onggi-vmm/onggi-vmm"
+    guest = TOP / "build/tests/guest/test-guest"
+    if not program.exists():
+        require.lacking("no build-weakened: tools/build-weakened")
+    if not os.access("/dev/kvm", os.R_OK | os.W_OK):
+        require.lacking("no usable /dev/kvm")
+
+    def run(name, *holes):
+        weaken = ",".join(f"A80-{hole}" for hole in (name, *holes))
+        result = subprocess.run([program, "--memory", "32", "--kernel", guest, "--cmdline", "count"],
+                                env={**os.environ, "ONGGI_WEAKEN": weaken}, capture_output=True, text=True,
+                                timeout=2, check=False)
+        return result.returncode, result.stderr
+
+    def run_bounded(name, *holes):
+        try:
+            return run(name, *holes)
+        except subprocess.TimeoutExpired as expired:  # it lives on: the attempt did not end it
+            return 0, (expired.stderr or b"").decode()
+
+    return run_bounded
+
+
+@pytest.mark.parametrize("name", ATTEMPTS)
+def test_a80_seccomp_kills_a_process_that_was_taken_over(attempt, name):
+    status, said = attempt(name)
+    assert (status, said) == (-signal.SIGSYS, "")
+    status, said = attempt(name, "namespaces")
+    assert (status, said) == (-signal.SIGSYS, "")
+
+
+@pytest.mark.parametrize("name", [name for name in ATTEMPTS if name not in OWN])
+def test_a80_without_seccomp_there_is_nothing_to_reach(attempt, name):
+    _, said = attempt(name, "seccomp")
+    assert said.startswith(f"A80-{name}: ") and said.split()[1] in REFUSED, said
+
+
+@pytest.mark.parametrize("name", ATTEMPTS)
+def test_a80_without_a_jail_the_attempts_succeed(attempt, name):
+    _, said = attempt(name, "seccomp", "namespaces")
+    if name == "execve":
+        assert said == ""  # it is /bin/true now
+    else:
+        assert said == f"A80-{name}: succeeded\n"
