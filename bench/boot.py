@@ -32,26 +32,37 @@ def cpio_of_init(folder):
     return path
 
 
-def commands(prefix, kernel, initramfs, cmdline=CMDLINE, unpacked=None):
-    """{name: the words that boot the guest}. `unpacked`: the same kernel as an ELF, if wanted."""
-    qemu = ["/usr/bin/qemu-system-x86_64", "-M", "microvm,pit=off,pic=off,rtc=off,isa-serial=on",
+def qemu_words(kernel, initramfs, cmdline=CMDLINE):
+    return ["/usr/bin/qemu-system-x86_64", "-M", "microvm,pit=off,pic=off,rtc=off,isa-serial=on",
             "-accel", "kvm", "-cpu", "host", "-m", str(MEMORY_MIB), "-nodefaults",
             "-no-user-config", "-nographic", "-no-reboot", "-serial", "stdio", "-kernel", kernel,
             "-initrd", initramfs, "-append", cmdline]
-    vmm = [str(prefix / "bin/onggi-vmm"), "--kernel", kernel, "--initrd", initramfs, "--cmdline",
-           cmdline, "--memory", str(MEMORY_MIB), "--cpus", "1", "--serial", "stdio"]
-    found = {"QEMU microvm": qemu, "onggi-vmm": vmm}
-    if unpacked:
-        found["onggi-vmm, unpacked kernel"] = [word if word != kernel else unpacked for word in vmm]
+
+
+def vmm_words(prefix, kernel, initramfs, cmdline=CMDLINE):
+    return [str(prefix / "bin/onggi-vmm"), "--kernel", kernel, "--initrd", initramfs, "--cmdline",
+            cmdline, "--memory", str(MEMORY_MIB), "--cpus", "1", "--serial", "stdio"]
+
+
+def commands(prefix, guest, initramfs, cmdline=CMDLINE):
+    """{name: the words that boot the guest}; `guest` is the folder with the kernels, as installed."""
+    found = {
+        "QEMU microvm": qemu_words(f"{guest}/vmlinuz", initramfs, cmdline),
+        "onggi-vmm": vmm_words(prefix, f"{guest}/vmlinuz", initramfs, cmdline),
+        "onggi-vmm, unpacked kernel": vmm_words(prefix, f"{guest}/vmlinux", initramfs, cmdline),
+    }
+    if prefix.joinpath("lib/onggi/guest/small").exists():
+        found["QEMU microvm, small kernel"] = qemu_words(f"{guest}/small/bzImage", initramfs, cmdline)
+        found["onggi-vmm, small kernel"] = vmm_words(prefix, f"{guest}/small/vmlinux", initramfs, cmdline)
     return {name: words for name, words in found.items() if pathlib.Path(words[0]).exists()}
 
 
-def instructions(command, files):
-    """Instructions from exec to the guest's init, of one boot in a lab of its own."""
+def instructions(marker, command, files):
+    """Instructions from exec until the command has said `marker`, in a lab of its own."""
     words = [common.TOP / "tools/lab", "count", "--memory", "2048", "--timeout", "300"]
     for file in files:
         words += ["--file", file]
-    script = f"/until 'init reached' {shlex.join(command)}\npoweroff -f"
+    script = f"/until {shlex.quote(marker)} {shlex.join(command)}\npoweroff -f"
     result = subprocess.run([*map(str, words), "--", script], stdout=subprocess.PIPE, text=True,
                             stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False,
                             errors="replace")
@@ -68,12 +79,17 @@ def release(kernel):
     return image[begin:image.index(b" ", begin)].decode()
 
 
-def main(prefix, quick=False):
-    del quick
-    common.need("qemu-system-x86_64", "gcc", "cpio")
-    kernel = prefix / "lib/onggi/guest/vmlinuz"
-    if not kernel.exists():
+def guest_folder(prefix):
+    guest = prefix / "lib/onggi/guest"
+    if not guest.joinpath("vmlinuz").exists():
         raise common.Skip(f"no guest kernel in {prefix}: make install PREFIX={prefix}")
+    return guest
+
+
+def count_each(prefix, marker, wrap):
+    """{label: instructions until `marker`} of each hypervisor's command, as wrap(words) changes it."""
+    common.need("qemu-system-x86_64", "gcc", "cpio")
+    guest = guest_folder(prefix)
     counted = {}
     with tempfile.TemporaryDirectory(prefix="onggi-bench-") as name:
         folder = pathlib.Path(name)
@@ -81,16 +97,30 @@ def main(prefix, quick=False):
         common.run("gcc", "-O2", "-static", "-o", until, common.TOP / "bench/until.c")
         files = [f"/until={until}", f"/initramfs={cpio_of_init(folder)}"]
         firmware = [path for path in QEMU_FILES if pathlib.Path(path).exists()]
-        for label, command in commands(prefix, "/vmlinuz", "/initramfs", unpacked="/vmlinux").items():
-            common.say(f"boot: {label}")
+        for label, command in commands(prefix, "/guest", "/initramfs").items():
             more = firmware if "qemu" in command[0] else []
-            used = "vmlinux" if "/vmlinux" in command else "vmlinuz"
-            counted[label] = instructions(command, [*files, f"/{used}={kernel.parent / used}",
-                                                    command[0], *more])
+            used = next(word for word in command if word.startswith("/guest/"))
+            counted[label] = instructions(marker, wrap(command),
+                                          [*files, f"{used}={guest / used[7:]}", command[0], *more])
+            common.say(f"{label}: {counted[label] / 1e9:.3f} 10^9 instructions")
+    return counted
+
+
+def setting(prefix):
+    """One line: the machine, QEMU, the guests."""
+    guest = guest_folder(prefix)
+    small = guest / "small/bzImage"
+    small = f" and small {release(small)}" if small.exists() else ""
+    return (f"{common.machine()}; QEMU {common.version('qemu-system-x86_64', '--version')}; guest kernels "
+            f"{release(guest / 'vmlinuz')}{small}, {MEMORY_MIB} MiB, one CPU; on KVM in the lab whose clock "
+            "counts instructions")
+
+
+def main(prefix, quick=False):
+    del quick
+    counted = count_each(prefix, "init reached", lambda words: words)
     base = counted["QEMU microvm"]
     rows = [[label, f"{value / 1e9:.3f}", common.ratio(value, base)] for label, value in counted.items()]
-    return (f"{common.machine()}; QEMU {common.version('qemu-system-x86_64', '--version')}; guest kernel "
-            f"{release(kernel)}, {MEMORY_MIB} MiB, one CPU; from exec of the hypervisor to the "
-            "guest's first process, on KVM in the lab whose clock counts instructions. The same "
-            f"kernel's command line for all: `{CMDLINE}`.\n\n"
+    return (f"{setting(prefix)}; from exec of the hypervisor to the guest's first process. The same kernel's "
+            f"command line for all: `{CMDLINE}`.\n\n"
             + common.table(["", "10^9 instructions", "to QEMU"], rows))

@@ -30,10 +30,10 @@ def kib_beyond_guest(pid, guest_mib):
     return beside, guest
 
 
-def inside(prefix, kernel, initramfs):
+def inside(prefix, guest, initramfs):
     """In the lab: boots each, waits for its init, and prints the figures as JSON."""
     found = {}
-    for name, words in boot.commands(prefix, kernel, initramfs, boot.CMDLINE + " stay").items():
+    for name, words in boot.commands(prefix, guest, initramfs, boot.CMDLINE + " stay").items():
         with subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as process:
             for line in process.stdout:
                 if b"init reached" in line:
@@ -46,13 +46,13 @@ def inside(prefix, kernel, initramfs):
 def main(prefix, quick=False):
     del quick
     common.need("qemu-system-x86_64", "gcc", "cpio")
-    kernel = prefix / "lib/onggi/guest/vmlinuz"
-    if not kernel.exists():
+    guest = prefix / "lib/onggi/guest"
+    if not guest.joinpath("vmlinuz").exists():
         raise common.Skip(f"no guest kernel in {prefix}: make install PREFIX={prefix}")
     with tempfile.TemporaryDirectory(prefix="onggi-bench-") as name:
         initramfs = boot.cpio_of_init(pathlib.Path(name))
         text = common.output(common.TOP / "tools/lab", "run", "--timeout", "300", "--", "/usr/bin/python3",
-                             pathlib.Path(__file__).resolve(), prefix, kernel, initramfs,
+                             pathlib.Path(__file__).resolve(), prefix, guest, initramfs,
                              stdin=subprocess.DEVNULL)
     found = json.loads(text.splitlines()[-1])
     if not found:

@@ -36,6 +36,12 @@ def test_programs_that_start_often_load_no_shared_library(prefix):
         assert "PIE" in out, name
 
 
+def test_the_hypervisor_is_small(prefix, tmp_path):
+    """One runs for each VM, and what is not in it cannot be attacked."""
+    subprocess.run(["strip", "-o", tmp_path / "stripped", prefix / "bin/onggi-vmm"], check=True)
+    assert tmp_path.joinpath("stripped").stat().st_size <= 400_000
+
+
 def test_no_program_knows_the_folder_that_it_was_installed_to(prefix):
     for path in [*prefix.joinpath("bin").iterdir(), *prefix.joinpath("sbin").iterdir(),
                  *prefix.joinpath("libexec").rglob("onggi*")]:
