@@ -9,6 +9,7 @@
 #include <linux/seccomp.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -86,8 +87,38 @@ static const struct rule broker_rules[] = {
 	{ SYS_rt_sigreturn, ANY, 0 }, { SYS_exit_group, ANY, 0 },
 };
 
+/* Taking all that KVM keeps; the clock where the kernel does not answer without a call. */
+static const struct rule snapshot_rules[] = {
+	{ SYS_clock_gettime, ANY, 0 },
+	{ SYS_ioctl, 1, KVM_CHECK_EXTENSION },
+	{ SYS_ioctl, 1, KVM_GET_MSR_INDEX_LIST },
+	{ SYS_ioctl, 1, KVM_GET_IRQCHIP },
+	{ SYS_ioctl, 1, KVM_GET_PIT2 },
+	{ SYS_ioctl, 1, KVM_GET_CLOCK },
+	{ SYS_ioctl, 1, KVM_GET_DIRTY_LOG },
+	{ SYS_ioctl, 1, KVM_GET_CPUID2 },
+	{ SYS_ioctl, 1, KVM_GET_TSC_KHZ },
+	{ SYS_ioctl, 1, KVM_GET_MP_STATE },
+	{ SYS_ioctl, 1, KVM_GET_REGS },
+	{ SYS_ioctl, 1, KVM_GET_SREGS },
+	{ SYS_ioctl, 1, KVM_GET_SREGS2 },
+	{ SYS_ioctl, 1, KVM_GET_XSAVE },
+	{ SYS_ioctl, 1, KVM_GET_XSAVE2 },
+	{ SYS_ioctl, 1, KVM_GET_XCRS },
+	{ SYS_ioctl, 1, KVM_GET_DEBUGREGS },
+	{ SYS_ioctl, 1, KVM_GET_LAPIC },
+	{ SYS_ioctl, 1, KVM_GET_MSRS },
+	{ SYS_ioctl, 1, KVM_GET_VCPU_EVENTS },
+	{ SYS_ioctl, 1, KVM_KVMCLOCK_CTRL },
+	{ SYS_mincore, ANY, 0 },
+	{ SYS_sysinfo, ANY, 0 },
+	{ SYS_lseek, ANY, 0 },
+	{ SYS_ftruncate, ANY, 0 },
+};
+
 /* A rule takes at most five instructions; the preamble and the end, five. */
-#define PROGRAM_MAX (5 * 64 + 5)
+#define RULES_MAX   128
+#define PROGRAM_MAX (5 * RULES_MAX + 5)
 
 struct program {
 	struct sock_filter code[PROGRAM_MAX];
@@ -160,9 +191,21 @@ int og_jail_vcpu_pci(struct og_err *err)
 	return confine(vcpu_pci_rules, sizeof(vcpu_pci_rules) / sizeof(vcpu_pci_rules[0]), err);
 }
 
-int og_jail_io(struct og_err *err)
+static unsigned add_rules(struct rule *all, unsigned n, const struct rule *rules, size_t bytes)
 {
-	return confine(io_rules, sizeof(io_rules) / sizeof(io_rules[0]), err);
+	memcpy(all + n, rules, bytes);
+	return n + (unsigned)(bytes / sizeof(*rules));
+}
+
+/* What is called often comes first. */
+int og_jail_io(unsigned powers, struct og_err *err)
+{
+	struct rule all[RULES_MAX];
+	unsigned n = add_rules(all, 0, io_rules, sizeof(io_rules));
+
+	if ((powers & OG_JAIL_SNAPSHOTS) != 0)
+		n = add_rules(all, n, snapshot_rules, sizeof(snapshot_rules));
+	return confine(all, n, err);
 }
 
 int og_jail_broker(struct og_err *err)

@@ -59,7 +59,14 @@ int og_jail_prepare(struct og_err *err);
 /* The calling thread alone, for good. */
 int og_jail_vcpu(struct og_err *err);
 int og_jail_vcpu_pci(struct og_err *err); /* may move BARs and interrupt messages, too */
-int og_jail_io(struct og_err *err);
+
+/* What the I/O thread is for beside serving the guest: each takes system calls of its own. */
+enum {
+	OG_JAIL_SNAPSHOTS = 1 << 0,
+	OG_JAIL_FORKS = 1 << 1, /* building another machine as well; never a file or a socket */
+};
+
+int og_jail_io(unsigned powers, struct og_err *err);
 
 /* The process that connects to Unix sockets for a machine (broker.h). */
 int og_jail_broker(struct og_err *err);

@@ -2,6 +2,8 @@
 /* Private to vmm/: what a machine consists of, for the files that build, command and save it. */
 #pragma once
 
+#include <time.h>
+
 #include "base/loop.h"
 #include "vmm/control.h"
 #include "vmm/device/serial.h"
@@ -47,7 +49,18 @@ struct og_vmm {
 	struct og_serial *serial;
 	struct og_source *serial_input;
 	int serial_in_fd;
+
+	uint8_t *state_buf;	 /* OG_SNAPSHOT_BYTES_MAX and a configuration; NULL: no snapshots */
+	uint64_t *dirty_scratch; /* a bit a page; NULL: pages are not tracked */
 };
+
+static inline uint64_t og_vmm_microseconds(void)
+{
+	struct timespec now = {};
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
 
 /* devices.c: adds all virtio devices of the configuration, and what a PC has. */
 int og_vmm_add_devices(struct og_vmm *vmm, struct og_err *err);
@@ -73,6 +86,13 @@ struct slot *og_vmm_find_device(struct og_vmm *vmm, const char *id);
 /* The I/O thread's. Pausing returns when no vCPU runs and no request is in flight. */
 void og_vmm_pause(struct og_vmm *vmm);
 void og_vmm_resume(struct og_vmm *vmm);
+
+/* snapshot/snapshot.c: sets memory aside; a machine begins from config->snapshot; the command. */
+int og_vmm_prepare_snapshots(struct og_vmm *vmm, struct og_err *err);
+int og_vmm_restore(struct og_vmm *vmm, struct og_err *err);
+int og_vmm_collect_dirty(struct og_vmm *vmm, struct og_err *err);
+int og_vmm_snapshot(struct og_vmm *vmm, const struct og_snapshot_command *command, const int *fds,
+		    unsigned n_fds, struct og_snapshot_answer *ret_answer, struct og_err *err);
 
 /* commands.c: watches the control socket. */
 int og_vmm_add_control(struct og_vmm *vmm, struct og_err *err);

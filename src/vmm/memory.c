@@ -66,14 +66,18 @@ int og_mem_init(struct og_mem *mem, uint64_t bytes, struct og_err *err)
 
 	if (r < 0)
 		return r;
-	*mem = (struct og_mem){ .reserved = reserved, .reserved_bytes = reserved_bytes };
+	*mem = (struct og_mem){
+		.reserved = reserved,
+		.reserved_bytes = reserved_bytes,
+		.file_fd = -EBADF,
+	};
 	lay_out(mem, host, bytes);
 	return 0;
 }
 
 void og_mem_borrow(struct og_mem *mem, void *host, uint64_t bytes)
 {
-	*mem = (struct og_mem){};
+	*mem = (struct og_mem){ .file_fd = -EBADF };
 	lay_out(mem, host, bytes);
 }
 
@@ -84,6 +88,7 @@ void og_mem_done(struct og_mem *mem)
 	if (mem->hotplug.reserved != NULL)
 		(void)munmap(mem->hotplug.reserved, mem->hotplug.reserved_bytes);
 	free((void *)mem->hotplug.present);
+	free((void *)mem->dirty);
 	*mem = (struct og_mem){};
 }
 
@@ -184,7 +189,69 @@ int og_mem_discard(const struct og_mem *mem, uint64_t gpa, uint64_t bytes)
 
 	if (at == NULL || (gpa | bytes) % PAGE_BYTES != 0)
 		return -EFAULT;
+	og_mem_mark(mem, at, bytes);
 	return madvise(at, bytes, MADV_DONTNEED) < 0 ? -errno : 0;
+}
+
+uint64_t og_mem_file_offset(const struct og_mem *mem, unsigned index)
+{
+	uint64_t offset = 0;
+
+	for (unsigned i = 0; i < index; i++)
+		offset += og_mem_region(mem, i)->bytes;
+	return offset;
+}
+
+uint64_t og_mem_file_bytes(const struct og_mem *mem)
+{
+	unsigned n = 0;
+
+	while (og_mem_region(mem, n) != NULL)
+		n++;
+	return og_mem_file_offset(mem, n);
+}
+
+int og_mem_track(struct og_mem *mem, struct og_err *err)
+{
+	size_t words = og_mem_file_bytes(mem) / PAGE_BYTES / 64 + 1;
+
+	mem->dirty = calloc(words, sizeof(*mem->dirty));
+	return mem->dirty != NULL ? 0 : og_fail(err, -ENOMEM, "make map of written pages");
+}
+
+static void mark_pages(const struct og_mem *mem, uint64_t first, uint64_t last)
+{
+	for (uint64_t page = first; page <= last; page++) {
+		_Atomic uint64_t *word = &mem->dirty[page / 64];
+		uint64_t bit = 1ULL << page % 64;
+
+		if (page % 64 == 0 && last - page >= 63) {
+			atomic_store_explicit(word, UINT64_MAX, memory_order_relaxed);
+			page += 63;
+			continue;
+		}
+		if ((atomic_load_explicit(word, memory_order_relaxed) & bit) == 0)
+			(void)atomic_fetch_or_explicit(word, bit, memory_order_relaxed);
+	}
+}
+
+void og_mem_mark(const struct og_mem *mem, const void *host, uint64_t bytes)
+{
+	const struct og_mem_region *region;
+	uint64_t offset = 0;
+
+	if (mem->dirty == NULL || bytes == 0)
+		return;
+	for (unsigned i = 0; (region = og_mem_region(mem, i)) != NULL; i++) {
+		uint64_t at = (uint64_t)((uintptr_t)host - (uintptr_t)region->host);
+
+		if (at < region->bytes && bytes <= region->bytes - at) {
+			mark_pages(mem, (offset + at) / PAGE_BYTES,
+				   (offset + at + bytes - 1) / PAGE_BYTES);
+			return;
+		}
+		offset += region->bytes;
+	}
 }
 
 uint64_t og_mem_low_end(const struct og_mem *mem)

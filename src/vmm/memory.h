@@ -48,6 +48,11 @@ struct og_mem {
 	struct og_mem_hotplug hotplug;
 	void *reserved; /* the whole reservation, guard pages included; NULL when borrowed */
 	size_t reserved_bytes;
+
+	/* A bit a page, in the order of a snapshot's file; NULL: not tracked. */
+	_Atomic uint64_t *dirty;
+	int file_fd; /* what it was restored from, page by page as it is needed; borrowed; or -1 */
+	bool remote; /* somebody else brings each page when it is touched first (userfaultfd) */
 };
 
 /*
@@ -84,6 +89,22 @@ uint64_t og_mem_end(const struct og_mem *mem);
  * Errors: -EFAULT (not all of it is the guest's), what madvise() says.
  */
 int og_mem_discard(const struct og_mem *mem, uint64_t gpa, uint64_t bytes);
+
+/*
+ * A snapshot's file holds region after region, that for hot-plug the last. Where a region is in it,
+ * and how large it is, in bytes.
+ */
+uint64_t og_mem_file_offset(const struct og_mem *mem, unsigned index);
+uint64_t og_mem_file_bytes(const struct og_mem *mem);
+
+/*
+ * Begins to remember what devices write; KVM remembers what the guest writes. Once all memory is
+ * there. Errors: -ENOMEM.
+ */
+int og_mem_track(struct og_mem *mem, struct og_err *err);
+
+/* A device is going to write, or has written, @bytes at @host, which is the guest's. Any thread. */
+void og_mem_mark(const struct og_mem *mem, const void *host, uint64_t bytes);
 
 /* Where @bytes bytes at @gpa lie, NULL unless all of them are inside one region and present. */
 void *og_mem_at(const struct og_mem *mem, uint64_t gpa, uint64_t bytes);

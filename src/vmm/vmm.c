@@ -11,6 +11,7 @@
 #include "vmm/compromised.h"
 #include "vmm/jail.h"
 #include "vmm/machine.h"
+#include "vmm/x86/save.h"
 
 void og_vmm_config_init(struct og_vmm_config *config)
 {
@@ -25,6 +26,9 @@ void og_vmm_config_init(struct og_vmm_config *config)
 		.serial_in_fd = -EBADF,
 		.serial_out_fd = -EBADF,
 		.control_fd = -EBADF,
+		.snapshot = { .memory_fd = -EBADF,
+			      .uffd_socket_fd = -EBADF,
+			      .uffd_device_fd = -EBADF },
 		.jail = OG_JAIL_NONE,
 		.broker_fd = -EBADF,
 	};
@@ -38,10 +42,16 @@ void og_vmm_config_keep(struct og_vmm_config *config, int fd)
 
 static int add_memory(struct og_vmm *vmm, struct og_err *err)
 {
-	int r = og_mem_init(&vmm->mem, vmm->config->memory_mib << 20, err);
+	const struct og_mem *given = vmm->config->snapshot.memory;
+	int r = 0;
 
+	if (given != NULL)
+		vmm->mem = *given;
+	else
+		r = og_mem_init(&vmm->mem, vmm->config->memory_mib << 20, err);
 	if (r < 0)
 		return r;
+	vmm->kvm.log_dirty = vmm->config->track_dirty_pages;
 	r = og_loop_new(&vmm->loop, err);
 	return r < 0 ? r : og_kvm_add_memory(&vmm->kvm, &vmm->mem, err);
 }
@@ -98,8 +108,7 @@ static int add_vcpus(struct og_vmm *vmm, struct og_err *err)
 	return r;
 }
 
-/* After the devices: the tables name them. */
-static int add_guest(struct og_vmm *vmm, struct og_err *err)
+static int boot_guest(struct og_vmm *vmm, struct og_err *err)
 {
 	struct og_acpi acpi = {
 		.cpus = vmm->config->cpus,
@@ -130,11 +139,17 @@ static int add_guest(struct og_vmm *vmm, struct og_err *err)
 	return r;
 }
 
+/* After the devices: the tables name them, and a snapshot has their state. */
+static int add_guest(struct og_vmm *vmm, struct og_err *err)
+{
+	return vmm->config->snapshot.state != NULL ? og_vmm_restore(vmm, err)
+						   : boot_guest(vmm, err);
+}
+
 /* What a machine is made of, in the order in which it is put together. */
 static int (*const parts[])(struct og_vmm *vmm, struct og_err *err) = {
-	add_memory,	    og_vmm_add_power,  og_vmm_add_vmgenid,
-	add_vcpus,	    og_vmm_add_serial, og_vmm_add_pci,
-	og_vmm_add_devices, add_guest,	       og_vmm_add_control,
+	add_memory,	og_vmm_add_power,   og_vmm_add_vmgenid,	      add_vcpus, og_vmm_add_serial,
+	og_vmm_add_pci, og_vmm_add_devices, og_vmm_prepare_snapshots, add_guest, og_vmm_add_control,
 };
 
 static int check(const struct og_vmm_config *config, struct og_err *err)
@@ -187,6 +202,8 @@ struct og_vmm *og_vmm_free(struct og_vmm *vmm)
 		og_vcpu_done(&vmm->vcpus[i]);
 	free(vmm->vcpus);
 	og_vmm_free_devices(vmm);
+	free(vmm->state_buf);
+	free(vmm->dirty_scratch);
 	og_close(vmm->stop_fd);
 	og_kvm_done(&vmm->kvm);
 	og_mem_done(&vmm->mem);
@@ -205,6 +222,8 @@ void og_vmm_pause(struct og_vmm *vmm)
 	og_gate_gather(&vmm->gate, vmm->n_vcpus);
 	for (unsigned i = 0; i < vmm->n_slots; i++)
 		og_virtio_stop(vmm->slots[i].virtio);
+	for (unsigned i = 0; i < vmm->n_vcpus; i++)
+		og_vcpu_was_paused(&vmm->vcpus[i]);
 }
 
 void og_vmm_resume(struct og_vmm *vmm)
@@ -215,6 +234,12 @@ void og_vmm_resume(struct og_vmm *vmm)
 	for (unsigned i = 0; i < vmm->n_slots; i++)
 		og_virtio_go_on(vmm->slots[i].virtio);
 	og_gate_open(&vmm->gate);
+}
+
+static unsigned powers(const struct og_vmm_config *config)
+{
+	return (config->control_fd >= 0 ? OG_JAIL_SNAPSHOTS : 0U) |
+	       (config->forkable ? OG_JAIL_FORKS : 0U);
 }
 
 /* Brings all threads to the gate, each confined, this one too. */
@@ -232,7 +257,7 @@ static int start(struct og_vmm *vmm, bool confine, struct og_err *err)
 		if (r < 0)
 			return r; /* the process ends: those at the gate never ran */
 	}
-	return confine ? og_jail_io(err) : 0;
+	return confine ? og_jail_io(powers(vmm->config), err) : 0;
 }
 
 /* All devices are as in a pause until then: a restored one has work to do at once. */

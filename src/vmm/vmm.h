@@ -29,6 +29,7 @@
 #include "vmm/jail.h"
 #include "vmm/limits.h"
 #include "vmm/metrics.h"
+#include "vmm/snapshot/snapshot.h"
 
 /*
  * What a machine is made of. Descriptors and texts stay the caller's and must outlive the machine.
@@ -62,6 +63,10 @@ struct og_vmm_config {
 	int control_fd;	   /* commands (control.h), the machine's end */
 	int broker_fd;	   /* struct og_device_world */
 	bool start_paused; /* until OG_COMMAND_RESUME */
+
+	bool track_dirty_pages; /* for snapshots of changes alone */
+	bool forkable;		/* for OG_COMMAND_FORK, which takes more system calls */
+	struct og_snapshot_source snapshot;
 
 	struct og_jail_config jail; /* taken up by og_process_start() */
 

@@ -115,6 +115,18 @@ static void show_memory(void)
 			 *(const uint8_t *)(uintptr_t)params->hdr.ramdisk_image);
 }
 
+/* As much as is there, and no more than the first page tables reach. */
+static void fill(void)
+{
+	uint64_t end = 0;
+
+	for (unsigned i = 0; i < params->e820_entries; i++)
+		if (params->e820_table[i].type == 1 &&
+		    params->e820_table[i].addr + params->e820_table[i].size <= 1ULL << 30)
+			end = params->e820_table[i].addr + params->e820_table[i].size;
+	test_fill(end);
+}
+
 static const struct {
 	const char *word;
 	void (*run)(void);
@@ -134,6 +146,9 @@ static const struct {
 	{ "rng", test_rng },
 	{ "hostile", test_hostile },
 	{ "bus", test_bus },
+	{ "pages", test_pages },
+	{ "fill", fill },
+	{ "devices", test_devices },
 	{ "pci", test_pci },
 	{ "vsock", test_vsock },
 	{ "vsock-out", test_vsock_out },

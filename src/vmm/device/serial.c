@@ -231,3 +231,40 @@ void og_serial_input(struct og_serial *serial, const uint8_t *bytes, unsigned le
 	update(serial);
 	(void)pthread_mutex_unlock(&serial->lock);
 }
+
+void og_serial_save(struct og_serial *serial, struct og_pack *pack)
+{
+	(void)pthread_mutex_lock(&serial->lock);
+	og_pack_u8(pack, serial->ier);
+	og_pack_u8(pack, serial->fcr);
+	og_pack_u8(pack, serial->lcr);
+	og_pack_u8(pack, serial->mcr);
+	og_pack_u8(pack, serial->scratch);
+	og_pack_bytes(pack, serial->divisor, sizeof(serial->divisor));
+	og_pack_u8(pack, serial->sent);
+	og_pack_u8(pack, (uint8_t)serial->fifo_len);
+	for (unsigned i = 0; i < serial->fifo_len; i++)
+		og_pack_u8(pack, serial->fifo[(serial->fifo_start + i) % OG_SERIAL_FIFO]);
+	(void)pthread_mutex_unlock(&serial->lock);
+}
+
+bool og_serial_load(struct og_serial *serial, struct og_unpack *unpack)
+{
+	unsigned len;
+
+	serial->ier = og_unpack_u8(unpack) & 0x0f;
+	serial->fcr = og_unpack_u8(unpack);
+	serial->lcr = og_unpack_u8(unpack);
+	serial->mcr = og_unpack_u8(unpack) & 0x1f;
+	serial->scratch = og_unpack_u8(unpack);
+	og_unpack_bytes(unpack, serial->divisor, sizeof(serial->divisor));
+	serial->sent = og_unpack_bool(unpack);
+	len = og_unpack_u8(unpack);
+	if (unpack->failed || len > OG_SERIAL_FIFO)
+		return false;
+	og_unpack_bytes(unpack, serial->fifo, len);
+	serial->fifo_start = 0;
+	serial->fifo_len = len;
+	update(serial);
+	return !unpack->failed;
+}

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "vmm/snapshot/pack.h"
 
 #define OG_SERIAL_PORT	0x3f8
 #define OG_SERIAL_PORTS 8
@@ -39,3 +40,7 @@ void og_serial_write(struct og_serial *serial, unsigned reg, uint8_t value);
 /* How many bytes of input fit, and the input. */
 unsigned og_serial_room(struct og_serial *serial);
 void og_serial_input(struct og_serial *serial, const uint8_t *bytes, unsigned len);
+
+/* Its registers and what waits in its FIFO. Loading is for a fresh port; false: it cannot be. */
+void og_serial_save(struct og_serial *serial, struct og_pack *pack);
+bool og_serial_load(struct og_serial *serial, struct og_unpack *unpack);

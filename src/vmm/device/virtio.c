@@ -60,6 +60,11 @@ static void interrupt(struct og_virtio *virtio, const struct og_virtq *q)
 	og_event_signal(virtio->interrupt_fd);
 }
 
+void og_virtio_interrupt(struct og_virtio *virtio, const struct og_virtq *q)
+{
+	interrupt(virtio, q);
+}
+
 void og_virtio_config_changed(struct og_virtio *virtio)
 {
 	virtio->config_generation++;

@@ -153,6 +153,9 @@ void og_virtio_work(struct og_virtio *virtio);
 void og_virtio_stop(struct og_virtio *virtio);
 void og_virtio_go_on(struct og_virtio *virtio);
 
+/* @lock held: interrupts the guest for @q, whether it wants that or not. */
+void og_virtio_interrupt(struct og_virtio *virtio, const struct og_virtq *q);
+
 /* @lock held: tells the driver that the configuration is another now. */
 void og_virtio_config_changed(struct og_virtio *virtio);
 

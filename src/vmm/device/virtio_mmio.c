@@ -193,3 +193,17 @@ void og_virtio_mmio_write(struct og_virtio_mmio *mmio, uint64_t offset, uint64_t
 	write_register(mmio, offset, (uint32_t)value);
 	(void)pthread_mutex_unlock(&mmio->virtio->lock);
 }
+
+void og_virtio_mmio_save(const struct og_virtio_mmio *mmio, struct og_pack *pack)
+{
+	og_pack_u32(pack, mmio->device_features_sel);
+	og_pack_u32(pack, mmio->driver_features_sel);
+	og_pack_u32(pack, mmio->queue_sel);
+}
+
+void og_virtio_mmio_load(struct og_virtio_mmio *mmio, struct og_unpack *unpack)
+{
+	mmio->device_features_sel = og_unpack_u32(unpack);
+	mmio->driver_features_sel = og_unpack_u32(unpack);
+	mmio->queue_sel = og_unpack_u32(unpack);
+}

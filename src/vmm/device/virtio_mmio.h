@@ -26,3 +26,7 @@ struct og_virtio_mmio {
 uint64_t og_virtio_mmio_read(struct og_virtio_mmio *mmio, uint64_t offset, unsigned len);
 void og_virtio_mmio_write(struct og_virtio_mmio *mmio, uint64_t offset, uint64_t value,
 			  unsigned len);
+
+/* The three selectors. Whoever loads checks the reader's end. */
+void og_virtio_mmio_save(const struct og_virtio_mmio *mmio, struct og_pack *pack);
+void og_virtio_mmio_load(struct og_virtio_mmio *mmio, struct og_unpack *unpack);

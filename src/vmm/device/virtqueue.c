@@ -21,9 +21,10 @@ static uint16_t load16(const uint8_t *at)
 	return __atomic_load_n((const uint16_t *)(const void *)at, __ATOMIC_ACQUIRE);
 }
 
-static void store16(uint8_t *at, uint16_t value)
+static void store16(const struct og_virtq *q, size_t offset, uint16_t value)
 {
-	__atomic_store_n((uint16_t *)(void *)at, value, __ATOMIC_RELEASE);
+	__atomic_store_n((uint16_t *)(void *)(q->used + offset), value, __ATOMIC_RELEASE);
+	og_mem_mark(q->mem, q->used + offset, sizeof(value));
 }
 
 /* Copies a descriptor out, once: the barrier keeps the compiler from reading it again later. */
@@ -100,6 +101,7 @@ static int add_buffer(const struct og_virtq *q, const struct vring_desc *desc, s
 		return -EPROTO;
 	iov[chain->n_out + chain->n_in] = (struct iovec){ .iov_base = at, .iov_len = desc->len };
 	if (in) {
+		og_mem_mark(q->mem, at, desc->len);
 		chain->n_in++;
 		chain->in_bytes += desc->len;
 	} else {
@@ -177,11 +179,12 @@ void og_virtq_unpop(struct og_virtq *q, uint16_t count)
 void og_virtq_push(struct og_virtq *q, uint16_t head, uint32_t in_bytes)
 {
 	struct vring_used_elem elem = { .id = head, .len = in_bytes };
+	uint8_t *at = q->used + RING_ENTRIES + USED_ENTRY * (q->next_used & (q->size - 1));
 
-	memcpy(q->used + RING_ENTRIES + USED_ENTRY * (q->next_used & (q->size - 1)), &elem,
-	       sizeof(elem));
+	memcpy(at, &elem, sizeof(elem));
+	og_mem_mark(q->mem, at, sizeof(elem));
 	q->next_used++;
-	store16(q->used + RING_IDX, q->next_used);
+	store16(q, RING_IDX, q->next_used);
 }
 
 bool og_virtq_wants_interrupt(struct og_virtq *q)
@@ -204,7 +207,7 @@ void og_virtq_mute(struct og_virtq *q)
 {
 	/* With event indexes an old avail_event does it. */
 	if (q->ready && !q->event_idx)
-		store16(q->used + RING_FLAGS, VRING_USED_F_NO_NOTIFY);
+		store16(q, RING_FLAGS, VRING_USED_F_NO_NOTIFY);
 }
 
 bool og_virtq_unmute(struct og_virtq *q)
@@ -212,9 +215,9 @@ bool og_virtq_unmute(struct og_virtq *q)
 	if (!q->ready)
 		return false;
 	if (q->event_idx)
-		store16(q->used + RING_ENTRIES + USED_ENTRY * q->size, q->next_avail);
+		store16(q, RING_ENTRIES + USED_ENTRY * (size_t)q->size, q->next_avail);
 	else
-		store16(q->used + RING_FLAGS, 0);
+		store16(q, RING_FLAGS, 0);
 
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	return load16(q->avail + RING_IDX) != q->next_avail;

@@ -19,6 +19,7 @@ static int write_new(const struct og_vmgenid *genid, struct og_err *err)
 	if (getrandom(generation, sizeof(generation), 0) != (ssize_t)sizeof(generation))
 		return og_fail(err, -EIO, "no random bytes for the machine's generation");
 	memcpy(at, generation, sizeof(generation));
+	og_mem_mark(genid->mem, at, sizeof(generation));
 	return 0;
 }
 

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/kvm.h>
+#include <stdatomic.h>
 #include <sys/ioctl.h>
 
 #include "base/cleanup.h"
@@ -11,6 +12,8 @@
 
 /* Whatever a kernel calls stable has this version. */
 #define API_VERSION 12
+
+#define PAGE_BYTES 4096ULL
 
 static const struct {
 	int capability;
@@ -96,12 +99,20 @@ void og_kvm_done(struct og_kvm *kvm)
 	kvm->fd = og_close(kvm->fd);
 }
 
+/* Memory that is a file of its own is in no snapshot. */
+static uint32_t memory_flags(const struct og_kvm *kvm, uint32_t slot, bool readonly)
+{
+	bool logged = kvm->log_dirty && (slot < OG_KVM_SLOT_PMEM || slot >= OG_KVM_SLOT_HOTPLUG);
+
+	return (readonly ? KVM_MEM_READONLY : 0U) | (logged ? KVM_MEM_LOG_DIRTY_PAGES : 0U);
+}
+
 int og_kvm_set_memory(struct og_kvm *kvm, uint32_t slot, const struct og_mem_region *region,
 		      bool readonly, struct og_err *err)
 {
 	struct kvm_userspace_memory_region memory = {
 		.slot = slot,
-		.flags = readonly ? KVM_MEM_READONLY : 0,
+		.flags = memory_flags(kvm, slot, readonly),
 		.guest_phys_addr = region->gpa,
 		.memory_size = region->bytes,
 		.userspace_addr = (uintptr_t)region->host,
@@ -110,6 +121,20 @@ int og_kvm_set_memory(struct og_kvm *kvm, uint32_t slot, const struct og_mem_reg
 	if (ioctl(kvm->vm_fd, KVM_SET_USER_MEMORY_REGION, &memory) < 0)
 		return og_fail(err, -errno, "give the guest memory at 0x%llx",
 			       (unsigned long long)region->gpa);
+	return 0;
+}
+
+int og_kvm_add_dirty(struct og_kvm *kvm, uint32_t slot, const struct og_mem_region *region,
+		     _Atomic uint64_t *bits, uint64_t *scratch, struct og_err *err)
+{
+	struct kvm_dirty_log log = { .slot = slot, .dirty_bitmap = scratch };
+	uint64_t words = (region->bytes / PAGE_BYTES + 63) / 64;
+
+	if (ioctl(kvm->vm_fd, KVM_GET_DIRTY_LOG, &log) < 0)
+		return og_fail(err, -errno, "ask which memory the guest wrote");
+	for (uint64_t i = 0; i < words; i++)
+		if (scratch[i] != 0)
+			(void)atomic_fetch_or_explicit(&bits[i], scratch[i], memory_order_relaxed);
 	return 0;
 }
 

@@ -13,6 +13,7 @@ struct og_kvm {
 	size_t run_bytes; /* of a vCPU's shared page */
 	bool any_length;  /* an ioeventfd may match any width, which needs no decoding */
 	bool tsc_deadline;
+	bool log_dirty; /* set before memory is given: KVM remembers what the guest writes */
 };
 
 /* /dev/kvm, the caller's. Errors say what to do. */
@@ -35,6 +36,13 @@ void og_kvm_done(struct og_kvm *kvm);
  */
 int og_kvm_set_memory(struct og_kvm *kvm, uint32_t slot, const struct og_mem_region *region,
 		      bool readonly, struct og_err *err);
+
+/*
+ * Adds to @bits (a bit for each page of @region, in whole words) what the guest wrote in that piece
+ * since the last call. @scratch has as much room.
+ */
+int og_kvm_add_dirty(struct og_kvm *kvm, uint32_t slot, const struct og_mem_region *region,
+		     _Atomic uint64_t *bits, uint64_t *scratch, struct og_err *err);
 
 /* All that the guest begins with. */
 int og_kvm_add_memory(struct og_kvm *kvm, const struct og_mem *mem, struct og_err *err);
