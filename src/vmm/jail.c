@@ -59,6 +59,7 @@ static const struct rule io_rules[] = {
 	{ SYS_preadv, ANY, 0 },
 	{ SYS_pwritev, ANY, 0 },
 	{ SYS_fdatasync, ANY, 0 },
+	{ SYS_fallocate, ANY, 0 },
 	{ SYS_getrandom, ANY, 0 },
 	{ SYS_epoll_ctl, ANY, 0 },
 	{ SYS_timerfd_settime, ANY, 0 },

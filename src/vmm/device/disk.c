@@ -2,6 +2,8 @@
 #include "vmm/device/disk.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/falloc.h>
 #include <linux/fs.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -175,6 +177,42 @@ int og_disk_write(const struct og_disk *disk, uint64_t offset, struct iovec *iov
 		offset += (size_t)done;
 	}
 	return 0;
+}
+
+/* Where the file system has no operation for it. */
+static int write_zeros(int fd, uint64_t offset, uint64_t bytes)
+{
+	static const uint8_t zeros[65536];
+
+	while (bytes > 0) {
+		struct iovec iov = { (void *)(uintptr_t)zeros,
+				     bytes < sizeof(zeros) ? (size_t)bytes : sizeof(zeros) };
+		ssize_t done = pwritev(fd, &iov, 1, (off_t)offset);
+
+		if (done < 0 && errno == EINTR)
+			continue;
+		if (done <= 0)
+			return done < 0 ? -errno : -EIO;
+		offset += (size_t)done;
+		bytes -= (size_t)done;
+	}
+	return 0;
+}
+
+int og_disk_zero(const struct og_disk *disk, uint64_t offset, uint64_t bytes, bool discard)
+{
+	int mode = FALLOC_FL_KEEP_SIZE | (discard ? FALLOC_FL_PUNCH_HOLE : FALLOC_FL_ZERO_RANGE);
+	int fd = disk->parts[0].fd, r;
+
+	if (bytes == 0)
+		return 0;
+	offset -= disk->parts[0].offset;
+	do {
+		r = fallocate(fd, mode, (off_t)offset, (off_t)bytes) < 0 ? -errno : 0;
+	} while (r == -EINTR);
+	if (r != -EOPNOTSUPP)
+		return r;
+	return discard ? 0 : write_zeros(fd, offset, bytes);
 }
 
 int og_disk_flush(const struct og_disk *disk)

@@ -44,5 +44,11 @@ int og_disk_init(struct og_disk *disk, struct og_disk_part *parts, unsigned n_pa
 int og_disk_read(const struct og_disk *disk, uint64_t offset, struct iovec *iov, size_t n);
 int og_disk_write(const struct og_disk *disk, uint64_t offset, struct iovec *iov, size_t n);
 
+/*
+ * Makes a range inside the disk read as zeros; with @discard its room may be given back, and where
+ * the file system cannot do that, nothing happens. Returns 0 or a negative errno.
+ */
+int og_disk_zero(const struct og_disk *disk, uint64_t offset, uint64_t bytes, bool discard);
+
 /* Makes what was written durable. */
 int og_disk_flush(const struct og_disk *disk);

@@ -126,8 +126,10 @@ int og_virtio_serve(struct og_virtio *virtio, struct og_virtq *q, og_virtio_serv
 	do {
 		while ((r = og_virtq_pop(q, iov, &chain)) > 0) {
 			r = serve(virtio, q, &chain, iov);
-			if (r < 0)
-				return r;
+			if (r == OG_VIRTIO_WAIT)
+				og_virtq_unpop(q, 1);
+			if (r != 0)
+				return r < 0 ? r : 0;
 			og_virtio_pushed(virtio, q);
 			if (++served == SERVE_MAX) {
 				og_virtio_kick(virtio);

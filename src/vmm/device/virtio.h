@@ -166,9 +166,13 @@ void og_virtio_config_changed(struct og_virtio *virtio);
 int og_virtio_save(struct og_virtio *virtio, struct og_pack *pack, struct og_err *err);
 int og_virtio_load(struct og_virtio *virtio, struct og_unpack *unpack, struct og_err *err);
 
+/* A request cannot be served now; the device's work is called when it can. */
+#define OG_VIRTIO_WAIT 1
+
 /*
- * Serves one request of @q and pushes it. @iov is the request's, to be changed at will. A negative
- * result means that the driver broke the rules.
+ * Serves one request of @q and pushes it: 0. @iov is the request's, to be changed at will.
+ * OG_VIRTIO_WAIT leaves it where it was, and those behind it. A negative result means that the
+ * driver broke the rules.
  */
 typedef int og_virtio_serve_fn(struct og_virtio *virtio, struct og_virtq *q,
 			       const struct og_chain *chain, struct iovec *iov);

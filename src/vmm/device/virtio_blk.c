@@ -11,6 +11,9 @@
 /* A chain holds a header and a status beside the data. */
 #define SEGMENTS_MAX (OG_CHAIN_MAX - 2)
 
+/* What a discard may name at once, in sectors: as large as the field. */
+#define DISCARD_SECTORS_MAX UINT32_MAX
+
 struct request {
 	struct virtio_blk_outhdr header;
 	struct iovec *iov; /* the data alone */
@@ -18,26 +21,35 @@ struct request {
 	size_t bytes;
 };
 
-static bool inside(const struct og_disk *disk, const struct request *request)
+static bool inside(const struct og_disk *disk, uint64_t sector, uint64_t n_sectors)
 {
 	uint64_t sectors = disk->bytes / OG_SECTOR_BYTES;
 
-	return request->bytes % OG_SECTOR_BYTES == 0 && request->header.sector <= sectors &&
-	       request->bytes / OG_SECTOR_BYTES <= sectors - request->header.sector;
+	return sector <= sectors && n_sectors <= sectors - sector;
+}
+
+static bool is_inside(const struct og_disk *disk, const struct request *request)
+{
+	return request->bytes % OG_SECTOR_BYTES == 0 &&
+	       inside(disk, request->header.sector, request->bytes / OG_SECTOR_BYTES);
 }
 
 static int read_sectors(struct og_virtio_blk *blk, struct request *request)
 {
-	if (!inside(&blk->disk, request))
+	if (!is_inside(&blk->disk, request))
 		return -EINVAL;
+	og_counted(&blk->metrics->read_count, 1);
+	og_counted(&blk->metrics->read_bytes, request->bytes);
 	return og_disk_read(&blk->disk, request->header.sector * OG_SECTOR_BYTES, request->iov,
 			    request->n);
 }
 
 static int write_sectors(struct og_virtio_blk *blk, struct request *request)
 {
-	if (blk->disk.readonly || !inside(&blk->disk, request))
+	if (blk->disk.readonly || !is_inside(&blk->disk, request))
 		return -EINVAL;
+	og_counted(&blk->metrics->write_count, 1);
+	og_counted(&blk->metrics->write_bytes, request->bytes);
 	return og_disk_write(&blk->disk, request->header.sector * OG_SECTOR_BYTES, request->iov,
 			     request->n);
 }
@@ -45,6 +57,7 @@ static int write_sectors(struct og_virtio_blk *blk, struct request *request)
 static int flush(struct og_virtio_blk *blk, struct request *request)
 {
 	(void)request;
+	og_counted(&blk->metrics->flush_count, 1);
 	return blk->disk.readonly ? 0 : og_disk_flush(&blk->disk);
 }
 
@@ -54,41 +67,94 @@ static int get_id(struct og_virtio_blk *blk, struct request *request)
 	return 0;
 }
 
+/* Ranges are copied out before they are judged; all are judged before one is served. */
+static int each_range(struct og_virtio_blk *blk, struct request *request, bool discard)
+{
+	struct virtio_blk_discard_write_zeroes ranges[OG_BLK_RANGES_MAX];
+	uint32_t allowed = discard ? 0 : VIRTIO_BLK_WRITE_ZEROES_FLAG_UNMAP;
+	size_t n = request->bytes / sizeof(ranges[0]);
+	int r = 0;
+
+	if (blk->disk.readonly || request->bytes % sizeof(ranges[0]) != 0 || n == 0 ||
+	    n > OG_BLK_RANGES_MAX)
+		return -EINVAL;
+	(void)og_iov_read(request->iov, request->n, 0, ranges, request->bytes);
+	for (size_t i = 0; i < n; i++) {
+		if (!inside(&blk->disk, ranges[i].sector, ranges[i].num_sectors))
+			return -EINVAL;
+		if ((ranges[i].flags & ~allowed) != 0)
+			return -EOPNOTSUPP;
+	}
+	for (size_t i = 0; r == 0 && i < n; i++)
+		r = og_disk_zero(&blk->disk, ranges[i].sector * OG_SECTOR_BYTES,
+				 ranges[i].num_sectors * OG_SECTOR_BYTES,
+				 discard || ranges[i].flags != 0);
+	return r;
+}
+
+static int discard_ranges(struct og_virtio_blk *blk, struct request *request)
+{
+	og_counted(&blk->metrics->discard_count, 1);
+	return each_range(blk, request, true);
+}
+
+static int zero_ranges(struct og_virtio_blk *blk, struct request *request)
+{
+	og_counted(&blk->metrics->write_count, 1);
+	return each_range(blk, request, false);
+}
+
 static const struct kind {
 	uint32_t type;
 	bool fills; /* its data goes to the driver */
+	bool moves; /* its bytes count for the limit */
 	int (*run)(struct og_virtio_blk *blk, struct request *request);
 } kinds[] = {
-	{ VIRTIO_BLK_T_IN, true, read_sectors },
-	{ VIRTIO_BLK_T_OUT, false, write_sectors },
-	{ VIRTIO_BLK_T_FLUSH, false, flush },
-	{ VIRTIO_BLK_T_GET_ID, true, get_id },
+	{ VIRTIO_BLK_T_IN, true, true, read_sectors },
+	{ VIRTIO_BLK_T_OUT, false, true, write_sectors },
+	{ VIRTIO_BLK_T_FLUSH, false, false, flush },
+	{ VIRTIO_BLK_T_GET_ID, true, false, get_id },
+	{ VIRTIO_BLK_T_DISCARD, false, false, discard_ranges },
+	{ VIRTIO_BLK_T_WRITE_ZEROES, false, false, zero_ranges },
 };
 
-/* Runs a request on the data's part of its chain and returns the status for the driver. */
-static uint8_t run(struct og_virtio_blk *blk, const struct og_chain *chain, struct iovec *iov,
-		   struct virtio_blk_outhdr header, size_t *ret_filled)
+static const struct kind *find_kind(uint32_t type)
 {
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-		struct request request = { .header = header };
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (kinds[i].type == type)
+			return &kinds[i];
+	return NULL;
+}
 
-		if (kinds[i].type != header.type)
-			continue;
-		if (kinds[i].fills) {
-			request.iov = iov + chain->n_out;
-			request.bytes = chain->in_bytes - 1;
-			request.n = og_iov_slice(request.iov, chain->n_in, 0, request.bytes);
-		} else {
-			request.iov = iov;
-			request.bytes = chain->out_bytes - sizeof(header);
-			request.n = og_iov_slice(iov, chain->n_out, sizeof(header), request.bytes);
-		}
-		if (kinds[i].run(blk, &request) < 0)
-			return VIRTIO_BLK_S_IOERR;
-		*ret_filled = kinds[i].fills ? request.bytes : 0;
-		return VIRTIO_BLK_S_OK;
+static size_t data_bytes(const struct kind *kind, const struct og_chain *chain)
+{
+	return kind->fills ? chain->in_bytes - 1
+			   : chain->out_bytes - sizeof(struct virtio_blk_outhdr);
+}
+
+/* Runs a request on the data's part of its chain and returns the status for the driver. */
+static uint8_t run(struct og_virtio_blk *blk, const struct kind *kind, const struct og_chain *chain,
+		   struct iovec *iov, struct virtio_blk_outhdr header, size_t *ret_filled)
+{
+	struct request request = { .header = header, .bytes = data_bytes(kind, chain) };
+	int r;
+
+	if (kind->fills) {
+		request.iov = iov + chain->n_out;
+		request.n = og_iov_slice(request.iov, chain->n_in, 0, request.bytes);
+	} else {
+		request.iov = iov;
+		request.n = og_iov_slice(iov, chain->n_out, sizeof(header), request.bytes);
 	}
-	return VIRTIO_BLK_S_UNSUPP;
+	r = kind->run(blk, &request);
+	if (r == -EOPNOTSUPP)
+		return VIRTIO_BLK_S_UNSUPP;
+	if (r < 0) {
+		og_counted(&blk->metrics->execute_fails, 1);
+		return VIRTIO_BLK_S_IOERR;
+	}
+	*ret_filled = kind->fills ? request.bytes : 0;
+	return VIRTIO_BLK_S_OK;
 }
 
 static int serve(struct og_virtio *virtio, struct og_virtq *q, const struct og_chain *chain,
@@ -96,6 +162,7 @@ static int serve(struct og_virtio *virtio, struct og_virtq *q, const struct og_c
 {
 	struct og_virtio_blk *blk = virtio->device;
 	struct virtio_blk_outhdr header;
+	const struct kind *kind;
 	struct iovec *last;
 	size_t filled = 0;
 	uint8_t *status;
@@ -103,11 +170,16 @@ static int serve(struct og_virtio *virtio, struct og_virtq *q, const struct og_c
 	/* Without room for a status there is no way to answer. */
 	if (chain->out_bytes < sizeof(header) || chain->in_bytes == 0)
 		return -EPROTO;
+	(void)og_iov_read(iov, chain->n_out, 0, &header, sizeof(header));
+	kind = find_kind(header.type);
+	if (kind != NULL &&
+	    !og_ratelimit_take(&blk->limit, kind->moves ? data_bytes(kind, chain) : 0)) {
+		og_counted(&blk->metrics->rate_limiter_throttled_events, 1);
+		return OG_VIRTIO_WAIT;
+	}
 	last = &iov[chain->n_out + chain->n_in - 1];
 	status = (uint8_t *)last->iov_base + last->iov_len - 1;
-
-	(void)og_iov_read(iov, chain->n_out, 0, &header, sizeof(header));
-	*status = run(blk, chain, iov, header, &filled);
+	*status = kind != NULL ? run(blk, kind, chain, iov, header, &filled) : VIRTIO_BLK_S_UNSUPP;
 	og_virtq_push(q, chain->head, (uint32_t)(filled + 1));
 	return 0;
 }
@@ -119,19 +191,119 @@ static int work(struct og_virtio *virtio)
 
 static void release(struct og_virtio *virtio)
 {
+	struct og_virtio_blk *blk = virtio->device;
+
+	og_ratelimit_done(&blk->limit);
 	og_virtio_done(virtio);
-	free(virtio->device);
+	og_close(blk->own_part.fd);
+	free(blk);
+}
+
+/* The disk is another now, of another size perhaps. */
+static int swap(struct og_virtio_blk *blk, int *fds, unsigned n_fds, struct og_err *err)
+{
+	struct og_disk_part part = { .fd = n_fds > 0 ? fds[0] : -EBADF };
+	struct og_disk disk;
+	int r = og_disk_init(&disk, &part, 1, blk->disk.readonly, err);
+
+	if (r < 0)
+		return r;
+	fds[0] = -EBADF;
+	og_close(blk->own_part.fd);
+	blk->own_part = part;
+	blk->disk = disk;
+	blk->disk.parts = &blk->own_part;
+	blk->config.capacity = disk.bytes / OG_SECTOR_BYTES;
+	og_virtio_config_changed(&blk->virtio);
+	return 0;
+}
+
+static int obey(struct og_virtio *virtio, const void *command, int *fds, unsigned n_fds,
+		void *reply, struct og_err *err)
+{
+	struct og_virtio_blk *blk = virtio->device;
+	const struct og_blk_command *update = command;
+	int r = 0;
+
+	(void)reply;
+	(void)pthread_mutex_lock(&virtio->lock);
+	if (update->swap)
+		r = swap(blk, fds, n_fds, err);
+	if (r == 0)
+		og_ratelimit_update(&blk->limit, &update->limits);
+	(void)pthread_mutex_unlock(&virtio->lock);
+	og_counted(r == 0 ? &blk->metrics->update_count : &blk->metrics->update_fails, 1);
+	og_virtio_kick(virtio); /* what waited for a limit may pass now */
+	return r;
+}
+
+static int save(struct og_virtio *virtio, struct og_pack *pack, struct og_err *err)
+{
+	const struct og_virtio_blk *blk = virtio->device;
+
+	(void)err;
+	og_pack_u64(pack, blk->config.capacity);
+	og_ratelimit_save(&blk->limit, pack);
+	return 0;
+}
+
+static int load(struct og_virtio *virtio, struct og_unpack *unpack, struct og_err *err)
+{
+	struct og_virtio_blk *blk = virtio->device;
+	uint64_t capacity = og_unpack_u64(unpack);
+
+	if (capacity != blk->config.capacity)
+		return og_fail(err, -EBADMSG,
+			       "the disk has %llu sectors, and had %llu when it was saved",
+			       (unsigned long long)blk->config.capacity,
+			       (unsigned long long)capacity);
+	return og_ratelimit_load(&blk->limit, unpack);
 }
 
 static const struct og_virtio_ops ops = {
 	.name = "virtio-blk",
 	.device_id = VIRTIO_ID_BLOCK,
-	.features = 1ULL << VIRTIO_BLK_F_SEG_MAX | 1ULL << VIRTIO_BLK_F_BLK_SIZE |
-		    1ULL << VIRTIO_BLK_F_FLUSH,
+	.features = 1ULL << VIRTIO_BLK_F_SEG_MAX | 1ULL << VIRTIO_BLK_F_BLK_SIZE,
 	.n_queues = 1,
 	.work = work,
 	.free = release,
+	.save = save,
+	.load = load,
+	.command = obey,
 };
+
+static uint64_t features_of(const struct og_blk_config *config)
+{
+	uint64_t features = 0;
+
+	if (config->readonly)
+		features |= 1ULL << VIRTIO_BLK_F_RO;
+	else
+		features |= 1ULL << VIRTIO_BLK_F_DISCARD | 1ULL << VIRTIO_BLK_F_WRITE_ZEROES;
+	if (!config->unsafe)
+		features |= 1ULL << VIRTIO_BLK_F_FLUSH;
+	return features;
+}
+
+static void describe(struct og_virtio_blk *blk, const struct og_blk_config *config)
+{
+	memcpy(blk->id, config->id, strnlen(config->id, sizeof(blk->id)));
+	blk->config = (struct virtio_blk_config){
+		.capacity = blk->disk.bytes / OG_SECTOR_BYTES,
+		.seg_max = SEGMENTS_MAX,
+		.blk_size = OG_SECTOR_BYTES,
+		.max_discard_sectors = DISCARD_SECTORS_MAX,
+		.max_discard_seg = OG_BLK_RANGES_MAX,
+		.discard_sector_alignment = 1,
+		.max_write_zeroes_sectors = DISCARD_SECTORS_MAX,
+		.max_write_zeroes_seg = OG_BLK_RANGES_MAX,
+		.write_zeroes_may_unmap = 1,
+	};
+	blk->virtio.config = &blk->config;
+	blk->virtio.config_bytes = sizeof(blk->config);
+	blk->virtio.extra_features = features_of(config);
+	blk->virtio.metrics = &blk->metrics->virtio;
+}
 
 int og_virtio_blk_new(const struct og_blk_config *config, const struct og_device_world *world,
 		      struct og_virtio **ret_virtio, struct og_err *err)
@@ -141,24 +313,20 @@ int og_virtio_blk_new(const struct og_blk_config *config, const struct og_device
 
 	if (blk == NULL)
 		return og_fail(err, -ENOMEM, "make disk");
+	blk->own_part.fd = -EBADF;
+	blk->metrics = world->metrics != NULL ? &world->metrics->blk[world->index]
+					      : &blk->no_metrics;
 	r = og_disk_init(&blk->disk, config->parts, config->n_parts, config->readonly, err);
 	if (r == 0)
 		r = og_virtio_init(&blk->virtio, &ops, blk, world->mem, err);
 	if (r < 0)
 		return r;
-
-	memcpy(blk->id, config->id, strnlen(config->id, sizeof(blk->id)));
-	blk->config = (struct virtio_blk_config){
-		.capacity = blk->disk.bytes / OG_SECTOR_BYTES,
-		.seg_max = SEGMENTS_MAX,
-		.blk_size = OG_SECTOR_BYTES,
-	};
-	blk->virtio.config = &blk->config;
-	blk->virtio.config_bytes = sizeof(blk->config);
-	if (world->metrics != NULL)
-		blk->virtio.metrics = &world->metrics->blk[world->index].virtio;
-	if (config->readonly)
-		blk->virtio.extra_features = 1ULL << VIRTIO_BLK_F_RO;
+	r = og_ratelimit_init(&blk->limit, &config->limits, world->loop, &blk->virtio, err);
+	if (r < 0) {
+		og_virtio_done(&blk->virtio);
+		return r;
+	}
+	describe(blk, config);
 	*ret_virtio = &og_take_ptr(blk)->virtio;
 	return 0;
 }
