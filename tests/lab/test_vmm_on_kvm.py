@@ -15,7 +15,8 @@ pytestmark = pytest.mark.lab
 TOP = pathlib.Path(__file__).resolve().parents[2]
 # QEMU 7.2 sometimes runs half of an instruction that the lab's kernel patches under KVM's feet.
 LAB_FAILED = 125
-MODULES = ["virtio_mmio", "virtio_blk", "virtio_rng", "erofs", "ext4"]
+MODULES = ["virtio_mmio", "virtio_pci", "virtio_blk", "virtio_rng", "virtio_net", "virtio_balloon", "virtio_mem",
+           "virtio_pmem", "nd_pmem", "vmw_vsock_virtio_transport", "erofs", "ext4"]
 
 
 def lab_tool():
@@ -36,7 +37,9 @@ def debian_modules(tool):
 
 
 def make_initramfs(path, modules):
-    files = {"init": (0o755, (TOP / "tests/lab/guest-init").read_bytes()),
+    tool = path.with_name("guest-tool")
+    subprocess.run(["gcc", "-O2", "-static", "-o", tool, TOP / "tests/lab/guest-tool.c"], check=True)
+    files = {"bin/guest-tool": (0o755, tool.read_bytes()), "init": (0o755, (TOP / "tests/lab/guest-init").read_bytes()),
              "bin/busybox": (0o755, pathlib.Path("/bin/busybox").read_bytes()),
              "dev/.keep": (0o644, b"")}
     path.write_bytes(lab_tool().cpio(files | modules))
@@ -49,7 +52,10 @@ def guests(request, in_lab, prefix, require, tmp_path_factory):
     if not installed.joinpath("vmlinux").exists():
         require.lacking(f"no {request.param} guest kernel: make guest-kernel install PREFIX={prefix}")
     kernels = tmp_path_factory.mktemp("vmm")
-    make_initramfs(kernels / "initramfs", debian_modules(lab_tool()) if request.param == "debian" else {})
+    modules = debian_modules(lab_tool()) if request.param == "debian" else {}
+    make_initramfs(kernels / "initramfs", modules)
+    if modules:
+        kernels.joinpath("modules").touch()
     for name, packed in (("vmlinux", "vmlinux"), ("vmlinuz", "vmlinuz"), ("vmlinuz", "bzImage")):
         if installed.joinpath(packed).exists():
             kernels.joinpath(name).symlink_to(installed / packed)
@@ -101,6 +107,37 @@ def test_what_the_guest_wrote_is_on_the_disk(guests):
     assert guests["ext4"]["bytes"] == 1 << 20
     assert facts(guests["disks"])["written"].split()[0] == guests["ext4"]["file"]
     assert facts(guests["disks"])["serial"] == "diskb"
+
+
+def test_the_disks_are_the_same_over_pci(guests):
+    run, plain = guests["disks-pci"], guests["disks"]
+    assert run["status"] == 0, run["output"]
+    assert re.findall(r"^[0-9a-f]{32}  tree\S+", run["output"], re.MULTILINE) == \
+        re.findall(r"^[0-9a-f]{32}  tree\S+", plain["output"], re.MULTILINE) != []
+    assert facts(run)["whole"].split()[0] == guests["truth"]["whole"]
+
+
+def test_linux_finds_its_devices_on_a_pci_bus(guests):
+    assert guests["facts-pci"]["status"] == 0, guests["facts-pci"]["output"]
+    assert facts(guests["facts-pci"])["rng"].startswith("virtio_rng")
+
+
+def test_the_root_is_on_a_disk(guests):
+    assert guests["root"]["status"] == 0, guests["root"]["output"]
+    assert facts(guests["root"])["root"] == "ext4"
+    assert guests["root"]["kept"] == "kept\n"
+
+
+@pytest.mark.parametrize("run", ["vsock-in", "vsock-pci"])
+def test_the_host_talks_to_a_port_of_the_guest(guests, run):
+    assert guests[run].get("equal"), guests[run]
+    assert facts(guests[run])["echoed"] == str(4 << 20)
+
+
+def test_the_guest_talks_to_a_port_of_the_host(guests):
+    run = guests["vsock-out"]
+    assert facts(run)["sent"] == f"{8 << 20} bad=0", run
+    assert run["bytes"] == 8 << 20
 
 
 def test_two_processors_load_disk_and_entropy_at_once(guests):

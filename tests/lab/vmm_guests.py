@@ -13,6 +13,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -39,12 +40,13 @@ def own_memory_kib(pid):
     return total
 
 
-def run(name, command, *options, kernel="vmlinux", talk=None):
+def run(name, command, *options, kernel="vmlinux", talk=None, initramfs=True, more=""):
     """Boots a guest, lets talk(stream, pid) use its console, and waits for its end."""
     ours, theirs = socket.socketpair()
-    words = [PREFIX / "bin/onggi-vmm", "--kernel", KERNELS / kernel, "--initrd", INITRAMFS,
+    words = [PREFIX / "bin/onggi-vmm", "--kernel", KERNELS / kernel,
              "--memory", MEMORY_MIB, "--serial", "stdio", "--console", f"fd:{theirs.fileno()}",
-             "--cmdline", f"{CMDLINE} lab.run={command}", *options]
+             "--cmdline", f"{CMDLINE} lab.run={command} {more}", *options]
+    words += ["--initrd", INITRAMFS] if initramfs else []
     begin = time.monotonic()
     process = subprocess.Popen([str(w) for w in words], pass_fds=[theirs.fileno()],
                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -88,6 +90,12 @@ def echo(stream, pid):
     return {"equal": bytes(got) == data}
 
 
+def make_ext4(path, mib, *options):
+    with open(path, "wb") as file:
+        file.truncate(mib << 20)
+    subprocess.run(["/sbin/mkfs.ext4", "-q", *options, path], check=True)
+
+
 def make_disks():
     """An EROFS image cut in two parts with a gap behind, and an ext4 disk; their truth."""
     tree = WORK / "tree/tree"
@@ -103,9 +111,7 @@ def make_disks():
     (WORK / "one").write_bytes(image[:512_000])
     (WORK / "two").write_bytes(image[512_000:])
     whole = hashlib.md5(image + bytes(-len(image) % 512)).hexdigest()
-    with open(WORK / "rw", "wb") as file:
-        file.truncate(64 << 20)
-    subprocess.run(["/sbin/mkfs.ext4", "-q", WORK / "rw"], check=True)
+    make_ext4(WORK / "rw", 64)
     RESULTS["truth"] = {"sums": sums, "whole": whole}
 
 
@@ -120,12 +126,83 @@ def processors():
 def disks():
     make_disks()
     run("disks", "disks", *IMAGE, "--disk", WORK / "rw", "--cpus", 2)
+    make_ext4(WORK / "pci", 64)
+    run("disks-pci", "disks", *IMAGE, "--disk", WORK / "pci", "--cpus", 2, "--pci")
     fsck = subprocess.run(["/sbin/e2fsck", "-fn", WORK / "rw"], capture_output=True, check=False)
     dump = subprocess.run(["/sbin/debugfs", "-R", "cat file", WORK / "rw"], capture_output=True,
                           check=False)
     RESULTS["ext4"] = {"fsck": fsck.returncode, "file": hashlib.md5(dump.stdout).hexdigest(),
                        "bytes": len(dump.stdout)}
     run("load", "load", *IMAGE, "--cpus", 2)
+
+
+def root_on_disk():
+    """The root is an ext4 disk; a kernel with all built in needs no initramfs for it."""
+    tree = WORK / "root"
+    for folder in ("bin", "dev", "proc", "sys"):
+        tree.joinpath(folder).mkdir(parents=True)
+    shutil.copy("/bin/busybox", tree / "bin/busybox")
+    tree.joinpath("init").write_text("""#!/bin/busybox sh
+[ -e /proc/mounts ] || /bin/busybox mount -t proc proc /proc
+echo "root=$(/bin/busybox sed -n 's/.* \\/ \\(ext[0-9]\\).*/\\1/p' /proc/mounts)"
+echo kept >/kept && /bin/busybox mount -o remount,ro /
+/bin/busybox poweroff -f
+""")
+    tree.joinpath("init").chmod(0o755)
+    make_ext4(WORK / "root.ext4", 64, "-d", tree)
+    direct = not KERNELS.joinpath("modules").exists()
+    run("root", "root", "--disk", WORK / "root.ext4", initramfs=not direct,
+        more="root=/dev/vda rw init=/init" if direct else "")
+    kept = subprocess.run(["/sbin/debugfs", "-R", "cat kept", WORK / "root.ext4"], capture_output=True,
+                          text=True, check=False)
+    RESULTS["root"]["kept"] = kept.stdout
+
+
+def connect_until_it_listens(path, port):
+    """A stream to the guest's port, as Firecracker has it: CONNECT, and OK when it is there."""
+    end = time.monotonic() + 120
+    while time.monotonic() < end:
+        stream = socket.socket(socket.AF_UNIX)
+        try:
+            stream.connect(str(path))
+            stream.sendall(f"CONNECT {port}\n".encode())
+            answer = b""
+            while not answer.endswith(b"\n") and (octet := stream.recv(1)):
+                answer += octet
+            if answer.startswith(b"OK "):
+                return stream
+        except OSError:
+            pass
+        stream.close()
+        time.sleep(0.2)
+    raise TimeoutError(f"nothing listens at {port}")
+
+
+def vsock_into_the_guest(name, *options):
+    path = WORK / f"{name}.sock"
+
+    def talk(stream, pid):
+        with connect_until_it_listens(path, 1000) as peer:
+            return echo(peer, pid)
+    run(name, "vsock_echo", "--vsock", f"3:{path}", *options, talk=talk)
+
+
+def vsock_out_of_the_guest(name, *options):
+    path = WORK / f"{name}.sock"
+    server = socket.socket(socket.AF_UNIX)
+    server.bind(f"{path}_2000")
+    server.listen()
+    server.settimeout(120)
+
+    def talk(stream, pid):
+        peer, _ = server.accept()
+        size = 0
+        while chunk := peer.recv(1 << 20):
+            peer.sendall(chunk)
+            size += len(chunk)
+        return {"bytes": size}
+    with server:
+        run(name, "vsock_send", "--vsock", f"3:{path}", *options, talk=talk)
 
 
 def probe():
@@ -138,6 +215,11 @@ CASES = {
     "processors": processors,
     "bzimage": lambda: run("bzimage", "facts", kernel="vmlinuz"),
     "disks": disks,
+    "root": root_on_disk,
+    "facts-pci": lambda: run("facts-pci", "facts", "--pci", "--cpus", 2),
+    "vsock-in": lambda: vsock_into_the_guest("vsock-in"),
+    "vsock-out": lambda: vsock_out_of_the_guest("vsock-out"),
+    "vsock-pci": lambda: vsock_into_the_guest("vsock-pci", "--pci"),
     "send": lambda: run("send", "send", "--cpus", 2, talk=swallow),
     "echo": lambda: run("echo", "echo_back", "--cpus", 2, talk=echo),
     "reboot": lambda: run("reboot", "reboot", "--cpus", 2),
