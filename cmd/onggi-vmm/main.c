@@ -187,6 +187,25 @@ static int set_cpu_template(struct args *args, const char *value, struct og_err 
 	return 0;
 }
 
+static int set_timer(struct args *args, const char *value, struct og_err *err)
+{
+	(void)value;
+	(void)err;
+	args->config.timer = true;
+	return 0;
+}
+
+static int set_firmware(struct args *args, const char *value, struct og_err *err)
+{
+	args->config.firmware_name = value;
+	return open_file(value, O_RDONLY, &args->config.firmware_fd, err);
+}
+
+static int set_firmware_log(struct args *args, const char *value, struct og_err *err)
+{
+	return open_file(value, O_WRONLY | O_CREAT | O_APPEND, &args->config.firmware_log_fd, err);
+}
+
 static int set_pci(struct args *args, const char *value, struct og_err *err)
 {
 	(void)value;
@@ -279,6 +298,9 @@ static const struct option_row {
 	{ "--cpu-template", "NAME", "T2, T2S, T2CL, T2A, C3 (none)", set_cpu_template },
 	{ "--smt", NULL, "two vCPUs are threads of one core", set_smt },
 	{ "--no-jail", NULL, "stay in the namespaces of whoever starts it", set_no_jail },
+	{ "--firmware", "FILE", "SeaBIOS or OVMF, in place of a kernel", set_firmware },
+	{ "--firmware-log", "FILE", "what firmware says of itself", set_firmware_log },
+	{ "--timer", NULL, "a PC's timer (8254)", set_timer },
 	{ "--pci", NULL, "virtio devices on a PCI bus", set_pci },
 	{ "--probe", NULL, "say whether KVM can run a kernel here", set_probe },
 	{ "--help", NULL, "this text", set_help },
@@ -331,7 +353,8 @@ static int parse(struct args *args, char **argv, struct og_err *err)
 			return words;
 		argv += words;
 	}
-	if (!args->help && !args->version && !args->probe && args->config.kernel_fd < 0)
+	if (!args->help && !args->version && !args->probe && args->config.kernel_fd < 0 &&
+	    args->config.firmware_fd < 0)
 		return og_fail(err, -EINVAL, "--kernel FILE is missing");
 	return 0;
 }

@@ -272,8 +272,11 @@ int og_vmm_add_power(struct og_vmm *vmm, struct og_err *err)
 
 int og_vmm_add_vmgenid(struct og_vmm *vmm, struct og_err *err)
 {
-	int r = og_vmgenid_init(&vmm->vmgenid, &vmm->mem, err);
+	int r;
 
+	if (vmm->config->firmware_fd >= 0)
+		return 0; /* its place is the firmware's */
+	r = og_vmgenid_init(&vmm->vmgenid, &vmm->mem, err);
 	return r < 0 ? r
 		     : og_kvm_wire_interrupt(&vmm->kvm, OG_VMGENID_GSI, vmm->vmgenid.interrupt_fd,
 					     err);
@@ -281,6 +284,7 @@ int og_vmm_add_vmgenid(struct og_vmm *vmm, struct og_err *err)
 
 void og_vmm_free_devices(struct og_vmm *vmm)
 {
+	og_vmm_free_firmware(vmm);
 	og_vmm_free_pci(vmm);
 	og_vmgenid_done(&vmm->vmgenid);
 	for (unsigned i = 0; i < vmm->n_slots; i++)

@@ -47,6 +47,7 @@ static const struct rule vcpu_pci_rules[] = {
 	{ SYS_ioctl, 1, KVM_RUN },
 	{ SYS_ioctl, 1, KVM_IOEVENTFD },
 	{ SYS_ioctl, 1, KVM_SET_GSI_ROUTING },
+	{ SYS_clock_gettime, ANY, 0 }, /* of firmware's timers, where it is no vDSO's */
 	RULES_SHARED,
 };
 

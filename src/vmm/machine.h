@@ -44,7 +44,8 @@ struct og_vmm {
 	struct slot slots[OG_VIRTIO_COUNT_MAX];
 	unsigned n_slots;
 
-	struct og_vmm_pci *pci; /* NULL: virtio devices are on the MMIO transport */
+	struct og_vmm_pci *pci;		  /* NULL: virtio devices are on the MMIO transport */
+	struct og_vmm_firmware *firmware; /* NULL: it began with a kernel */
 	struct og_vmgenid vmgenid;
 	struct og_serial *serial;
 	struct og_source *serial_input;
@@ -79,6 +80,15 @@ int og_vmm_plug_pci(struct og_vmm *vmm, struct og_virtio *virtio, unsigned index
 void og_vmm_free_pci(struct og_vmm *vmm);
 void og_vmm_save_pci(struct og_vmm *vmm, struct og_pack *pack);
 int og_vmm_load_pci(struct og_vmm *vmm, struct og_unpack *unpack, struct og_err *err);
+
+uint64_t og_vmm_pci_window(const struct og_vmm *vmm); /* first address where BARs answer */
+struct og_pci_function *og_vmm_pci_bridge(struct og_vmm *vmm);
+void og_vmm_pci_add(struct og_vmm *vmm, unsigned devfn, struct og_pci_function *function);
+
+/* firmware.c: what a PC has, before the bus; then the firmware and its devices, behind all others. */
+int og_vmm_add_pc(struct og_vmm *vmm, struct og_err *err);
+int og_vmm_add_firmware(struct og_vmm *vmm, struct og_err *err);
+void og_vmm_free_firmware(struct og_vmm *vmm);
 
 /* NULL: there is no such device. */
 struct slot *og_vmm_find_device(struct og_vmm *vmm, const char *id);

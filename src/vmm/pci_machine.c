@@ -34,22 +34,55 @@ int og_vmm_add_pci(struct og_vmm *vmm, struct og_err *err)
 		.device = 0x0d57, /* a bridge without registers of its own */
 		.class_code = 0x060000,
 	};
+	/* The i440FX that firmware knows QEMU's "pc" by. */
+	static const struct og_pci_identity pc_bridge = {
+		.vendor = 0x8086,
+		.device = 0x1237,
+		.subsystem_vendor = 0x1af4,
+		.subsystem = 0x1100,
+		.class_code = 0x060000,
+		.revision = 2,
+	};
+	bool pc = vmm->config->firmware_fd >= 0;
+	uint64_t gpa = OG_PCI_WINDOW_GPA, end = gpa + OG_PCI_WINDOW_BYTES;
 	struct og_vmm_pci *pci;
 
-	if (!vmm->config->pci)
+	if (!vmm->config->pci && !pc)
 		return 0;
+	if (pc) {
+		gpa = OG_PCI_PC_GPA;
+		if (gpa < og_mem_low_end(&vmm->mem))
+			gpa = og_mem_low_end(&vmm->mem);
+		end = OG_PCI_PC_END;
+	}
 	pci = calloc(1, sizeof(*pci));
 	if (pci == NULL)
 		return og_fail(err, -ENOMEM, "make PCI bus");
 	vmm->pci = pci;
-	og_pci_bus_init(&pci->bus, OG_PCI_WINDOW_GPA, OG_PCI_WINDOW_BYTES);
-	og_pci_function_init(&pci->bridge, NULL, NULL, &bridge);
+	og_pci_bus_init(&pci->bus, gpa, end - gpa);
+	og_pci_function_init(&pci->bridge, NULL, NULL, pc ? &pc_bridge : &bridge);
 	og_pci_bus_add(&pci->bus, 0, &pci->bridge);
 	og_bus_add(&vmm->ports, OG_PCI_PORT, OG_PCI_PORTS, og_pci_ports_access, &pci->bus);
-	og_bus_add(&vmm->mmio, OG_PCI_ECAM_GPA, OG_PCI_ECAM_BYTES, og_pci_ecam_access, &pci->bus);
-	og_bus_add(&vmm->mmio, OG_PCI_WINDOW_GPA, OG_PCI_WINDOW_BYTES, og_pci_window_access,
-		   &pci->bus);
+	if (!pc) /* an i440FX has ports alone */
+		og_bus_add(&vmm->mmio, OG_PCI_ECAM_GPA, OG_PCI_ECAM_BYTES, og_pci_ecam_access,
+			   &pci->bus);
+	og_bus_add(&vmm->mmio, gpa, end - gpa, og_pci_window_access, &pci->bus);
 	return og_messages_new(&vmm->kvm, VECTORS_MAX, &pci->messages, err);
+}
+
+uint64_t og_vmm_pci_window(const struct og_vmm *vmm)
+{
+	return vmm->pci->bus.window_gpa;
+}
+
+struct og_pci_function *og_vmm_pci_bridge(struct og_vmm *vmm)
+{
+	return &vmm->pci->bridge;
+}
+
+void og_vmm_pci_add(struct og_vmm *vmm, unsigned devfn, struct og_pci_function *function)
+{
+	og_pci_bus_add(&vmm->pci->bus, devfn, function);
 }
 
 static void on_notify_at(void *data, uint64_t from, uint64_t to)
@@ -90,6 +123,7 @@ int og_vmm_plug_pci(struct og_vmm *vmm, struct og_virtio *virtio, unsigned index
 	struct place *place = &vmm->pci->places[index];
 	unsigned device = OG_PCI_VIRTIO_DEVICE + index;
 	const struct og_virtio_pci_host host = { on_notify_at, on_route, place };
+	uint64_t bar_gpa = OG_PCI_NOWHERE;
 	int r;
 
 	place->vmm = vmm;
@@ -100,8 +134,10 @@ int og_vmm_plug_pci(struct og_vmm *vmm, struct og_virtio *virtio, unsigned index
 		r = og_kvm_wire_interrupt(&vmm->kvm, OG_PCI_GSI(device), virtio->interrupt_fd, err);
 	if (r < 0)
 		return r;
-	og_virtio_pci_init(&place->transport, virtio, place->fds,
-			   OG_PCI_WINDOW_GPA + index * OG_VIRTIO_PCI_BAR_BYTES, &host);
+	/* Where there is firmware, it is the one to place BARs. */
+	if (vmm->config->firmware_fd < 0)
+		bar_gpa = OG_PCI_WINDOW_GPA + index * OG_VIRTIO_PCI_BAR_BYTES;
+	og_virtio_pci_init(&place->transport, virtio, place->fds, bar_gpa, &host);
 	og_pci_bus_add(&vmm->pci->bus, device * OG_PCI_FUNCTIONS, &place->transport.function);
 	return 0;
 }

@@ -19,6 +19,8 @@ void og_vmm_config_init(struct og_vmm_config *config)
 		.kvm_fd = -EBADF,
 		.kernel_fd = -EBADF,
 		.initrd_fd = -EBADF,
+		.firmware_fd = -EBADF,
+		.firmware_log_fd = -EBADF,
 		.cmdline = "",
 		.cpus = 1,
 		.console.fd = -EBADF,
@@ -129,11 +131,16 @@ static int boot_guest(struct og_vmm *vmm, struct og_err *err)
 	struct og_entry entry;
 	int r;
 
+	if (vmm->config->firmware_fd >= 0)
+		return og_vmm_add_firmware(vmm, err); /* the processors begin as after a reset */
+
 	if (tables == NULL)
 		return og_fail(err, -ENOMEM, "no memory for ACPI tables");
 	r = og_acpi_write(&acpi, OG_ACPI_GPA, tables, OG_ACPI_BYTES, err);
 	if (r == 0)
 		r = og_boot_load(&boot, &vmm->mem, &entry, err);
+	if (r == 0 && entry.timer && !vmm->kvm.timer)
+		r = og_kvm_add_timer(&vmm->kvm, err);
 	if (r == 0)
 		r = og_vcpu_set_entry(&vmm->vcpus[0], &vmm->mem, &entry, err);
 	return r;
@@ -148,8 +155,10 @@ static int add_guest(struct og_vmm *vmm, struct og_err *err)
 
 /* What a machine is made of, in the order in which it is put together. */
 static int (*const parts[])(struct og_vmm *vmm, struct og_err *err) = {
-	add_memory,	og_vmm_add_power,   og_vmm_add_vmgenid,	      add_vcpus, og_vmm_add_serial,
-	og_vmm_add_pci, og_vmm_add_devices, og_vmm_prepare_snapshots, add_guest, og_vmm_add_control,
+	add_memory,	og_vmm_add_power,   og_vmm_add_vmgenid,
+	add_vcpus,	og_vmm_add_serial,  og_vmm_add_pc,
+	og_vmm_add_pci, og_vmm_add_devices, og_vmm_prepare_snapshots,
+	add_guest,	og_vmm_add_control,
 };
 
 static int check(const struct og_vmm_config *config, struct og_err *err)

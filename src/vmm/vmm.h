@@ -42,13 +42,17 @@ struct og_vmm_config {
 	int initrd_fd;
 	const char *kernel_name, *initrd_name; /* for messages */
 	const char *cmdline;
+	int firmware_fd; /* a firmware's image (SeaBIOS, OVMF) in place of a kernel: a PC */
+	const char *firmware_name;
+	int firmware_log_fd; /* what it writes to port 0x402 */
 	uint64_t memory_mib;
 	unsigned cpus;
 	bool smt;				    /* two vCPUs are threads of one core */
 	const struct og_cpu_template *cpu_template; /* may be NULL */
 	const char *cpu_template_name; /* a known one (cpu_template.h), else; NULL or "None": none */
 
-	bool pci; /* virtio devices on a PCI bus in place of the MMIO transport */
+	bool timer; /* a PC's (8254); a firmware and a multiboot kernel have it anyway */
+	bool pci;   /* virtio devices on a PCI bus in place of the MMIO transport */
 
 	/* In the order in which the guest finds them: kind by kind (devices.c). */
 	struct og_blk_config disks[OG_VMM_DISKS_MAX];

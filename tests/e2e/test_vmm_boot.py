@@ -101,3 +101,29 @@ def test_a_pci_device_works_where_it_is_moved_to_and_after_any_access(prefix):
     assert result.stdout.splitlines() == [
         "entropy is device 2", f"its bar is at {0xc0000000}", "filled 64", "random",
         "bytes of the bar 32768", "filled 64", "random", "done"]
+
+
+def test_seabios_starts_a_disk_by_virtio_over_pci(prefix, require, tmp_path):
+    bios = pathlib.Path("/usr/share/seabios/bios-256k.bin")
+    if not bios.exists():
+        require.lacking(f"no {bios}: apt-get install seabios")
+    # A boot sector that writes one letter to the serial port and powers off.
+    code = bytes([0xba, 0xf8, 0x03, 0xb0, ord("@"), 0xee, 0xba, 0x00, 0x06, 0xb0, 5 << 2 | 0x20, 0xee,
+                  0xf4, 0xeb, 0xfd])
+    (tmp_path / "disk").write_bytes(code.ljust(510, b"\0") + b"\x55\xaa" + bytes(1 << 20))
+    words = [prefix / "bin/onggi-vmm", "--firmware", bios, "--firmware-log", tmp_path / "log",
+             "--serial", "stdio", "--memory", "64", "--disk", tmp_path / "disk"]
+    result = subprocess.run([str(w) for w in words], capture_output=True, check=False, timeout=120,
+                            stdin=subprocess.DEVNULL)
+    assert (result.returncode, result.stderr) == (0, b"")
+    assert b"Booting from Hard Disk" in result.stdout and b"@" in result.stdout
+    log = (tmp_path / "log").read_text(errors="replace")
+    assert "Running on QEMU (i440fx)" in log and "using modern (1.0) virtio mode" in log
+    assert "table(50434146)" in log  # it found our ACPI tables, through their checksums
+
+
+def test_what_is_no_firmware_is_refused(prefix, tmp_path):
+    (tmp_path / "odd").write_bytes(bytes(100_000))
+    words = [prefix / "bin/onggi-vmm", "--firmware", tmp_path / "odd"]
+    result = subprocess.run([str(w) for w in words], capture_output=True, text=True, check=False)
+    assert result.returncode == 1 and "no firmware image" in result.stderr

@@ -270,7 +270,7 @@ int og_acpi_write(const struct og_acpi *acpi, uint64_t gpa, void *buf, size_t ro
 
 	xsdt.tables[0] = write_fadt(&w, write_dsdt(&w, acpi));
 	xsdt.tables[1] = write_madt(&w, acpi->cpus);
-	if (acpi->pci)
+	if (acpi->pci && !acpi->pc)
 		xsdt.tables[n++] = write_mcfg(&w);
 	start = begin(&w);
 	(void)append(&w, &xsdt, sizeof(xsdt.header) + n * sizeof(xsdt.tables[0]));

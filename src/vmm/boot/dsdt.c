@@ -71,7 +71,7 @@ static void describe_pins(struct og_aml *aml)
 	og_aml_close(aml);
 }
 
-static void describe_bridge(struct og_aml *aml)
+static void describe_bridge(struct og_aml *aml, const struct og_acpi *acpi)
 {
 	og_aml_open_device(aml, "PCI0");
 	og_aml_name(aml, "_HID");
@@ -92,8 +92,11 @@ static void describe_bridge(struct og_aml *aml)
 	og_aml_ports(aml, OG_PCI_PORT, OG_PCI_PORTS);
 	og_aml_port_window(aml, 0, OG_PCI_PORT - 1);
 	og_aml_port_window(aml, OG_PCI_PORT + OG_PCI_PORTS, 0xffff);
-	og_aml_memory_window(aml, (uint32_t)OG_PCI_WINDOW_GPA,
-			     (uint32_t)(OG_PCI_WINDOW_GPA + OG_PCI_WINDOW_BYTES - 1));
+	if (acpi->pc)
+		og_aml_memory_window(aml, (uint32_t)acpi->pci_gpa, (uint32_t)OG_PCI_PC_END - 1);
+	else
+		og_aml_memory_window(aml, (uint32_t)OG_PCI_WINDOW_GPA,
+				     (uint32_t)(OG_PCI_WINDOW_GPA + OG_PCI_WINDOW_BYTES - 1));
 	og_aml_close_resources(aml);
 	describe_pins(aml);
 	og_aml_close(aml);
@@ -156,10 +159,10 @@ void og_dsdt_describe(struct og_aml *aml, const struct og_acpi *acpi)
 	og_aml_open_scope(aml, "\\_SB_");
 	if (acpi->serial)
 		describe_serial(aml);
-	if (acpi->pci) {
-		describe_bridge(aml);
+	if (acpi->pci)
+		describe_bridge(aml, acpi);
+	if (acpi->pci && !acpi->pc)
 		describe_board(aml);
-	}
 	for (unsigned i = 0; !acpi->pci && i < acpi->virtio_devices; i++)
 		describe_virtio(aml, i);
 	if (acpi->generation) {

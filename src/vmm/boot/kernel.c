@@ -108,7 +108,8 @@ static int plan_bzimage(const struct og_kernel_file *file, const struct setup_he
 		return og_kernel_refuse(err, "bzImage ends inside its setup code");
 
 	bytes = file->bytes - offset;
-	if (bytes < (uint64_t)setup->syssize * PARAGRAPH_BYTES)
+	/* The size is rounded up; not every file is (memtest86+). */
+	if (bytes + PARAGRAPH_BYTES <= (uint64_t)setup->syssize * PARAGRAPH_BYTES)
 		return og_kernel_refuse(err, "bzImage is cut short");
 	span = bytes > setup->init_size ? bytes : setup->init_size;
 	gpa = place(setup, span, file->memory_end);

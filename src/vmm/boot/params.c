@@ -163,6 +163,7 @@ static const struct protocol {
 	[OG_KERNEL_MULTIBOOT] = { write_multiboot,
 				  sizeof(struct multiboot),
 				  { .mode = OG_ENTRY_PROTECTED,
+				    .timer = true,
 				    .rax = MULTIBOOT_MAGIC,
 				    .rbx = OG_ZERO_PAGE_GPA } },
 };

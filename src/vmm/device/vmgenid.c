@@ -45,8 +45,11 @@ void og_vmgenid_done(struct og_vmgenid *genid)
 
 int og_vmgenid_renew(struct og_vmgenid *genid, struct og_err *err)
 {
-	int r = write_new(genid, err);
+	int r;
 
+	if (genid->mem == NULL)
+		return 0;
+	r = write_new(genid, err);
 	if (r == 0)
 		og_event_signal(genid->interrupt_fd);
 	return r;

@@ -22,6 +22,6 @@ void og_vmgenid_done(struct og_vmgenid *genid);
 
 /*
  * Writes a new one and interrupts the guest. I/O thread; after a restore or as a fork, before the
- * vCPUs run.
+ * vCPUs run. Nothing happens in a machine that has none (with firmware).
  */
 int og_vmgenid_renew(struct og_vmgenid *genid, struct og_err *err);

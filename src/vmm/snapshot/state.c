@@ -212,6 +212,9 @@ int og_vmm_save(struct og_vmm *vmm, struct og_pack *pack, const void *config, si
 	size_t opened;
 	int r = 0;
 
+	if (vmm->firmware != NULL || vmm->kvm.timer)
+		return og_fail(err, -ENOTSUP,
+			       "a machine with a firmware or a PC's timer cannot be saved");
 	for (size_t i = 0; r == 0 && i < PARTS_COUNT; i++) {
 		opened = og_snapshot_open_section(pack, parts[i].tag);
 		r = parts[i].save(vmm, pack, err);

@@ -2,6 +2,7 @@
 /* The state in which the first processor meets the first instruction of a kernel. */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum og_entry_mode {
@@ -12,6 +13,7 @@ enum og_entry_mode {
 
 struct og_entry {
 	enum og_entry_mode mode;
+	bool timer; /* a PC's (8254) is expected, as multiboot kernels do that know no other */
 	uint64_t rip;
 	uint64_t rax, rbx, rsi; /* what the boot protocol hands over */
 };

@@ -147,6 +147,37 @@ int og_kvm_add_memory(struct og_kvm *kvm, const struct og_mem *mem, struct og_er
 	return r;
 }
 
+int og_kvm_add_timer(struct og_kvm *kvm, struct og_err *err)
+{
+	struct kvm_pit_config pit = { .flags = KVM_PIT_SPEAKER_DUMMY };
+	struct kvm_reinject_control once = { .pit_reinject = 0 };
+
+	if (ioctl(kvm->vm_fd, KVM_CREATE_PIT2, &pit) < 0 ||
+	    ioctl(kvm->vm_fd, KVM_REINJECT_CONTROL, &once) < 0)
+		return og_fail(err, -errno, "create timer");
+	kvm->timer = true;
+	return 0;
+}
+
+/* KVM has more than 500 slots wherever it has memory that is read only; few machines use as many. */
+#define ROM_SLOT 500
+
+int og_kvm_set_rom(struct og_kvm *kvm, uint64_t gpa, void *host, size_t bytes, struct og_err *err)
+{
+	struct kvm_userspace_memory_region slot = {
+		.slot = ROM_SLOT,
+		.flags = KVM_MEM_READONLY,
+		.guest_phys_addr = gpa,
+		.memory_size = bytes,
+		.userspace_addr = (uintptr_t)host,
+	};
+
+	if (ioctl(kvm->vm_fd, KVM_SET_USER_MEMORY_REGION, &slot) < 0)
+		return og_fail(err, -errno, "give the guest read-only memory at 0x%llx",
+			       (unsigned long long)gpa);
+	return 0;
+}
+
 int og_kvm_require(const struct og_kvm *kvm, const uint32_t *capabilities, unsigned n,
 		   struct og_err *err)
 {

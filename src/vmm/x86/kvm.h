@@ -13,6 +13,7 @@ struct og_kvm {
 	size_t run_bytes; /* of a vCPU's shared page */
 	bool any_length;  /* an ioeventfd may match any width, which needs no decoding */
 	bool tsc_deadline;
+	bool timer;	/* og_kvm_add_timer() */
 	bool log_dirty; /* set before memory is given: KVM remembers what the guest writes */
 };
 
@@ -50,6 +51,12 @@ int og_kvm_add_memory(struct og_kvm *kvm, const struct og_mem *mem, struct og_er
 /* Errors: -ENOTSUP (KVM lacks one of the @n capabilities). */
 int og_kvm_require(const struct og_kvm *kvm, const uint32_t *capabilities, unsigned n,
 		   struct og_err *err);
+
+/* A PC's timer (8254), whose ticks that a guest missed are lost. */
+int og_kvm_add_timer(struct og_kvm *kvm, struct og_err *err);
+
+/* Lets the guest read @bytes at @host (pages) at @gpa; once. What it writes there exits to us. */
+int og_kvm_set_rom(struct og_kvm *kvm, uint64_t gpa, void *host, size_t bytes, struct og_err *err);
 
 /* Signalling @event_fd raises interrupt @gsi, an edge. */
 int og_kvm_wire_interrupt(struct og_kvm *kvm, uint32_t gsi, int event_fd, struct og_err *err);

@@ -13,6 +13,7 @@
  *	0xc0000000	PCI devices, where there is a bus
  *	0xd0000000	virtio devices, 4 KiB each, where there is none
  *	0xe0000000	PCI configuration space
+ *	0x80000000	with a firmware: PCI devices, from there or from the end of memory on
  *	0xfec00000	I/O APIC	0xfee00000  local APICs
  *	0x100000000	memory beyond the first 3 GiB
  */
@@ -37,6 +38,8 @@
 
 #define OG_PCI_WINDOW_GPA   0xc0000000ULL
 #define OG_PCI_WINDOW_BYTES 0x10000000ULL
+#define OG_PCI_PC_GPA	    0x80000000ULL /* where firmware places them; more memory moves it */
+#define OG_PCI_PC_END	    0xfec00000ULL
 #define OG_PCI_ECAM_GPA	    0xe0000000ULL
 
 /* Devices 0 and 1 are what a PC has. Each pulls one of the inputs 16 to 23, shared by level. */
@@ -45,4 +48,4 @@
 
 #define OG_IOAPIC_GPA	0xfec00000ULL
 #define OG_LAPIC_GPA	0xfee00000ULL
-#define OG_IDENTITY_GPA 0xfffbc000ULL /* KVM's own, one page; its TSS, three, is behind */
+#define OG_IDENTITY_GPA 0xfeffc000ULL /* KVM's own, one page; its TSS, three, is behind */
