@@ -253,6 +253,63 @@ static int set_vsock(struct args *args, const char *value, struct og_err *err)
 	return r < 0 ? r : og_broker_start(colon + 1, &args->config.broker_fd, err);
 }
 
+static int set_balloon(struct args *args, const char *value, struct og_err *err)
+{
+	uint64_t mib;
+
+	if (og_parse_u64(value, 0, OG_VMM_MEMORY_MIB_MAX, &mib) < 0)
+		return og_fail(err, -EINVAL, "'%s' is no number of MiB", value);
+	args->config.balloon = (struct og_balloon_config){
+		.present = true,
+		.amount_mib = (uint32_t)mib,
+		.deflate_on_oom = true,
+		.reporting = true,
+	};
+	return 0;
+}
+
+/* "TOTAL" or "TOTAL:REQUESTED". */
+static int set_hotplug(struct args *args, const char *value, struct og_err *err)
+{
+	struct og_hotplug_config *hotplug = &args->config.hotplug;
+	const char *colon = strchr(value, ':');
+	size_t len = colon != NULL ? (size_t)(colon - value) : strlen(value);
+	char total[24] = {};
+
+	*hotplug = (struct og_hotplug_config){ .block_mib = OG_HOTPLUG_BLOCK_MIB_MIN,
+					       .slot_mib = OG_HOTPLUG_SLOT_MIB_MIN };
+	if (len < sizeof(total))
+		memcpy(total, value, len);
+	if (og_parse_u64(total, 1, OG_VMM_MEMORY_MIB_MAX, &hotplug->total_mib) < 0 ||
+	    (colon != NULL &&
+	     og_parse_u64(colon + 1, 0, OG_VMM_MEMORY_MIB_MAX, &hotplug->requested_mib) < 0))
+		return og_fail(err, -EINVAL, "'%s' is not TOTAL[:REQUESTED] in MiB", value);
+	return og_hotplug_check(hotplug, err);
+}
+
+static int add_pmem(struct args *args, const char *path, bool readonly, struct og_err *err)
+{
+	struct og_vmm_config *config = &args->config;
+	struct og_pmem_config *pmem;
+
+	if (config->n_pmems == OG_VMM_PMEMS_MAX)
+		return og_fail(err, -EINVAL, "more than %d of them", OG_VMM_PMEMS_MAX);
+	pmem = &config->pmems[config->n_pmems];
+	*pmem = (struct og_pmem_config){ .name = path, .readonly = readonly };
+	(void)snprintf(pmem->id, sizeof(pmem->id), "pmem%u", config->n_pmems++);
+	return open_file(path, readonly ? O_RDONLY : O_RDWR, &pmem->fd, err);
+}
+
+static int set_pmem(struct args *args, const char *value, struct og_err *err)
+{
+	return add_pmem(args, value, false, err);
+}
+
+static int set_pmem_readonly(struct args *args, const char *value, struct og_err *err)
+{
+	return add_pmem(args, value, true, err);
+}
+
 static int set_probe(struct args *args, const char *value, struct og_err *err)
 {
 	(void)value;
@@ -294,6 +351,10 @@ static const struct option_row {
 	{ "--console", "fd:N", "stream socket of the port " CONSOLE_NAME, set_console },
 	{ "--serial", "stdio|none|FILE", "serial port (none)", set_serial },
 	{ "--vsock", "CID:PATH", "streams to the guest over a Unix socket", set_vsock },
+	{ "--balloon", "MIB", "memory that the guest gives back", set_balloon },
+	{ "--hotplug-memory", "TOTAL[:MIB]", "memory to plug, and how much now", set_hotplug },
+	{ "--pmem", "FILE", "a file as the guest's memory", set_pmem },
+	{ "--pmem-readonly", "FILE", "one that it may not write", set_pmem_readonly },
 	{ "--id", "NAME", "a name for people", set_id },
 	{ "--cpu-template", "NAME", "T2, T2S, T2CL, T2A, C3 (none)", set_cpu_template },
 	{ "--smt", NULL, "two vCPUs are threads of one core", set_smt },

@@ -73,11 +73,55 @@ static int make_vsock(const struct og_vmm_config *config, const struct og_device
 	return og_virtio_vsock_new(&config->vsock, world, ret_virtio, err);
 }
 
+static unsigned count_balloons(const struct og_vmm_config *config)
+{
+	return config->balloon.present;
+}
+
+static int make_balloon(const struct og_vmm_config *config, const struct og_device_world *world,
+			struct og_virtio **ret_virtio, struct og_err *err)
+{
+	return og_virtio_balloon_new(&config->balloon, world, ret_virtio, err);
+}
+
+static unsigned count_hotplugs(const struct og_vmm_config *config)
+{
+	return config->hotplug.total_mib > 0;
+}
+
+static int make_hotplug(const struct og_vmm_config *config, const struct og_device_world *world,
+			struct og_virtio **ret_virtio, struct og_err *err)
+{
+	return og_virtio_mem_new(&config->hotplug, world, ret_virtio, err);
+}
+
+static unsigned count_pmems(const struct og_vmm_config *config)
+{
+	return config->n_pmems;
+}
+
+static int make_pmem(const struct og_vmm_config *config, const struct og_device_world *world,
+		     struct og_virtio **ret_virtio, struct og_err *err)
+{
+	const struct og_pmem_config *pmem = &config->pmems[world->index];
+	int r = og_virtio_pmem_new(pmem, world, ret_virtio, err);
+
+	return r < 0 ? og_fail_in(err, r, "persistent memory '%s'", pmem->name) : 0;
+}
+
+static const char *pmem_id(const struct og_vmm_config *config, unsigned index)
+{
+	return config->pmems[index].id;
+}
+
 static const struct device_kind kinds[] = {
 	{ "disk", count_disks, make_disk, disk_id },
 	{ "console", count_consoles, make_console, NULL },
 	{ "entropy", count_rngs, make_rng, NULL },
 	{ "vsock", count_vsocks, make_vsock, NULL },
+	{ "balloon", count_balloons, make_balloon, NULL },
+	{ "hotplug", count_hotplugs, make_hotplug, NULL },
+	{ "pmem", count_pmems, make_pmem, pmem_id },
 };
 
 static void on_kick(struct og_source *source, uint32_t events, void *data)
@@ -129,6 +173,7 @@ static int add_device(struct og_vmm *vmm, const struct device_kind *kind, unsign
 	const struct og_device_world world = {
 		.mem = &vmm->mem,
 		.kvm = &vmm->kvm,
+		.free_gpa = &vmm->free_gpa,
 		.loop = vmm->loop,
 		.metrics = vmm->config->metrics,
 		.index = index,

@@ -30,6 +30,7 @@ struct og_vmm {
 	const struct og_vmm_config *config;
 	struct og_mem mem;
 	struct og_kvm kvm;
+	uint64_t free_gpa; /* from here on the guest has no memory */
 	struct og_bus ports, mmio;
 	struct og_power power;
 	struct og_loop *loop;

@@ -254,6 +254,19 @@ void og_mem_mark(const struct og_mem *mem, const void *host, uint64_t bytes)
 	}
 }
 
+uint64_t og_mem_discard_at(const struct og_mem *mem, void *host, uint64_t bytes)
+{
+	uint64_t before = -(uintptr_t)host & (PAGE_BYTES - 1);
+
+	if (bytes < before)
+		return 0;
+	bytes = (bytes - before) & ~(PAGE_BYTES - 1);
+	if (bytes == 0 || madvise((uint8_t *)host + before, bytes, MADV_DONTNEED) < 0)
+		return 0;
+	og_mem_mark(mem, (uint8_t *)host + before, bytes);
+	return bytes;
+}
+
 uint64_t og_mem_low_end(const struct og_mem *mem)
 {
 	return mem->regions[0].bytes;

@@ -91,6 +91,12 @@ uint64_t og_mem_end(const struct og_mem *mem);
 int og_mem_discard(const struct og_mem *mem, uint64_t gpa, uint64_t bytes);
 
 /*
+ * Likewise of @bytes at @host, which og_mem_at() gave: the whole pages inside. Returns the bytes
+ * given back.
+ */
+uint64_t og_mem_discard_at(const struct og_mem *mem, void *host, uint64_t bytes);
+
+/*
  * A snapshot's file holds region after region, that for hot-plug the last. Where a region is in it,
  * and how large it is, in bytes.
  */

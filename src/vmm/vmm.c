@@ -42,6 +42,20 @@ void og_vmm_config_keep(struct og_vmm_config *config, int fd)
 		config->kept_fds[config->n_kept++] = fd;
 }
 
+/* Unless what the machine was restored from brought it. */
+static int add_hotplug(struct og_vmm *vmm, struct og_err *err)
+{
+	const struct og_hotplug_config *config = &vmm->config->hotplug;
+	int r;
+
+	if (config->total_mib == 0 || vmm->mem.hotplug.region.bytes > 0)
+		return 0;
+	r = og_hotplug_check(config, err);
+	return r < 0 ? r
+		     : og_mem_add_hotplug(&vmm->mem, config->total_mib << 20,
+					  config->slot_mib << 20, err);
+}
+
 static int add_memory(struct og_vmm *vmm, struct og_err *err)
 {
 	const struct og_mem *given = vmm->config->snapshot.memory;
@@ -51,8 +65,11 @@ static int add_memory(struct og_vmm *vmm, struct og_err *err)
 		vmm->mem = *given;
 	else
 		r = og_mem_init(&vmm->mem, vmm->config->memory_mib << 20, err);
+	if (r == 0)
+		r = add_hotplug(vmm, err);
 	if (r < 0)
 		return r;
+	vmm->free_gpa = og_mem_end(&vmm->mem) < OG_GAP_END ? OG_GAP_END : og_mem_end(&vmm->mem);
 	vmm->kvm.log_dirty = vmm->config->track_dirty_pages;
 	r = og_loop_new(&vmm->loop, err);
 	return r < 0 ? r : og_kvm_add_memory(&vmm->kvm, &vmm->mem, err);
@@ -206,11 +223,11 @@ struct og_vmm *og_vmm_free(struct og_vmm *vmm)
 {
 	if (vmm == NULL)
 		return NULL;
-	og_loop_free(vmm->loop);
 	for (unsigned i = 0; i < vmm->n_vcpus; i++)
 		og_vcpu_done(&vmm->vcpus[i]);
 	free(vmm->vcpus);
-	og_vmm_free_devices(vmm);
+	og_vmm_free_devices(vmm); /* some take what they watch out of the loop */
+	og_loop_free(vmm->loop);
 	free(vmm->state_buf);
 	free(vmm->dirty_scratch);
 	og_close(vmm->stop_fd);

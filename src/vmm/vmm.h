@@ -22,8 +22,11 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "vmm/device/power.h"
+#include "vmm/device/virtio_balloon.h"
 #include "vmm/device/virtio_blk.h"
 #include "vmm/device/virtio_console.h"
+#include "vmm/device/virtio_mem.h"
+#include "vmm/device/virtio_pmem.h"
 #include "vmm/device/virtio_rng.h"
 #include "vmm/device/virtio_vsock.h"
 #include "vmm/jail.h"
@@ -60,6 +63,10 @@ struct og_vmm_config {
 	struct og_console_config console;
 	struct og_rng_config rng;
 	struct og_vsock_config vsock;
+	struct og_balloon_config balloon;
+	struct og_hotplug_config hotplug;
+	struct og_pmem_config pmems[OG_VMM_PMEMS_MAX];
+	unsigned n_pmems;
 
 	bool serial; /* whether there is a serial port at all */
 	int serial_in_fd, serial_out_fd;

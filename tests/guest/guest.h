@@ -102,3 +102,7 @@ void test_pci(void);
 void test_vsock(void);
 void test_vsock_out(void);
 void test_vsock_hostile(void);
+void test_balloon(void);
+void test_balloon_hostile(void);
+void test_hotplug(void);
+void test_pmem(void);

@@ -153,6 +153,10 @@ static const struct {
 	{ "vsock", test_vsock },
 	{ "vsock-out", test_vsock_out },
 	{ "vsock-hostile", test_vsock_hostile },
+	{ "balloon", test_balloon },
+	{ "balloon-hostile", test_balloon_hostile },
+	{ "hotplug", test_hotplug },
+	{ "pmem", test_pmem },
 };
 
 static int same(const char *a, const char *b)

@@ -40,6 +40,7 @@ struct og_loop;
 struct og_device_world {
 	const struct og_mem *mem;
 	struct og_kvm *kvm;   /* for memory that a device brings itself; NULL in tests */
+	uint64_t *free_gpa;   /* where the guest's addresses end; such a device moves it on */
 	struct og_loop *loop; /* the I/O thread's; NULL in tests, which call the device themselves */
 	struct og_metrics *metrics; /* may be NULL */
 	unsigned index;		    /* the device's place in its kind */
