@@ -73,6 +73,21 @@ static int do_snapshot(struct og_vmm *vmm, struct call *call, struct og_err *err
 	return r;
 }
 
+static int do_fork(struct og_vmm *vmm, struct call *call, struct og_err *err)
+{
+	struct og_fork_command command;
+	struct og_fork_answer answer = {};
+	int r;
+
+	memcpy(&command, call->command.body, sizeof(command));
+	if (call->command.bytes != sizeof(command) || command.n > OG_COMMAND_FDS_MAX)
+		return og_fail(err, -EPROTO, "no command for a fork is like this");
+	r = og_vmm_fork(vmm, &command, call->fds, call->n_fds, &answer, err);
+	memcpy(call->answer.body, &answer, sizeof(answer));
+	call->answer.bytes = sizeof(answer);
+	return r;
+}
+
 static int do_pin(struct og_vmm *vmm, struct call *call, struct og_err *err)
 {
 	struct og_pin pin;
@@ -95,8 +110,8 @@ static int (*const handlers[OG_COMMAND_KINDS])(struct og_vmm *vmm, struct call *
 					       struct og_err *err) = {
 	[OG_COMMAND_STATUS] = do_status,     [OG_COMMAND_PAUSE] = do_pause,
 	[OG_COMMAND_RESUME] = do_resume,     [OG_COMMAND_DEVICE] = do_device,
-	[OG_COMMAND_SNAPSHOT] = do_snapshot, [OG_COMMAND_PIN] = do_pin,
-	[OG_COMMAND_STOP] = do_stop,
+	[OG_COMMAND_SNAPSHOT] = do_snapshot, [OG_COMMAND_FORK] = do_fork,
+	[OG_COMMAND_PIN] = do_pin,	     [OG_COMMAND_STOP] = do_stop,
 };
 
 static void answer(struct og_vmm *vmm, struct call *call, int r, const struct og_err *err)

@@ -9,6 +9,14 @@
 #include "vmm/device/event.h"
 #include "vmm/machine.h"
 
+/* What a fork's child is given for a device. */
+struct change {
+	struct og_fork_room *room;
+	struct og_vmm_config *config;
+	const struct og_fork_given *given; /* NULL: nothing */
+	int fd;				   /* negative: none */
+};
+
 /*
  * One kind of virtio device: how many the configuration asks for, and how the @index-th is made.
  * The guest finds devices in the order of this table; a snapshot keeps them in it, too.
@@ -19,6 +27,12 @@ struct device_kind {
 	int (*make)(const struct og_vmm_config *config, const struct og_device_world *world,
 		    struct og_virtio **ret_virtio, struct og_err *err);
 	const char *(*id)(const struct og_vmm_config *config, unsigned index); /* NULL: @name */
+
+	/*
+	 * The machine forks: @change->config, the child's, gets its own descriptor. NULL: a device
+	 * of this kind needs none.
+	 */
+	int (*fork)(struct change *change, unsigned index, struct og_err *err);
 };
 
 static unsigned count_disks(const struct og_vmm_config *config)
@@ -38,6 +52,48 @@ static int make_disk(const struct og_vmm_config *config, const struct og_device_
 static const char *disk_id(const struct og_vmm_config *config, unsigned index)
 {
 	return config->disks[index].id;
+}
+
+/* What nobody writes, both may read. */
+static int fork_disk(struct change *change, unsigned index, struct og_err *err)
+{
+	struct og_blk_config *disk = &change->config->disks[index];
+
+	if (change->fd < 0) {
+		if (!disk->readonly)
+			return og_fail(err, -EINVAL, "a fork needs a disk of its own for '%s'",
+				       disk->id);
+		for (unsigned i = 0; i < disk->n_parts; i++)
+			og_vmm_config_keep(change->config, disk->parts[i].fd);
+		return 0;
+	}
+	if (disk->n_parts != 1)
+		return og_fail(err, -EINVAL, "disk '%s' is of several files", disk->id);
+	*og_fork_part(change->room, index) = disk->parts[0];
+	disk->parts = og_fork_part(change->room, index);
+	disk->parts[0].fd = change->fd;
+	og_vmm_config_keep(change->config, change->fd);
+	return 0;
+}
+
+static int fork_console(struct change *change, unsigned index, struct og_err *err)
+{
+	(void)index;
+	if (change->fd < 0)
+		return og_fail(err, -EINVAL, "a fork needs a socket of its own for the console");
+	change->config->console.fd = change->fd;
+	og_vmm_config_keep(change->config, change->fd);
+	return 0;
+}
+
+/* Without a socket no program of the host reaches the guest. */
+static int fork_vsock(struct change *change, unsigned index, struct og_err *err)
+{
+	(void)index;
+	(void)err;
+	change->config->vsock.listen_fd = change->fd;
+	og_vmm_config_keep(change->config, change->fd);
+	return 0;
 }
 
 static unsigned count_consoles(const struct og_vmm_config *config)
@@ -114,14 +170,27 @@ static const char *pmem_id(const struct og_vmm_config *config, unsigned index)
 	return config->pmems[index].id;
 }
 
+/* The guest writes into the file itself where it may: that one file cannot be two. */
+static int fork_pmem(struct change *change, unsigned index, struct og_err *err)
+{
+	struct og_pmem_config *pmem = &change->config->pmems[index];
+
+	if (change->fd < 0 && !pmem->readonly)
+		return og_fail(err, -EINVAL, "a fork needs a file of its own for '%s'", pmem->id);
+	if (change->fd >= 0)
+		pmem->fd = change->fd;
+	og_vmm_config_keep(change->config, pmem->fd);
+	return 0;
+}
+
 static const struct device_kind kinds[] = {
-	{ "disk", count_disks, make_disk, disk_id },
-	{ "console", count_consoles, make_console, NULL },
-	{ "entropy", count_rngs, make_rng, NULL },
-	{ "vsock", count_vsocks, make_vsock, NULL },
-	{ "balloon", count_balloons, make_balloon, NULL },
-	{ "hotplug", count_hotplugs, make_hotplug, NULL },
-	{ "pmem", count_pmems, make_pmem, pmem_id },
+	{ "disk", count_disks, make_disk, disk_id, fork_disk },
+	{ "console", count_consoles, make_console, NULL, fork_console },
+	{ "entropy", count_rngs, make_rng, NULL, NULL },
+	{ "vsock", count_vsocks, make_vsock, NULL, fork_vsock },
+	{ "balloon", count_balloons, make_balloon, NULL, NULL },
+	{ "hotplug", count_hotplugs, make_hotplug, NULL, NULL },
+	{ "pmem", count_pmems, make_pmem, pmem_id, fork_pmem },
 };
 
 static void on_kick(struct og_source *source, uint32_t events, void *data)
@@ -189,6 +258,7 @@ static int add_device(struct og_vmm *vmm, const struct device_kind *kind, unsign
 		return og_fail(err, -EEXIST, "two devices are called '%s'", id);
 	slot = &vmm->slots[vmm->n_slots];
 	slot->kind = kind;
+	slot->index = index;
 	(void)strncpy(slot->id, id, sizeof(slot->id) - 1);
 	r = kind->make(vmm->config, &world, &slot->virtio, err);
 	if (r < 0)
@@ -207,6 +277,19 @@ int og_vmm_add_devices(struct og_vmm *vmm, struct og_err *err)
 				return r;
 		}
 	return 0;
+}
+
+int og_vmm_fork_device(const struct slot *slot, struct og_fork_room *room,
+		       struct og_vmm_config *config, const struct og_fork_given *given, int fd,
+		       struct og_err *err)
+{
+	struct change change = { .room = room, .config = config, .given = given, .fd = fd };
+
+	if (slot->kind->fork != NULL)
+		return slot->kind->fork(&change, slot->index, err);
+	return given == NULL
+		       ? 0
+		       : og_fail(err, -EINVAL, "device '%s' has nothing to be given", slot->id);
 }
 
 struct slot *og_vmm_find_device(struct og_vmm *vmm, const char *id)

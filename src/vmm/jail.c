@@ -3,10 +3,14 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
+#include <linux/fs.h>
 #include <linux/kvm.h>
 #include <linux/seccomp.h>
+#include <sched.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -16,7 +20,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define ANY (-1)
+#define ANY	  (-1)
+#define NOT_THERE (-2) /* the call fails, as on a kernel that has it not */
 
 /* A system call that stays allowed, where one argument has one value unless that is ANY. */
 struct rule {
@@ -37,6 +42,11 @@ struct rule {
 /* Its value, without sys/mman.h's others: a thread that ends gives its stack back. */
 #define MADV_DONTNEED_VALUE 4
 #define MADV_FREE_VALUE	    8
+#define MADV_DONTFORK_VALUE 10
+#define MADV_DONTDUMP_VALUE 16
+#define MADV_COLLAPSE_VALUE 25
+#define READ_VALUE	    1
+#define READ_WRITE_VALUE    3 /* never to be executed */
 
 static const struct rule vcpu_rules[] = {
 	{ SYS_ioctl, 1, KVM_RUN },
@@ -118,6 +128,77 @@ static const struct rule snapshot_rules[] = {
 	{ SYS_ftruncate, ANY, 0 },
 };
 
+#define FORK_FLAGS (CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | SIGCHLD) /* glibc's fork() */
+#define THREAD_FLAGS                                                                        \
+	(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM | \
+	 CLONE_SETTLS | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID)
+#define CLONE_DETACHED_VALUE 0x00400000 /* without effect; musl says it */
+
+/*
+ * A child builds its machine after it was confined, so this allows what building one takes: no
+ * file is opened, no socket made, nothing executed, no other user or namespace entered. Its vCPU
+ * threads are confined on top of this.
+ */
+static const struct rule fork_rules[] = {
+	{ SYS_fork, ANY, 0 },
+	{ SYS_clone, 0, FORK_FLAGS },
+	{ SYS_clone, 0, THREAD_FLAGS },
+	{ SYS_clone, 0, THREAD_FLAGS | CLONE_DETACHED_VALUE },
+	{ SYS_clone3, NOT_THERE, 0 }, /* its flags cannot be seen; a C library takes clone() then */
+	{ SYS_madvise, 2, MADV_COLLAPSE_VALUE },
+	{ SYS_madvise, 2, MADV_DONTFORK_VALUE },
+	{ SYS_madvise, 2, MADV_DONTDUMP_VALUE },
+	{ SYS_close_range, ANY, 0 },
+	{ SYS_gettid, ANY, 0 },
+	{ SYS_set_robust_list, ANY, 0 },
+	{ SYS_rseq, ANY, 0 },
+	{ SYS_rt_sigaction, ANY, 0 },
+	{ SYS_mmap, 2, 0 },
+	{ SYS_mmap, 2, READ_WRITE_VALUE },
+	{ SYS_mprotect, 2, READ_WRITE_VALUE },
+	{ SYS_mmap, 2, READ_VALUE },
+	{ SYS_mprotect, 2, READ_VALUE },
+	{ SYS_seccomp, ANY, 0 },
+	{ SYS_eventfd2, ANY, 0 },
+	{ SYS_epoll_create1, ANY, 0 },
+	{ SYS_timerfd_create, ANY, 0 },
+	{ SYS_timerfd_settime, ANY, 0 },
+	{ SYS_fstat, ANY, 0 },
+	{ SYS_newfstatat, 3, AT_EMPTY_PATH }, /* glibc's fstat() */
+	{ SYS_fcntl, ANY, 0 },
+	{ SYS_getsockopt, ANY, 0 },
+	{ SYS_ioctl, 1, BLKGETSIZE64 },
+	{ SYS_ioctl, 1, KVM_GET_API_VERSION },
+	{ SYS_ioctl, 1, KVM_GET_VCPU_MMAP_SIZE },
+	{ SYS_ioctl, 1, KVM_CREATE_VM },
+	{ SYS_ioctl, 1, KVM_SET_IDENTITY_MAP_ADDR },
+	{ SYS_ioctl, 1, KVM_SET_TSS_ADDR },
+	{ SYS_ioctl, 1, KVM_CREATE_IRQCHIP },
+	{ SYS_ioctl, 1, KVM_CREATE_PIT2 },
+	{ SYS_ioctl, 1, KVM_CREATE_VCPU },
+	{ SYS_ioctl, 1, KVM_GET_SUPPORTED_CPUID },
+	{ SYS_ioctl, 1, KVM_SET_USER_MEMORY_REGION },
+	{ SYS_ioctl, 1, KVM_IRQFD },
+	{ SYS_ioctl, 1, KVM_IOEVENTFD },
+	{ SYS_ioctl, 1, KVM_SET_GSI_ROUTING },
+	{ SYS_ioctl, 1, KVM_SET_IRQCHIP },
+	{ SYS_ioctl, 1, KVM_SET_PIT2 },
+	{ SYS_ioctl, 1, KVM_SET_CLOCK },
+	{ SYS_ioctl, 1, KVM_SET_CPUID2 },
+	{ SYS_ioctl, 1, KVM_SET_TSC_KHZ },
+	{ SYS_ioctl, 1, KVM_SET_MP_STATE },
+	{ SYS_ioctl, 1, KVM_SET_REGS },
+	{ SYS_ioctl, 1, KVM_SET_SREGS },
+	{ SYS_ioctl, 1, KVM_SET_SREGS2 },
+	{ SYS_ioctl, 1, KVM_SET_XSAVE },
+	{ SYS_ioctl, 1, KVM_SET_XCRS },
+	{ SYS_ioctl, 1, KVM_SET_DEBUGREGS },
+	{ SYS_ioctl, 1, KVM_SET_LAPIC },
+	{ SYS_ioctl, 1, KVM_SET_MSRS },
+	{ SYS_ioctl, 1, KVM_SET_VCPU_EVENTS },
+	{ SYS_ioctl, 1, KVM_RUN },
+};
+
 /* A rule takes at most five instructions; the preamble and the end, five. */
 #define RULES_MAX   128
 #define PROGRAM_MAX (5 * RULES_MAX + 5)
@@ -151,9 +232,10 @@ static void emit_unless(struct program *p, uint32_t value, uint8_t skip)
 
 static void emit_rule(struct program *p, const struct rule *rule)
 {
-	if (rule->argument == ANY) {
+	if (rule->argument < 0) {
 		emit_unless(p, (uint32_t)rule->call, 1);
-		emit_return(p, SECCOMP_RET_ALLOW);
+		emit_return(p,
+			    rule->argument == ANY ? SECCOMP_RET_ALLOW : SECCOMP_RET_ERRNO | ENOSYS);
 		return;
 	}
 	emit_unless(p, (uint32_t)rule->call, 4);
@@ -207,6 +289,8 @@ int og_jail_io(unsigned powers, struct og_err *err)
 
 	if ((powers & OG_JAIL_SNAPSHOTS) != 0)
 		n = add_rules(all, n, snapshot_rules, sizeof(snapshot_rules));
+	if ((powers & OG_JAIL_FORKS) != 0)
+		n = add_rules(all, n, fork_rules, sizeof(fork_rules));
 	return confine(all, n, err);
 }
 

@@ -10,6 +10,7 @@
 #include "vmm/device/virtio_mmio.h"
 #include "vmm/device/virtio_pci.h"
 #include "vmm/device/vmgenid.h"
+#include "vmm/fork.h"
 #include "vmm/gate.h"
 #include "vmm/vmm.h"
 #include "vmm/x86/kvm.h"
@@ -22,6 +23,7 @@ struct device_kind;
 struct slot {
 	const struct device_kind *kind;
 	char id[OG_VMM_ID_MAX];	  /* unique within the machine */
+	unsigned index;		  /* within its kind */
 	struct og_virtio *virtio; /* owned */
 	struct og_virtio_mmio mmio;
 };
@@ -52,8 +54,10 @@ struct og_vmm {
 	struct og_source *serial_input;
 	int serial_in_fd;
 
-	uint8_t *state_buf;	 /* OG_SNAPSHOT_BYTES_MAX and a configuration; NULL: no snapshots */
-	uint64_t *dirty_scratch; /* a bit a page; NULL: pages are not tracked */
+	uint8_t *state_buf; /* OG_SNAPSHOT_BYTES_MAX and a configuration; NULL: no snapshots */
+	struct og_fork_room *fork_room; /* NULL: no forks, as below */
+	uint8_t *collapsed;		/* one for each 2 MiB that were made a huge page */
+	uint64_t *dirty_scratch;	/* a bit a page; NULL: pages are not tracked */
 };
 
 static inline uint64_t og_vmm_microseconds(void)
@@ -104,6 +108,18 @@ int og_vmm_restore(struct og_vmm *vmm, struct og_err *err);
 int og_vmm_collect_dirty(struct og_vmm *vmm, struct og_err *err);
 int og_vmm_snapshot(struct og_vmm *vmm, const struct og_snapshot_command *command, const int *fds,
 		    unsigned n_fds, struct og_snapshot_answer *ret_answer, struct og_err *err);
+
+/* fork.c, and devices.c's part: @config gets @fd in place of what the device has. */
+struct og_fork_room;
+int og_vmm_prepare_forks(struct og_vmm *vmm, struct og_err *err);
+int og_vmm_fork(struct og_vmm *vmm, const struct og_fork_command *command, const int *fds,
+		unsigned n_fds, struct og_fork_answer *ret_answer, struct og_err *err);
+int og_vmm_fork_device(const struct slot *slot, struct og_fork_room *room,
+		       struct og_vmm_config *config, const struct og_fork_given *given, int fd,
+		       struct og_err *err);
+
+/* Room of its own for a disk that has another descriptor in the child. */
+struct og_disk_part *og_fork_part(struct og_fork_room *room, unsigned index);
 
 /* commands.c: watches the control socket. */
 int og_vmm_add_control(struct og_vmm *vmm, struct og_err *err);

@@ -75,6 +75,12 @@ int og_mem_init(struct og_mem *mem, uint64_t bytes, struct og_err *err)
 	return 0;
 }
 
+void og_mem_prefer_huge(const struct og_mem *mem)
+{
+	for (unsigned i = 0; i < mem->n_regions; i++)
+		(void)madvise(mem->regions[i].host, mem->regions[i].bytes, MADV_HUGEPAGE);
+}
+
 void og_mem_borrow(struct og_mem *mem, void *host, uint64_t bytes)
 {
 	*mem = (struct og_mem){ .file_fd = -EBADF };

@@ -24,19 +24,25 @@
 #define CONFINE true
 #endif
 
-int og_vmm_become(const struct og_vmm_config *config, struct og_err *err)
+/* Returns the exit status. */
+static int build_and_run(const struct og_vmm_config *config, struct og_err *err)
 {
 	og_cleanup(og_vmm_freep) struct og_vmm *vmm = NULL;
 	enum og_outcome outcome = OG_FAILED;
-	int r = og_jail_prepare(err);
+	int r = og_vmm_new(config, &vmm, err);
 
-	if (r == 0)
-		r = og_vmm_new(config, &vmm, err);
 	if (r == 0)
 		r = og_vmm_run(vmm, CONFINE && !og_weak("A80-seccomp"), &outcome, err);
 	if (r < 0)
 		return OG_EXIT_ERROR;
 	return outcome == OG_REBOOTED ? OG_EXIT_REBOOT : OG_EXIT_OFF;
+}
+
+int og_vmm_become(const struct og_vmm_config *config, struct og_err *err)
+{
+	int r = og_jail_prepare(err);
+
+	return r < 0 ? OG_EXIT_ERROR : build_and_run(config, err);
 }
 
 /* What is opened by path is opened here: the machine has none. */
@@ -80,7 +86,7 @@ static void close_range_of(unsigned first, unsigned last)
 }
 
 /* Closes all but standard input, output and error and the configuration's own. */
-static void keep_only(struct og_vmm_config *config)
+void og_process_keep_only(const struct og_vmm_config *config)
 {
 	unsigned next = 3;
 
@@ -107,6 +113,15 @@ static void say_why(const struct og_vmm_config *config, const struct og_err *err
 	(void)og_control_answer(config->control_fd, &answer);
 }
 
+int og_vmm_go_on(const struct og_vmm_config *config, struct og_err *err)
+{
+	int status = build_and_run(config, err);
+
+	if (status == OG_EXIT_ERROR)
+		say_why(config, err);
+	return status;
+}
+
 /* @parent: as getppid() says it here; 0 where that is outside of the namespace. */
 __attribute__((noreturn)) static void be_machine(struct og_vmm_config *config, pid_t parent)
 {
@@ -115,7 +130,7 @@ __attribute__((noreturn)) static void be_machine(struct og_vmm_config *config, p
 
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
 		_exit(OG_EXIT_ERROR);
-	keep_only(config);
+	og_process_keep_only(config);
 	status = og_vmm_become(config, &err);
 	if (status == OG_EXIT_ERROR)
 		say_why(config, &err);
@@ -166,7 +181,7 @@ __attribute__((noreturn)) static void be_keeper(struct og_vmm_config *config,
 	}
 	config->kept_fds[0] = front_fd;
 	config->n_kept = 1;
-	keep_only(config);
+	og_process_keep_only(config);
 	keep(machine, front_fd);
 	(void)close(front_fd);
 	while (waitpid(-1, NULL, 0) > 0 || errno == EINTR)

@@ -52,6 +52,12 @@ int og_vmm_become_jailed(struct og_vmm_config *config, struct og_err *err);
 int og_process_start(struct og_vmm_config *config, struct og_process *ret_process,
 		     struct og_err *err);
 
+/* For a forked machine: closes all but standard input, output and error and what @config keeps. */
+void og_process_keep_only(const struct og_vmm_config *config);
+
+/* As og_vmm_become(), in a process that gave up all that it gives up; tells whoever asks. */
+int og_vmm_go_on(const struct og_vmm_config *config, struct og_err *err);
+
 /* Waits for its end. Returns its exit status, OG_EXIT_ERROR also where it was killed. */
 int og_process_wait(struct og_process *process);
 

@@ -2,6 +2,7 @@
 #include "vmm/vmm.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -56,20 +57,33 @@ static int add_hotplug(struct og_vmm *vmm, struct og_err *err)
 					  config->slot_mib << 20, err);
 }
 
+/* All its slots for hot-plug are yet to be given to this machine. */
+static void adopt_memory(struct og_vmm *vmm, const struct og_mem *given)
+{
+	const struct og_mem_hotplug *hotplug = &given->hotplug;
+
+	vmm->mem = *given;
+	if (hotplug->region.bytes > 0)
+		for (uint64_t i = 0; i < hotplug->region.bytes / hotplug->slot_bytes; i++)
+			og_mem_set_present(&vmm->mem, (unsigned)i, false);
+}
+
 static int add_memory(struct og_vmm *vmm, struct og_err *err)
 {
 	const struct og_mem *given = vmm->config->snapshot.memory;
 	int r = 0;
 
 	if (given != NULL)
-		vmm->mem = *given;
+		adopt_memory(vmm, given);
 	else
 		r = og_mem_init(&vmm->mem, vmm->config->memory_mib << 20, err);
-	if (r == 0)
+	if (r == 0 && given == NULL)
 		r = add_hotplug(vmm, err);
 	if (r < 0)
 		return r;
 	vmm->free_gpa = og_mem_end(&vmm->mem) < OG_GAP_END ? OG_GAP_END : og_mem_end(&vmm->mem);
+	if (given == NULL && vmm->config->forkable)
+		og_mem_prefer_huge(&vmm->mem);
 	vmm->kvm.log_dirty = vmm->config->track_dirty_pages;
 	r = og_loop_new(&vmm->loop, err);
 	return r < 0 ? r : og_kvm_add_memory(&vmm->kvm, &vmm->mem, err);
@@ -172,10 +186,18 @@ static int add_guest(struct og_vmm *vmm, struct og_err *err)
 
 /* What a machine is made of, in the order in which it is put together. */
 static int (*const parts[])(struct og_vmm *vmm, struct og_err *err) = {
-	add_memory,	og_vmm_add_power,   og_vmm_add_vmgenid,
-	add_vcpus,	og_vmm_add_serial,  og_vmm_add_pc,
-	og_vmm_add_pci, og_vmm_add_devices, og_vmm_prepare_snapshots,
-	add_guest,	og_vmm_add_control,
+	add_memory,
+	og_vmm_add_power,
+	og_vmm_add_vmgenid,
+	add_vcpus,
+	og_vmm_add_serial,
+	og_vmm_add_pc,
+	og_vmm_add_pci,
+	og_vmm_add_devices,
+	og_vmm_prepare_snapshots,
+	og_vmm_prepare_forks,
+	add_guest,
+	og_vmm_add_control,
 };
 
 static int check(const struct og_vmm_config *config, struct og_err *err)
@@ -230,6 +252,8 @@ struct og_vmm *og_vmm_free(struct og_vmm *vmm)
 	og_loop_free(vmm->loop);
 	free(vmm->state_buf);
 	free(vmm->dirty_scratch);
+	free(vmm->fork_room);
+	free(vmm->collapsed);
 	og_close(vmm->stop_fd);
 	og_kvm_done(&vmm->kvm);
 	og_mem_done(&vmm->mem);
@@ -283,7 +307,9 @@ static int start(struct og_vmm *vmm, bool confine, struct og_err *err)
 		if (r < 0)
 			return r; /* the process ends: those at the gate never ran */
 	}
-	return confine ? og_jail_io(powers(vmm->config), err) : 0;
+	if (vmm->config->forkable) /* nobody waits for them */
+		(void)signal(SIGCHLD, SIG_IGN);
+	return confine && !vmm->config->confined ? og_jail_io(powers(vmm->config), err) : 0;
 }
 
 /* All devices are as in a pause until then: a restored one has work to do at once. */

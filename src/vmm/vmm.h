@@ -77,6 +77,7 @@ struct og_vmm_config {
 
 	bool track_dirty_pages; /* for snapshots of changes alone */
 	bool forkable;		/* for OG_COMMAND_FORK, which takes more system calls */
+	bool confined;		/* the process is a fork of one that gave up system calls */
 	struct og_snapshot_source snapshot;
 
 	struct og_jail_config jail; /* taken up by og_process_start() */

@@ -174,6 +174,7 @@ static int map(struct pmem *pmem, struct og_err *err)
 		pmem->reserved = NULL;
 		return og_fail(err, -errno, "reserve persistent memory");
 	}
+	(void)madvise(pmem->reserved, pmem->reserved_bytes, MADV_DONTFORK); /* it maps its own */
 	host = (uint8_t *)pmem->reserved + ALIGN_BYTES;
 	host += -(uintptr_t)host & (ALIGN_BYTES - 1);
 	if (mprotect(host, bytes, prot) < 0 ||

@@ -201,6 +201,8 @@ int og_vmm_restore(struct og_vmm *vmm, struct og_err *err)
 		return og_fail(err, -ENOMEM, "read snapshot");
 	r = og_snapshot_read(source->state, source->state_bytes, snapshot, err);
 	if (r == 0)
+		r = og_vmm_check(vmm, snapshot, err);
+	if (r == 0)
 		r = load_memory(vmm, source, err);
 	if (r == 0)
 		r = og_vmm_load(vmm, snapshot, source->realtime, err);

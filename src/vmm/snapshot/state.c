@@ -47,7 +47,7 @@ static bool is_region(const struct og_mem_region *region, struct og_unpack *unpa
 	return region->bytes == bytes && (bytes == 0 || region->gpa == gpa);
 }
 
-static int load_machine(struct og_vmm *vmm, struct og_unpack *unpack, struct og_err *err)
+static int check_machine(struct og_vmm *vmm, struct og_unpack *unpack, struct og_err *err)
 {
 	uint64_t memory_mib = og_unpack_u64(unpack);
 	uint32_t cpus = og_unpack_u32(unpack), n_regions;
@@ -70,6 +70,16 @@ static int load_machine(struct og_vmm *vmm, struct og_unpack *unpack, struct og_
 	if (!same || og_unpack_u64(unpack) != vmm->mem.hotplug.slot_bytes)
 		return og_fail(err, -EINVAL, "the snapshot's memory is laid out in another way");
 	return 0;
+}
+
+int og_vmm_check(struct og_vmm *vmm, const struct og_snapshot *snapshot, struct og_err *err)
+{
+	struct og_unpack unpack = og_snapshot_section(snapshot, OG_SNAPSHOT_MACHINE, 0);
+	int r = check_machine(vmm, &unpack, err);
+
+	return r == 0 && !og_unpack_done(&unpack)
+		       ? og_fail(err, -EBADMSG, "the snapshot's machine cannot be")
+		       : r;
 }
 
 static int save_pci(struct og_vmm *vmm, struct og_pack *pack, struct og_err *err)
@@ -178,13 +188,13 @@ static int load_devices(struct og_vmm *vmm, struct og_unpack *unpack, struct og_
 	return r;
 }
 
-/* All but the vCPUs, which have a section each. NULL: it is loaded by what follows it. */
+/* All but the vCPUs, which have a section each. NULL: it is not loaded here. */
 static const struct part {
 	uint32_t tag;
 	int (*save)(struct og_vmm *vmm, struct og_pack *pack, struct og_err *err);
 	int (*load)(struct og_vmm *vmm, struct og_unpack *unpack, struct og_err *err);
 } parts[] = {
-	{ OG_SNAPSHOT_MACHINE, save_machine, load_machine },
+	{ OG_SNAPSHOT_MACHINE, save_machine, NULL },
 	{ OG_SNAPSHOT_SERIAL, save_serial, load_serial },
 	{ OG_SNAPSHOT_DEVICES, save_devices, load_devices },
 	{ OG_SNAPSHOT_PCI, save_pci, load_pci },
@@ -212,9 +222,8 @@ int og_vmm_save(struct og_vmm *vmm, struct og_pack *pack, const void *config, si
 	size_t opened;
 	int r = 0;
 
-	if (vmm->firmware != NULL || vmm->kvm.timer)
-		return og_fail(err, -ENOTSUP,
-			       "a machine with a firmware or a PC's timer cannot be saved");
+	if (vmm->firmware != NULL)
+		return og_fail(err, -ENOTSUP, "what a PC's firmware uses is not kept yet");
 	for (size_t i = 0; r == 0 && i < PARTS_COUNT; i++) {
 		opened = og_snapshot_open_section(pack, parts[i].tag);
 		r = parts[i].save(vmm, pack, err);

@@ -11,8 +11,11 @@ struct og_vmm;
 int og_vmm_save(struct og_vmm *vmm, struct og_pack *pack, const void *config, size_t config_bytes,
 		struct og_err *err);
 
+/* Whether the snapshot is of such a machine. Errors: -EBADMSG, -EINVAL. */
+int og_vmm_check(struct og_vmm *vmm, const struct og_snapshot *snapshot, struct og_err *err);
+
 /*
- * Into a machine that was built from the same configuration and did not run. Its memory must hold
+ * After that. Into a machine that was built from the same configuration and did not run. Its memory must hold
  * what the snapshot's does. Errors: -EBADMSG (what the file says cannot be), -ENOTSUP (it says
  * something that is not known here), -EINVAL (it is of another machine, or KVM refuses it).
  */

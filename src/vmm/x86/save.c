@@ -360,6 +360,20 @@ int og_kvm_save(struct og_kvm *kvm, struct og_pack *pack, struct og_err *err)
 	return 0;
 }
 
+/* A kernel may have asked for it when it was loaded (multiboot): the machine has none yet. */
+static int load_pit(struct og_kvm *kvm, const struct og_saved_piece *piece, struct og_err *err)
+{
+	struct kvm_pit_state2 pit;
+	int r = kvm->timer ? 0 : og_kvm_add_timer(kvm, err);
+
+	if (r < 0)
+		return r;
+	memcpy(&pit, piece->bytes, sizeof(pit));
+	if (ioctl(kvm->vm_fd, KVM_SET_PIT2, &pit) < 0)
+		return og_fail(err, -errno, "set the interval timer");
+	return 0;
+}
+
 static int load_clock(struct og_kvm *kvm, const struct og_saved_piece *piece, bool realtime,
 		      struct og_err *err)
 {
@@ -377,8 +391,7 @@ static int load_clock(struct og_kvm *kvm, const struct og_saved_piece *piece, bo
 
 int og_kvm_load(struct og_kvm *kvm, const struct og_saved *saved, bool realtime, struct og_err *err)
 {
-	const struct og_saved_piece *pit_piece = &saved->pieces[OG_SAVED_PIT];
-	struct kvm_pit_state2 pit;
+	int r = 0;
 
 	for (uint32_t i = 0; i < COUNT(chips); i++) {
 		const struct og_saved_piece *piece = &saved->pieces[chips[i]];
@@ -391,10 +404,7 @@ int og_kvm_load(struct og_kvm *kvm, const struct og_saved *saved, bool realtime,
 		if (ioctl(kvm->vm_fd, KVM_SET_IRQCHIP, &chip) < 0)
 			return og_fail(err, -errno, "set interrupt controller %u", i);
 	}
-	if (pit_piece->bytes != NULL) {
-		memcpy(&pit, pit_piece->bytes, sizeof(pit));
-		if (ioctl(kvm->vm_fd, KVM_SET_PIT2, &pit) < 0)
-			return og_fail(err, -errno, "set the interval timer");
-	}
-	return load_clock(kvm, &saved->pieces[OG_SAVED_CLOCK], realtime, err);
+	if (saved->pieces[OG_SAVED_PIT].bytes != NULL)
+		r = load_pit(kvm, &saved->pieces[OG_SAVED_PIT], err);
+	return r < 0 ? r : load_clock(kvm, &saved->pieces[OG_SAVED_CLOCK], realtime, err);
 }

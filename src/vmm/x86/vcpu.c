@@ -26,6 +26,8 @@ static int create(struct og_vcpu *vcpu, struct og_kvm *kvm, struct og_err *err)
 		return og_fail(err, -errno, "map vCPU %u", vcpu->index);
 	}
 	vcpu->run_bytes = kvm->run_bytes;
+	/* A fork's child has vCPUs of its own: this one's page would keep its machine alive. */
+	(void)madvise(vcpu->run, vcpu->run_bytes, MADV_DONTFORK);
 	return 0;
 }
 

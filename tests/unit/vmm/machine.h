@@ -121,6 +121,14 @@ static inline void hear(int out_fd, off_t more)
 	CHECK(said(out_fd) >= from + more);
 }
 
+/* Waits until it has said that much since its beginning. */
+static inline void hear_first(int out_fd, off_t all)
+{
+	for (unsigned i = 0; i < 30000 && said(out_fd) < all; i++)
+		(void)poll(NULL, 0, 1);
+	CHECK(said(out_fd) >= all);
+}
+
 /* All that was said: what went wrong is in it. */
 static inline void check_said(int out_fd, const char *nothing_of, unsigned generations)
 {

@@ -15,7 +15,7 @@ static void take(struct machine *m, const char *word, bool track)
 	give_disk(m, "disk");
 	m->config.track_dirty_pages = track;
 	start_machine(m);
-	hear(m->out_fd, 5);
+	hear_first(m->out_fd, 5);
 	tell(m, OG_COMMAND_PAUSE);
 	if (save(m, state, memory, false, &answer, &err) < 0)
 		fprintf(stderr, "%s\n", err.text);
@@ -68,5 +68,165 @@ TEST(devices_go_on_where_they_were)
 	}
 }
 
+/* A snapshot of changes, laid over the full one, is the later machine. */
+TEST(changes_alone_are_written_and_merged)
+{
+	struct og_snapshot_answer answer;
+	struct machine m, clone;
+	uint64_t written = 0;
+
+	take(&m, "devices", true);
+	for (unsigned i = 0; i < 3; i++) {
+		og_auto_fd state = new_file("state"), changes = new_file("changes");
+		og_auto_fd base = open("memory", O_RDWR | O_CLOEXEC);
+
+		tell(&m, OG_COMMAND_RESUME);
+		hear(m.out_fd, 10);
+		tell(&m, OG_COMMAND_PAUSE);
+		CHECK_OK(save(&m, state, changes, true, &answer, NULL));
+		CHECK(answer.memory_bytes > 0 && answer.memory_bytes < 1 << 20);
+		CHECK_EQ(said(changes), 32 << 20);
+		CHECK_OK(og_memory_file_merge(base, changes, NULL));
+		written = answer.memory_bytes;
+	}
+	/* Nothing changed since: nothing is written but what saving itself touches. */
+	{
+		og_auto_fd state = new_file("state"), changes = new_file("changes");
+
+		CHECK_OK(save(&m, state, changes, true, &answer, NULL));
+		CHECK(answer.memory_bytes < written);
+	}
+	end_machine(&m);
+	begin_clone(&clone, "devices", "out2", "disk");
+	hear(clone.out_fd, 20);
+	check_said(clone.out_fd, "broken", 1);
+	check_said(clone.out_fd, "no entropy", 1);
+	end_machine(&clone);
+}
+
+TEST(only_a_paused_machine_is_taken_and_changes_only_where_they_are_tracked)
+{
+	og_auto_fd state = -EBADF, memory = -EBADF;
+	struct og_snapshot_answer answer;
+	struct machine m;
+
+	take(&m, "pages", false);
+	state = new_file("state");
+	memory = new_file("memory");
+	CHECK_EQ(save(&m, state, memory, true, &answer, NULL), -EINVAL);
+	tell(&m, OG_COMMAND_RESUME);
+	CHECK_EQ(save(&m, state, memory, false, &answer, NULL), -EBUSY);
+	end_machine(&m);
+}
+
+/* Of 256 MiB that nobody touches, nothing is written. */
+TEST(an_idle_guest_costs_what_it_touched)
+{
+	og_auto_fd state = -EBADF, memory = -EBADF;
+	struct og_snapshot_answer answer;
+	struct machine m;
+	struct stat st;
+
+	need_guest();
+	state = new_file("state");
+	memory = new_file("memory");
+	describe_machine(&m, "spin", "out");
+	m.config.memory_mib = 1024;
+	start_machine(&m);
+	hear_first(m.out_fd, 5);
+	tell(&m, OG_COMMAND_PAUSE);
+	CHECK_OK(save(&m, state, memory, false, &answer, NULL));
+	CHECK_OK(fstat(memory, &st));
+	printf("# %llu bytes of memory, %llu of state in %llu us\n",
+	       (unsigned long long)answer.memory_bytes, (unsigned long long)answer.state_bytes,
+	       (unsigned long long)answer.microseconds);
+	CHECK_EQ(st.st_size, 1 << 30);
+	CHECK(answer.memory_bytes < 1 << 20 && st.st_blocks < 2 * 1024 * 2);
+	end_machine(&m);
+}
+
+/* What is not written stays the file's: fifty share it. */
+TEST(fifty_clones_of_one_snapshot)
+{
+	og_auto_free struct machine *clones = calloc(50, sizeof(*clones));
+	struct machine m;
+	char out[16];
+
+	CHECK(clones != NULL);
+	take(&m, "pages", false);
+	end_machine(&m);
+	for (unsigned i = 0; i < 50; i++) {
+		(void)snprintf(out, sizeof(out), "clone%u", i);
+		describe_machine(&clones[i], "pages", out);
+		give_disk(&clones[i], "disk");
+		begin_from(&clones[i], "state", "memory");
+		clones[i].config.start_paused = true;
+		start_machine(&clones[i]);
+	}
+	for (unsigned i = 0; i < 50; i++) {
+		tell(&clones[i], OG_COMMAND_RESUME);
+		hear(clones[i].out_fd, 3);
+		check_said(clones[i].out_fd, "broken", 1);
+		end_machine(&clones[i]);
+	}
+}
+
+static int start_from(const uint8_t *state, size_t len, const char *memory, struct og_err *err)
+{
+	struct machine m;
+	int r;
+
+	describe_machine(&m, "pages", "out3");
+	give_disk(&m, "disk");
+	m.config.snapshot.state = state;
+	m.config.snapshot.state_bytes = len;
+	m.config.snapshot.memory_fd = open(memory, O_RDONLY | O_CLOEXEC);
+	og_vmm_config_keep(&m.config, m.config.snapshot.memory_fd);
+	m.config.start_paused = true;
+	r = og_process_start(&m.config, &m.process, err);
+	og_close(m.config.snapshot.memory_fd);
+	end_machine(&m);
+	return r;
+}
+
+/* A78 */
+TEST(files_that_are_cut_or_bent_or_of_another_machine_are_refused)
+{
+	og_auto_fd fd = -EBADF, shorter = -EBADF;
+	struct og_err err = {};
+	struct machine m;
+	uint8_t *state;
+	size_t len;
+
+	take(&m, "pages", false);
+	end_machine(&m);
+	fd = open("state", O_RDONLY | O_CLOEXEC);
+	state = read_file(fd, &len);
+	CHECK_OK(start_from(state, len, "memory", &err));
+	for (size_t cut = 1; cut < len; cut += len / 20)
+		CHECK_EQ(start_from(state, len - cut, "memory", &err), -EBADMSG);
+	for (size_t at = 0; at < len; at += len / 20) {
+		state[at] ^= 0x10;
+		CHECK(start_from(state, len, "memory", &err) < 0);
+		state[at] ^= 0x10;
+	}
+	shorter = new_file("shorter");
+	CHECK_OK(ftruncate(shorter, (32 << 20) - 1));
+	CHECK_EQ(start_from(state, len, "shorter", &err), -EBADMSG);
+	CHECK(strstr(err.text, "memory file") != NULL);
+
+	describe_machine(&m, "pages", "out3"); /* it has no disk */
+	begin_from(&m, "state", "memory");
+	CHECK_EQ(og_process_start(&m.config, &m.process, &err), -EINVAL);
+	m.config.memory_mib = 64;
+	CHECK_EQ(og_process_start(&m.config, &m.process, &err), -EINVAL);
+	CHECK(strstr(err.text, "32 MiB") != NULL);
+	free(state);
+}
+
 TEST_MAIN(TEST_ENTRY(a_restored_guest_goes_on_where_it_was),
-	  TEST_ENTRY(devices_go_on_where_they_were))
+	  TEST_ENTRY(devices_go_on_where_they_were),
+	  TEST_ENTRY(changes_alone_are_written_and_merged),
+	  TEST_ENTRY(only_a_paused_machine_is_taken_and_changes_only_where_they_are_tracked),
+	  TEST_ENTRY(an_idle_guest_costs_what_it_touched), TEST_ENTRY(fifty_clones_of_one_snapshot),
+	  TEST_ENTRY(files_that_are_cut_or_bent_or_of_another_machine_are_refused))

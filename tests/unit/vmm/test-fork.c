@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vmm/fork.h"
+
+#include "machine.h"
+#include "vmm/x86/kvm.h"
+
+struct child {
+	int control_fd, out_fd;
+	struct og_fork_answer answer;
+};
+
+static void give(struct og_fork_command *fork, int *fds, const char *id, int fd)
+{
+	struct og_fork_given *given = &fork->given[fork->n];
+
+	*given = (struct og_fork_given){};
+	memcpy(given->id, id, strlen(id));
+	fds[fork->n++] = fd;
+}
+
+static int ask(int control_fd, const struct og_fork_command *fork, const int *fds,
+	       struct og_fork_answer *ret_answer, struct og_err *err)
+{
+	struct og_command command = { .kind = OG_COMMAND_FORK, .bytes = sizeof(*fork) };
+	struct og_answer answer;
+	int r;
+
+	memcpy(command.body, fork, sizeof(*fork));
+	r = og_control_call(control_fd, &command, fds, fork->n, &answer, err);
+	if (r == 0)
+		memcpy(ret_answer, answer.body, sizeof(*ret_answer));
+	return r;
+}
+
+/* Forks whoever is asked at @control_fd; the child says what it says into the file @out. */
+static void fork_into(struct child *child, int control_fd, const char *out, const char *disk,
+		      bool paused)
+{
+	struct og_fork_command fork = { .start_paused = paused };
+	int fds[OG_COMMAND_FDS_MAX], ends[2];
+	struct og_answer answer;
+	struct og_err err = {};
+
+	child->out_fd = new_file(out);
+	CHECK_OK(og_control_pair(ends, NULL));
+	give(&fork, fds, OG_FORK_CONTROL, ends[1]);
+	give(&fork, fds, OG_FORK_KVM, og_kvm_open(NULL));
+	give(&fork, fds, OG_FORK_SERIAL_OUT, child->out_fd);
+	if (disk != NULL)
+		give(&fork, fds, "disk", open(disk, O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+	if (ask(control_fd, &fork, fds, &child->answer, &err) < 0)
+		fprintf(stderr, "%s\n", err.text);
+	CHECK_EQ(err.code, 0);
+	og_close(ends[1]);
+	og_close(fds[1]);
+	if (disk != NULL)
+		og_close(fds[3]);
+	if (og_control_wait(ends[0], &answer, &err) < 0)
+		fprintf(stderr, "child: %s\n", err.text);
+	CHECK_EQ(err.code, 0);
+	child->control_fd = ends[0];
+}
+
+static void end_child(struct child *child)
+{
+	child->control_fd = og_close(child->control_fd);
+	child->out_fd = og_close(child->out_fd);
+}
+
+static void begin(struct machine *m, const char *word, uint64_t memory_mib)
+{
+	need_guest();
+	describe_machine(m, word, "out");
+	m->config.forkable = true;
+	m->config.memory_mib = memory_mib;
+	start_machine(m);
+}
+
+TEST(a_fork_goes_on_beside_the_first)
+{
+	struct machine m;
+	struct child child;
+
+	begin(&m, "pages", 32);
+	hear(m.out_fd, 5);
+	fork_into(&child, m.process.control_fd, "child", NULL, false);
+	hear(child.out_fd, 20);
+	hear(m.out_fd, 20);
+	printf("# paused for %llu us\n", (unsigned long long)child.answer.pause_us);
+	check_said(child.out_fd, "broken", 1);
+	check_said(m.out_fd, "broken", 0);
+	end_child(&child);
+	end_machine(&m);
+}
+
+/* The memory of each is that of one instant, however often it is forked while it writes. */
+TEST(fifty_forks_of_a_guest_that_writes_all_the_time)
+{
+	struct child children[50];
+	struct machine m;
+	char name[16];
+
+	begin(&m, "pages", 32);
+	hear(m.out_fd, 3);
+	for (unsigned i = 0; i < 50; i++) {
+		(void)snprintf(name, sizeof(name), "child%u", i);
+		fork_into(&children[i], m.process.control_fd, name, NULL, true);
+	}
+	for (unsigned i = 0; i < 50; i++) {
+		tell_fd(children[i].control_fd, OG_COMMAND_RESUME);
+		hear(children[i].out_fd, 3);
+		check_said(children[i].out_fd, "broken", 1);
+		end_child(&children[i]);
+	}
+	hear(m.out_fd, 2);
+	check_said(m.out_fd, "broken", 0);
+	end_machine(&m);
+}
+
+/*
+ * Fills all of its memory and forks it some times. Returns the shortest time that taking the state
+ * and copying page tables took: when its turn comes on a busy host is another matter.
+ */
+static uint64_t show_pause(uint64_t memory_mib)
+{
+	uint64_t shortest = UINT64_MAX;
+	struct child child;
+	struct machine m;
+
+	begin(&m, "fill", memory_mib);
+	hear_first(m.out_fd, (off_t)strlen("filled 1000\n..."));
+	for (unsigned i = 0; i < 4; i++) {
+		const struct og_fork_answer *answer = &child.answer;
+
+		fork_into(&child, m.process.control_fd, "child", NULL, i > 0);
+		printf("# %llu MiB: paused for %llu us: stop %llu, save %llu, fork %llu; collapse "
+		       "before %llu\n",
+		       (unsigned long long)memory_mib, (unsigned long long)answer->pause_us,
+		       (unsigned long long)answer->stop_us, (unsigned long long)answer->save_us,
+		       (unsigned long long)answer->fork_us,
+		       (unsigned long long)answer->collapse_us);
+		if (answer->save_us + answer->fork_us < shortest)
+			shortest = answer->save_us + answer->fork_us;
+		if (i == 0) {
+			hear(child.out_fd, 3);
+			check_said(child.out_fd, "broken", 1);
+		}
+		end_child(&child);
+	}
+	end_machine(&m);
+	(void)unlink("out");
+	return shortest;
+}
+
+/* Copying the page tables of 1 GiB in small pages takes 100 ms here. */
+TEST(the_pause_does_not_grow_with_memory)
+{
+	uint64_t small = show_pause(64), large;
+
+	(void)show_pause(256);
+	large = show_pause(1024);
+	CHECK(large < small + 20000);
+}
+
+/* Every wrong command is refused, and the machine goes on. */
+TEST(a_fork_that_lacks_something_is_refused)
+{
+	struct og_fork_command fork = {};
+	struct og_fork_answer answer;
+	struct og_err err = {};
+	int fds[OG_COMMAND_FDS_MAX], ends[2];
+	struct machine m;
+
+	need_guest();
+	describe_machine(&m, "devices", "out");
+	give_disk(&m, "disk");
+	m.config.forkable = true;
+	start_machine(&m);
+	CHECK_OK(og_control_pair(ends, NULL));
+
+	CHECK_EQ(ask(m.process.control_fd, &fork, fds, &answer, &err), -EINVAL);
+	CHECK(strstr(err.text, "@control") != NULL);
+	give(&fork, fds, OG_FORK_CONTROL, ends[1]);
+	CHECK_EQ(ask(m.process.control_fd, &fork, fds, &answer, &err), -EINVAL);
+	CHECK(strstr(err.text, "@kvm") != NULL);
+	give(&fork, fds, OG_FORK_KVM, og_kvm_open(NULL));
+	CHECK_EQ(ask(m.process.control_fd, &fork, fds, &answer, &err), -EINVAL);
+	CHECK(strstr(err.text, "'disk'") != NULL);
+	give(&fork, fds, "disk", new_file("copy"));
+	give(&fork, fds, "nobody", new_file("nobody"));
+	CHECK_EQ(ask(m.process.control_fd, &fork, fds, &answer, &err), -EINVAL);
+	CHECK(ask(m.process.control_fd, &(struct og_fork_command){ .n = 5 }, fds, &answer, &err) <
+	      0);
+	hear(m.out_fd, 5);
+	check_said(m.out_fd, "broken", 0);
+	end_machine(&m);
+}
+
+TEST(a_machine_that_was_not_made_to_fork_does_not)
+{
+	struct og_fork_command fork = {};
+	struct og_fork_answer answer;
+	struct machine m;
+
+	need_guest();
+	describe_machine(&m, "pages", "out");
+	start_machine(&m);
+	CHECK_EQ(ask(m.process.control_fd, &fork, NULL, &answer, NULL), -ENOTSUP);
+	end_machine(&m);
+}
+
+/* Each goes on with a disk of its own, as it was at the moment of the fork. */
+TEST(devices_of_both_go_on)
+{
+	og_auto_fd from = -EBADF, to = -EBADF;
+	struct machine m;
+	struct child child;
+
+	need_guest();
+	describe_machine(&m, "devices", "out");
+	give_disk(&m, "disk");
+	m.config.forkable = true;
+	start_machine(&m);
+	hear(m.out_fd, 10);
+	tell(&m, OG_COMMAND_PAUSE);
+	from = open("disk", O_RDONLY | O_CLOEXEC);
+	to = new_file("copy");
+	CHECK_OK(og_snapshot_copy(to, from, NULL));
+	fork_into(&child, m.process.control_fd, "child", "copy", false);
+	tell(&m, OG_COMMAND_RESUME);
+	hear(child.out_fd, 20);
+	hear(m.out_fd, 20);
+	check_said(child.out_fd, "broken", 1);
+	check_said(child.out_fd, "no entropy", 1);
+	check_said(m.out_fd, "broken", 0);
+	end_child(&child);
+	end_machine(&m);
+}
+
+/* As a front starts it: by another user, in namespaces, with the fewest system calls. */
+TEST(a_jailed_machine_forks)
+{
+	struct machine m;
+	struct child child;
+
+	need_guest();
+	describe_machine(&m, "pages", "out");
+	m.config.forkable = m.config.jail.enabled = true;
+	start_machine(&m);
+	hear(m.out_fd, 3);
+	fork_into(&child, m.process.control_fd, "child", NULL, false);
+	hear(child.out_fd, 5);
+	check_said(child.out_fd, "broken", 1);
+	end_child(&child);
+	end_machine(&m);
+}
+
+TEST(a_fork_forks_and_outlives_the_first)
+{
+	struct machine m;
+	struct child child, grandchild;
+
+	begin(&m, "pages", 32);
+	hear(m.out_fd, 3);
+	fork_into(&child, m.process.control_fd, "child", NULL, false);
+	fork_into(&grandchild, child.control_fd, "grandchild", NULL, false);
+	end_machine(&m);
+	hear(child.out_fd, 5);
+	end_child(&child);
+	hear(grandchild.out_fd, 5);
+	check_said(grandchild.out_fd, "broken", 1);
+	end_child(&grandchild);
+}
+
+TEST_MAIN(TEST_ENTRY(a_fork_goes_on_beside_the_first),
+	  TEST_ENTRY(fifty_forks_of_a_guest_that_writes_all_the_time),
+	  TEST_ENTRY(the_pause_does_not_grow_with_memory),
+	  TEST_ENTRY(a_fork_that_lacks_something_is_refused),
+	  TEST_ENTRY(a_machine_that_was_not_made_to_fork_does_not),
+	  TEST_ENTRY(devices_of_both_go_on), TEST_ENTRY(a_jailed_machine_forks),
+	  TEST_ENTRY(a_fork_forks_and_outlives_the_first))
