@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "vmm/broker.h"
 #include "vmm/process.h"
+#include "vmmapi/front.h"
 
 #define CONSOLE_NAME	   "org.onggi.guest"
 #define MEMORY_MIB_DEFAULT 512
@@ -17,7 +18,7 @@
 struct args {
 	struct og_vmm_config config;
 	struct og_disk_part parts[OG_VMM_DISKS_MAX * OG_DISK_PARTS_MAX];
-	const char *id;
+	struct og_front_config front;
 	bool probe, help, version;
 };
 
@@ -172,11 +173,11 @@ static int set_serial(struct args *args, const char *value, struct og_err *err)
 	return open_file(value, O_WRONLY | O_CREAT | O_APPEND, &args->config.serial_out_fd, err);
 }
 
-/* Told apart from others of its kind in a list of processes; nothing depends on it. */
+/* Told apart from others of its kind in a list of processes, and in the API. */
 static int set_id(struct args *args, const char *value, struct og_err *err)
 {
 	(void)err;
-	args->id = value;
+	args->front.id = value;
 	return 0;
 }
 
@@ -370,12 +371,34 @@ static const struct option_row {
 
 #define OPTIONS_COUNT (sizeof(options) / sizeof(options[0]))
 
-static const struct option_row *find_option(const char *arg, size_t len)
+/* A row of this table, or of the face's (vmmapi/front.h). */
+struct found {
+	const char *name, *value;
+	const struct option_row *own;
+	const struct og_front_option *front;
+};
+
+static bool is_called(const char *name, const char *arg, size_t len)
+{
+	return strlen(name) == len && strncmp(name, arg, len) == 0;
+}
+
+static bool find_option(const char *arg, size_t len, struct found *found)
 {
 	for (size_t i = 0; i < OPTIONS_COUNT; i++)
-		if (strlen(options[i].name) == len && strncmp(options[i].name, arg, len) == 0)
-			return &options[i];
-	return NULL;
+		if (is_called(options[i].name, arg, len)) {
+			*found = (struct found){ options[i].name, options[i].value, &options[i],
+						 NULL };
+			return true;
+		}
+	for (size_t i = 0; i < og_n_front_options; i++)
+		if (is_called(og_front_options[i].name, arg, len)) {
+			*found = (struct found){ og_front_options[i].name,
+						 og_front_options[i].value, NULL,
+						 &og_front_options[i] };
+			return true;
+		}
+	return false;
 }
 
 /* Takes the option at @argv, "--name value" or "--name=value"; returns how many words it was. */
@@ -383,21 +406,22 @@ static int take_option(struct args *args, char **argv, struct og_err *err)
 {
 	const char *equals = strchr(argv[0], '=');
 	size_t len = equals != NULL ? (size_t)(equals - argv[0]) : strlen(argv[0]);
-	const struct option_row *row = find_option(argv[0], len);
 	const char *value = equals != NULL ? equals + 1 : argv[1];
+	struct found row;
 	int r;
 
-	if (row == NULL)
+	if (!find_option(argv[0], len, &row))
 		return og_fail(err, -EINVAL, "'%s' is no option (see --help)", argv[0]);
-	if (row->value == NULL && equals != NULL)
-		return og_fail(err, -EINVAL, "%s takes no value", row->name);
-	if (row->value != NULL && value == NULL)
-		return og_fail(err, -EINVAL, "%s needs a value: %s", row->name, row->value);
+	if (row.value == NULL && equals != NULL)
+		return og_fail(err, -EINVAL, "%s takes no value", row.name);
+	if (row.value != NULL && value == NULL)
+		return og_fail(err, -EINVAL, "%s needs a value: %s", row.name, row.value);
 
-	r = row->set(args, value, err);
+	r = row.own != NULL ? row.own->set(args, value, err)
+			    : row.front->set(&args->front, value, err);
 	if (r < 0)
-		return og_fail_in(err, r, "%s", row->name);
-	return row->value != NULL && equals == NULL ? 2 : 1;
+		return og_fail_in(err, r, "%s", row.name);
+	return row.value != NULL && equals == NULL ? 2 : 1;
 }
 
 static int parse(struct args *args, char **argv, struct og_err *err)
@@ -414,7 +438,15 @@ static int parse(struct args *args, char **argv, struct og_err *err)
 			return words;
 		argv += words;
 	}
-	if (!args->help && !args->version && !args->probe && args->config.kernel_fd < 0 &&
+	if (args->help || args->version || args->probe)
+		return 0;
+	args->front.no_jail = !args->config.jail.enabled;
+	if (og_front_wanted(&args->front) &&
+	    (args->config.kernel_fd >= 0 || args->config.firmware_fd >= 0))
+		return og_fail(err, -EINVAL,
+			       "--kernel and --firmware go with neither --api-sock "
+			       "nor --config-file, which name the kernel");
+	if (!og_front_wanted(&args->front) && args->config.kernel_fd < 0 &&
 	    args->config.firmware_fd < 0)
 		return og_fail(err, -EINVAL, "--kernel FILE is missing");
 	return 0;
@@ -423,11 +455,17 @@ static int parse(struct args *args, char **argv, struct og_err *err)
 static int show_help(void)
 {
 	puts("usage: onggi-vmm --kernel FILE [OPTION VALUE]...\n"
+	     "       onggi-vmm --api-sock FILE | --config-file FILE [OPTION VALUE]...\n"
 	     "Runs one virtual machine on KVM until its guest powers off.\n");
 	for (size_t i = 0; i < OPTIONS_COUNT; i++)
 		printf("  %-16s %-16s %s\n", options[i].name,
 		       options[i].value != NULL ? options[i].value : "", options[i].help);
-	puts("\nFILE may be /dev/fd/N. Exit status: 0 powered off, 10 reboot asked for, 1 error,\n"
+	puts("\nFirecracker's, for its API and its configuration file:");
+	for (unsigned i = 0; i < og_n_front_options; i++)
+		printf("  %-27s %-6s %s\n", og_front_options[i].name,
+		       og_front_options[i].value != NULL ? og_front_options[i].value : "",
+		       og_front_options[i].help);
+	puts("\nFILE of the first list may be /dev/fd/N. Exit status: 0 powered off, 10 reboot asked for, 1 error,\n"
 	     "2 wrong usage; of --probe: 0 usable, 1 not.");
 	return OG_EXIT_OFF;
 }
@@ -455,6 +493,7 @@ int main(int argc, char **argv)
 	}
 	if (args.probe)
 		return og_vmm_usable(&err) < 0 ? complain(&err, OG_EXIT_ERROR) : OG_EXIT_OFF;
-	status = og_vmm_become_jailed(&args.config, &err);
+	status = og_front_wanted(&args.front) ? og_front_run(&args.front, &err)
+					      : og_vmm_become_jailed(&args.config, &err);
 	return status == OG_EXIT_ERROR ? complain(&err, status) : status;
 }

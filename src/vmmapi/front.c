@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vmmapi/front.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+
+#include "base/io.h"
+#include "base/text.h"
+#include "vmmapi/bind.h"
+#include "vmmapi/server.h"
+#include "vmmapi/vmmapi.h"
+
+/* A configuration of every device with every field is a tenth of it. */
+#define CONFIG_FILE_MAX (1U << 20)
+
+struct front {
+	struct og_loop *loop;
+	struct og_server *server;
+	struct og_vmmapi api;
+	struct og_bind bind;
+	struct og_metrics before;
+	int signal; /* that ended it; 0: none did */
+};
+
+/* A name is at most 64 letters, digits and '-', as Firecracker has it. */
+static int set_id(struct og_vmmapi *api, const char *id, struct og_err *err)
+{
+	static const char good[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-";
+
+	if (id == NULL)
+		return 0;
+	if (*id == '\0' || strlen(id) >= sizeof(api->id) || id[strspn(id, good)] != '\0')
+		return og_fail(err, -EINVAL, "--id '%s' is not 1 to 64 letters, digits and '-'",
+			       id);
+	memcpy(api->id, id, strlen(id) + 1);
+	return 0;
+}
+
+static int set_path(const char *option, const char *path, char *buf, size_t size,
+		    struct og_err *err)
+{
+	if (strlen(path) >= size)
+		return og_fail(err, -ENAMETOOLONG, "%s", option);
+	memcpy(buf, path, strlen(path) + 1);
+	return 0;
+}
+
+static uint32_t bit_of(const struct og_body *body, const char *name)
+{
+	for (size_t i = 0; i < body->n_fields; i++)
+		if (og_streq(body->fields[i].name, name))
+			return (uint32_t)1 << i;
+	return 0;
+}
+
+static int set_logger(struct og_vmmapi *api, const struct og_front_config *config,
+		      struct og_err *err)
+{
+	struct og_api_logger logger = { .show_level = config->show_level,
+					.show_log_origin = config->show_log_origin };
+	int r = 0;
+
+	if (config->log_path == NULL && config->level == NULL && config->module == NULL &&
+	    !config->show_level && !config->show_log_origin)
+		return 0;
+	logger.given = bit_of(&og_body_logger, "show_level") |
+		       bit_of(&og_body_logger, "show_log_origin");
+	if (config->log_path != NULL)
+		r = set_path("--log-path", config->log_path, logger.log_path,
+			     sizeof(logger.log_path), err);
+	if (r == 0 && config->module != NULL) {
+		r = set_path("--module", config->module, logger.module, sizeof(logger.module), err);
+		logger.given |= bit_of(&og_body_logger, "module");
+	}
+	if (config->level != NULL) {
+		logger.level = (unsigned)og_word_find(og_api_levels, config->level, true);
+		logger.given |= bit_of(&og_body_logger, "level");
+	}
+	return r < 0 ? r : og_logger_configure(&api->logger, &logger, err);
+}
+
+static uint64_t now_us(clockid_t clock)
+{
+	struct timespec now;
+
+	(void)clock_gettime(clock, &now);
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+static int set_metrics(struct front *front, const struct og_front_config *config,
+		       struct og_err *err)
+{
+	struct og_metrics_output *metrics = &front->api.metrics;
+	struct og_api_metrics body = {};
+	void *shared = mmap(NULL, sizeof(struct og_metrics), PROT_READ | PROT_WRITE,
+			    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	int r;
+
+	if (shared == MAP_FAILED)
+		return og_fail(err, -errno, "share counters");
+	metrics->shared = shared;
+	metrics->before = &front->before;
+	if (config->start_time_us != 0)
+		metrics->startup_us = now_us(CLOCK_REALTIME) - config->start_time_us;
+	if (config->start_time_cpu_us != 0)
+		metrics->startup_cpu_us = now_us(CLOCK_PROCESS_CPUTIME_ID) -
+					  config->start_time_cpu_us + config->parent_cpu_time_us;
+	if (config->metrics_path == NULL)
+		return 0;
+	r = set_path("--metrics-path", config->metrics_path, body.metrics_path,
+		     sizeof(body.metrics_path), err);
+	return r < 0 ? r : og_metrics_configure(metrics, &body, err);
+}
+
+static int read_metadata(struct og_vmmapi *api, const char *path, struct og_err *err)
+{
+	og_auto_free char *text = NULL;
+	og_cleanup(og_json_freep) struct og_json *json = NULL;
+	size_t len;
+	int r;
+
+	if (path == NULL)
+		return 0;
+	r = og_read_file(AT_FDCWD, path, api->mmds.max_bytes, &text, &len, err);
+	if (r == 0)
+		r = og_json_parse(text, len, &json, err);
+	if (r == 0)
+		r = og_mmds_store_put(&api->mmds, json, err);
+	return r < 0 ? og_fail_in(err, r, "--metadata '%s'", path) : 0;
+}
+
+static int read_config(struct front *front, const char *path, struct og_err *err)
+{
+	og_auto_free char *text = NULL;
+	size_t len;
+	int r;
+
+	if (path == NULL)
+		return 0;
+	r = og_read_file(AT_FDCWD, path, CONFIG_FILE_MAX, &text, &len, err);
+	if (r == 0)
+		r = og_vmmapi_configure(&front->api, text, len, err);
+	if (r < 0)
+		return og_fail_in(err, r, "--config-file '%s'", path);
+	r = front->api.ops->start(front->api.data, &front->api, err);
+	if (r == 0)
+		front->api.phase = OG_API_RUNNING;
+	return r;
+}
+
+static void on_signal(struct og_source *source, int signal, void *data)
+{
+	struct front *front = data;
+
+	(void)source;
+	og_log(&front->api.logger, OG_LEVEL_INFO, "vmm", "Ended by signal %d.", signal);
+	front->signal = signal;
+	og_loop_stop(front->loop);
+}
+
+static void on_period(struct og_source *source, void *data)
+{
+	struct front *front = data;
+
+	(void)source;
+	if (front->api.metrics.fd >= 0)
+		(void)og_metrics_flush(&front->api.metrics, &front->api, NULL);
+	(void)og_loop_add_timer(front->loop, OG_METRICS_PERIOD_MS, on_period, front, NULL, NULL);
+}
+
+static int watch(struct front *front, struct og_err *err)
+{
+	sigset_t set;
+	int r;
+
+	(void)sigemptyset(&set);
+	(void)sigaddset(&set, SIGTERM);
+	(void)sigaddset(&set, SIGINT);
+	(void)sigaddset(&set, SIGHUP);
+	(void)signal(SIGPIPE, SIG_IGN);
+	r = og_loop_add_signals(front->loop, &set, on_signal, front, err);
+	if (r == 0)
+		r = og_loop_add_timer(front->loop, OG_METRICS_PERIOD_MS, on_period, front, NULL,
+				      err);
+	return r;
+}
+
+static int set_up(struct front *front, const struct og_front_config *config, struct og_err *err)
+{
+	size_t payload_max = config->payload_max > 0 ? (size_t)config->payload_max
+						     : OG_API_PAYLOAD_MAX;
+	int r = og_loop_new(&front->loop, err);
+
+	if (r < 0)
+		return r;
+	og_bind_init(&front->bind, front->loop, !config->no_jail);
+	og_vmmapi_init(&front->api, &og_bind_ops, &front->bind);
+	front->api.pci = config->pci;
+	front->api.mmds.max_bytes = config->mmds_max > 0 ? (size_t)config->mmds_max : payload_max;
+	r = set_id(&front->api, config->id, err);
+	if (r == 0)
+		r = set_logger(&front->api, config, err);
+	if (r == 0)
+		r = set_metrics(front, config, err);
+	if (r == 0)
+		r = watch(front, err);
+	og_log(&front->api.logger, OG_LEVEL_INFO, "vmm", "Running onggi-vmm " OG_VERSION);
+	if (r == 0)
+		r = read_metadata(&front->api, config->metadata_file, err);
+	if (r == 0 && !config->no_api)
+		r = og_server_new(front->loop,
+				  config->api_sock != NULL ? config->api_sock
+							   : OG_API_SOCKET_DEFAULT,
+				  &front->api, payload_max, &front->server, err);
+	return r < 0 ? r : read_config(front, config->config_file, err);
+}
+
+static void take_down(struct front *front)
+{
+	front->server = og_server_free(front->server);
+	if (front->loop != NULL) {
+		og_bind_done(&front->bind);
+		if (front->api.metrics.fd >= 0)
+			(void)og_metrics_flush(&front->api.metrics, &front->api, NULL);
+		og_log(&front->api.logger, OG_LEVEL_INFO, "vmm", "onggi-vmm ends. exit_code=%d",
+		       front->bind.status);
+		og_vmmapi_done(&front->api);
+	}
+	front->loop = og_loop_free(front->loop);
+}
+
+int og_front_run(const struct og_front_config *config, struct og_err *err)
+{
+	static struct front front; /* a process has one, and most of it is never touched */
+	int r;
+
+	if (config->no_api && config->config_file == NULL)
+		return og_fail_plain(err, -EINVAL, "--no-api needs --config-file"), OG_EXIT_ERROR;
+	r = set_up(&front, config, err);
+	if (r == 0)
+		r = og_loop_run(front.loop, err);
+	take_down(&front);
+	if (r == 0 && front.signal != 0)
+		r = og_fail_plain(err, -EINTR, "ended by signal %d", front.signal);
+	else if (r == 0 && front.bind.status == OG_EXIT_ERROR)
+		r = og_fail_plain(err, -EIO, "the machine's process ended with an error");
+	return r < 0 ? OG_EXIT_ERROR : front.bind.status;
+}
