@@ -179,16 +179,23 @@ int og_disk_write(const struct og_disk *disk, uint64_t offset, struct iovec *iov
 	return 0;
 }
 
-/* Where the file system has no operation for it. */
+/* Where the file system has no operation for it: one block of zeros, many times in a call. */
 static int write_zeros(int fd, uint64_t offset, uint64_t bytes)
 {
-	static const uint8_t zeros[65536];
+	static const uint8_t zeros[4096];
+	struct iovec iov[16];
 
 	while (bytes > 0) {
-		struct iovec iov = { (void *)(uintptr_t)zeros,
-				     bytes < sizeof(zeros) ? (size_t)bytes : sizeof(zeros) };
-		ssize_t done = pwritev(fd, &iov, 1, (off_t)offset);
+		int n = 0;
+		ssize_t done;
 
+		for (uint64_t left = bytes; left > 0 && n < 16; n++) {
+			size_t len = left < sizeof(zeros) ? (size_t)left : sizeof(zeros);
+
+			iov[n] = (struct iovec){ (void *)(uintptr_t)zeros, len };
+			left -= len;
+		}
+		done = pwritev(fd, iov, n, (off_t)offset);
 		if (done < 0 && errno == EINTR)
 			continue;
 		if (done <= 0)
