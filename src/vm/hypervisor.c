@@ -47,7 +47,6 @@ struct words {
 
 struct og_hypervisor {
 	const char *name;
-	bool boots_elf;
 	unsigned int own_mib;
 	/* Returns 0 and fills in program and reason, or why it cannot serve. */
 	int (*look)(struct og_vm_choice *choice, struct og_err *err);
@@ -269,8 +268,8 @@ static int qemu_words(const struct og_vm_machine *machine, struct words *words, 
 
 /* In the order of preference. */
 static const struct og_hypervisor hypervisors[] = {
-	{ "onggi-vmm", true, 32, vmm_look, vmm_words },
-	{ "qemu", false, 256, qemu_look, qemu_words }, /* its translations are 64 of these */
+	{ "onggi-vmm", 32, vmm_look, vmm_words },
+	{ "qemu", 256, qemu_look, qemu_words }, /* its translations are 64 of these */
 };
 
 #define HYPERVISORS (sizeof(hypervisors) / sizeof(hypervisors[0]))
@@ -280,7 +279,6 @@ static void take(const struct og_hypervisor *hypervisor, struct og_vm_choice *ch
 	*choice = (struct og_vm_choice){
 		.hypervisor = hypervisor,
 		.name = hypervisor->name,
-		.boots_elf = hypervisor->boots_elf,
 		.own_mib = hypervisor->own_mib,
 	};
 }

@@ -6,7 +6,6 @@
  */
 #pragma once
 
-#include <stdbool.h>
 #include <sys/types.h>
 
 #include "base/err.h"
@@ -18,7 +17,6 @@ struct og_hypervisor;
 struct og_vm_choice {
 	const struct og_hypervisor *hypervisor;
 	const char *name;     /* "onggi-vmm", "qemu" */
-	bool boots_elf;	      /* an unpacked kernel is the better one */
 	unsigned int own_mib; /* that it may need beside the guest's memory */
 	char program[512];    /* absolute */
 	char reason[512];     /* why this one: one clause for a person */

@@ -146,7 +146,7 @@ static int plan_machine(struct og_workload *workload, struct creation *creation,
 	machine->cpus = cpus_of(config);
 	return og_vm_kernel_open(og_oci_annotation(config, ANNOTATION("vm.kernel")),
 				 og_oci_annotation(config, ANNOTATION("vm.initramfs")),
-				 creation->choice.boots_elf, &machine->kernel, err);
+				 &machine->kernel, err);
 }
 
 static int plan_process(struct og_workload *workload, struct creation *creation, struct og_err *err)

@@ -98,29 +98,29 @@ static int choose(const struct installed **ret_kernel, struct og_err *err)
 	return 0;
 }
 
-static int open_kernel(const char *path, const struct installed *kernel, bool unpacked,
-		       struct og_err *err)
+static int open_kernel(const char *path, const struct installed *kernel, struct og_err *err)
 {
-	og_auto_fd fd = -EBADF;
+	const char *name = path != NULL ? path : kernel->unpacked;
+	og_auto_fd fd = path != NULL ? open_file(path, "kernel", err)
+				     : open_installed(name, "kernel", NULL);
 	unsigned char head[HEAD_BYTES] = "";
 
-	if (path == NULL && unpacked)
-		fd = open_installed(kernel->unpacked, "kernel", NULL);
-	if (fd < 0)
-		fd = path != NULL ? open_file(path, "kernel", err)
-				  : open_installed(kernel->packed, "kernel", err);
+	if (fd < 0 && path == NULL) {
+		name = kernel->packed;
+		fd = open_installed(name, "kernel", err);
+	}
 	if (fd < 0)
 		return fd;
 	if (og_pread_upto(fd, head, sizeof(head), 0) != (ssize_t)sizeof(head) ||
 	    (!is_bzimage(head) && !is_elf(head)))
 		return og_fail(err, -EINVAL,
 			       "'%s' is no kernel: neither a bzImage nor an ELF vmlinux for x86-64",
-			       path != NULL ? path : kernel->packed);
+			       name);
 	return og_take_fd(&fd);
 }
 
-int og_vm_kernel_open(const char *kernel, const char *initramfs, bool unpacked,
-		      struct og_vm_kernel *ret_kernel, struct og_err *err)
+int og_vm_kernel_open(const char *kernel, const char *initramfs, struct og_vm_kernel *ret_kernel,
+		      struct og_err *err)
 {
 	const struct installed *installed = DEBIAN;
 	og_auto_fd kernel_fd = -EBADF;
@@ -128,7 +128,7 @@ int og_vm_kernel_open(const char *kernel, const char *initramfs, bool unpacked,
 
 	if (r < 0)
 		return r;
-	kernel_fd = open_kernel(kernel, installed, unpacked, err);
+	kernel_fd = open_kernel(kernel, installed, err);
 	if (kernel_fd < 0)
 		return kernel_fd;
 	r = initramfs != NULL ? open_file(initramfs, "initramfs", err)

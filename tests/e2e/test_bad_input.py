@@ -226,6 +226,7 @@ def test_a_kernel_that_is_no_kernel_is_named(onggid, tmp_path, prefix):
     copy = tmp_path / "root"
     subprocess.run(["cp", "-a", str(prefix), str(copy)], check=True)
     shutil.rmtree(copy / "lib/onggi/guest/small", ignore_errors=True)
+    (copy / "lib/onggi/guest/vmlinux").unlink()
     (copy / "lib/onggi/guest/vmlinuz").unlink()
     (copy / "lib/onggi/guest/vmlinuz").write_text("This is no kernel.\n" * 1000)
     onggid.stop()

@@ -21,6 +21,8 @@ import threading
 import time
 import traceback
 
+import api_cases
+
 PREFIX, KERNELS, INITRAMFS, WORK = (pathlib.Path(word) for word in sys.argv[1:5])
 CMDLINE = "console=ttyS0 quiet panic=-1 cryptomgr.notests"
 RESULTS = {}
@@ -229,10 +231,14 @@ CASES = {
 
 
 def main():
-    for name in sys.argv[5:] or CASES:
+    asked = api_cases.all_cases(PREFIX, KERNELS, INITRAMFS, WORK, CMDLINE)
+    for name in sys.argv[5:] or [*CASES, *asked]:
         begin = time.monotonic()
         try:
-            CASES[name]()
+            if name in asked:
+                RESULTS[name] = asked[name]()
+            else:
+                CASES[name]()
         except Exception:  # one case's trouble is not the others'
             RESULTS[name] = {"broke": traceback.format_exc()}
         print(f"{name}: {time.monotonic() - begin:.1f} s", file=sys.stderr, flush=True)

@@ -26,7 +26,7 @@ static int open_given(const char *kernel, struct og_err *err)
 	int r;
 
 	file_with("initramfs", "070701", 6, 0);
-	r = og_vm_kernel_open(kernel, "initramfs", false, &opened, err);
+	r = og_vm_kernel_open(kernel, "initramfs", &opened, err);
 	if (r == 0) {
 		CHECK(strcmp(opened.name, "given") == 0 && opened.kernel_fd != opened.initramfs_fd);
 		CHECK_OK(close(opened.kernel_fd));
@@ -69,7 +69,7 @@ TEST(a_kernel_that_nobody_has_is_refused_by_name)
 	struct og_err err = {};
 
 	CHECK_OK(setenv("ONGGI_GUEST_KERNEL", "huge", 1));
-	CHECK_EQ(og_vm_kernel_open(NULL, NULL, false, &opened, &err), -EINVAL);
+	CHECK_EQ(og_vm_kernel_open(NULL, NULL, &opened, &err), -EINVAL);
 	CHECK(strstr(err.text, "ONGGI_GUEST_KERNEL=huge") != NULL);
 }
 

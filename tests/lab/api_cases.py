@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Cases of vmm_guests.py that ask for something while Linux runs: through the API."""
+
+import http.server
+import os
+import re
+import socket
+import subprocess
+import threading
+import time
+
+import api_vm
+
+MAC = "06:00:0a:09:00:02"
+
+
+class Cases:
+    """Each method is a case; what it returns is the result of that name."""
+
+    def __init__(self, prefix, kernels, initramfs, work, cmdline):
+        self.program, self.tool = prefix / "bin/onggi-vmm", initramfs.with_name("guest-tool")
+        self.kernel, self.initramfs, self.work, self.cmdline = kernels / "vmlinux", initramfs, work, cmdline
+
+    def config(self, command, memory=256, cpus=1, **more):
+        return {"boot-source": {"kernel_image_path": str(self.kernel), "initrd_path": str(self.initramfs),
+                                "boot_args": f"{self.cmdline} lab.run={command}"},
+                "machine-config": {"vcpu_count": cpus, "mem_size_mib": memory}, **more}
+
+    def vm(self, name, command, **more):
+        return api_vm.ApiVm(self.program, self.work, name, self.config(command, **more))
+
+    def sum(self, path):
+        return subprocess.run([self.tool, "sum", path], capture_output=True, text=True, check=True).stdout.strip()
+
+    def pause(self):
+        """What was said before, during and after a pause of the machine."""
+        with self.vm("pause", "work") as vm:
+            vm.hear(r"step=3$")
+            vm.ask("PATCH", "/vm", {"state": "Paused"})
+            time.sleep(0.5)  # what was under way comes out
+            before = len(vm.lines)
+            time.sleep(1.5)
+            during = len(vm.lines) - before
+            vm.ask("PATCH", "/vm", {"state": "Resumed"})
+            vm.hear(r"step=", since=before + 2)
+            return {"during": during, "steps": steps(vm.lines)}
+
+    def snapshot_files(self, name):
+        return self.work / f"{name}.state", self.work / f"{name}.memory"
+
+    def take_snapshot(self, vm, name, kind="Full"):
+        state, memory = self.snapshot_files(name)
+        vm.ask("PATCH", "/vm", {"state": "Paused"})
+        vm.ask("PUT", "/snapshot/create", {"snapshot_path": str(state), "mem_file_path": str(memory),
+                                           "snapshot_type": kind})
+        return {"file_bytes": memory.stat().st_size, "stored_bytes": memory.stat().st_blocks * 512}
+
+    def restore(self, name, new_name, resume=True):
+        state, memory = self.snapshot_files(name)
+        vm = api_vm.ApiVm(self.program, self.work, new_name)
+        vm.ask("PUT", "/snapshot/load", {"snapshot_path": str(state), "resume_vm": resume, "mem_backend":
+                                         {"backend_type": "File", "backend_path": str(memory)}})
+        return vm
+
+    def snapshot(self):
+        """Work goes on in another process where a snapshot found it, and in the first one as well."""
+        with self.vm("snapshot", "work", cpus=2) as vm:
+            vm.hear(r"step=3$")
+            found = self.take_snapshot(vm, "snapshot")
+            time.sleep(0.5)
+            first = len(vm.lines)
+            with self.restore("snapshot", "restored") as other:
+                other.hear(r"step=", since=4)
+                found["restored"] = steps(other.lines)
+            vm.ask("PATCH", "/vm", {"state": "Resumed"})
+            vm.hear(r"step=", since=first + 2)
+            return found | {"first": steps(vm.lines)}
+
+    def clones(self):
+        """Two guests of one snapshot: what each draws from the kernel's generator."""
+        with self.vm("origin", "lots") as vm:
+            vm.hear(r"step=2$")
+            self.take_snapshot(vm, "origin")
+        found = {"random": [], "reseeded": []}
+        for name in ("one", "two"):
+            with self.restore("origin", name) as vm:
+                vm.hear(r"step=")
+                vm.say("go\n")
+                drawn, at = vm.hear(r"random=([0-9a-f]+)")
+                vm.hear(r"crng reseeded", since=at, seconds=30)
+                found["random"].append(drawn[1])
+                found["reseeded"].append("crng reseeded due to virtual machine fork" in vm.text())
+        return found
+
+    def fork(self):
+        """A running guest and its clone both go on with the same work."""
+        with self.vm("fork", "work") as vm:
+            vm.hear(r"step=3$")
+            path = self.work / "clone.api"
+            vm.ask("PUT", "/fork", {"id": "clone", "api_sock": str(path)})
+            said = len(vm.lines)
+            vm.hear(r"step=", since=said + 8)  # both speak here: the clone has the port's descriptor
+            state = api_vm.request(path, "GET", "/")
+            return {"steps": steps(vm.lines), "clone": state[1]["state"], "id": state[1]["id"]}
+
+    def network(self):
+        """A tap to the lab's own network: names, a download and an upload."""
+        for words in (["tuntap", "add", "dev", "tap0", "mode", "tap"], ["addr", "add", "10.9.0.1/24", "dev", "tap0"],
+                      ["link", "set", "tap0", "up"]):
+            subprocess.run(["ip", *words], check=True)
+        served = self.work / "served"
+        served.mkdir()
+        served.joinpath("file").write_bytes(os.urandom(10 << 20))
+        got = bytearray()
+        try:
+            with serve(served), socket.create_server(("10.9.0.1", 8001)) as sink, \
+                    self.vm("network", "network", cpus=2, **{"network-interfaces": [
+                        {"iface_id": "eth0", "host_dev_name": "tap0", "guest_mac": MAC}]}) as vm:
+                sink.settimeout(180)
+                peer, _ = sink.accept()
+                with peer:
+                    while chunk := peer.recv(1 << 20):
+                        got += chunk
+                vm.hear("all sent")
+                return {"output": vm.text(), "served": md5(served.joinpath("file").read_bytes()), "got": md5(got)}
+        finally:
+            subprocess.run(["ip", "link", "del", "tap0"], check=False)
+
+    def share(self):
+        """virtio-fs: 10,000 files, random work on names and data, the same sums on both sides."""
+        folder = self.work / "shared"
+        folder.mkdir()
+        subprocess.run([self.tool, "fill", folder / "theirs", "2000", "3"], check=True)
+        with self.vm("share", "share", cpus=2, **{"shared-folders": [
+                {"id": "shared", "path_on_host": str(folder), "tag": "shared"}]}) as vm:
+            vm.hear("unmounted", seconds=900)
+            return {"output": vm.text(), **{name: self.sum(folder / name) for name in ("theirs", "ours", "stress")}}
+
+    def balloon(self):
+        """The guest's free memory as the balloon is blown up and let go."""
+        with self.vm("balloon", "memory", balloon={"amount_mib": 0, "deflate_on_oom": True,
+                                                   "stats_polling_interval_s": 1}) as vm:
+            before, at = vm.hear(r"free=(\d+)")
+            vm.ask("PATCH", "/balloon", {"amount_mib": 64})
+            wait_until(vm, r"free=(\d+)", lambda kib: kib < int(before[1]) - (60 << 10))
+            statistics = vm.ask("GET", "/balloon/statistics")
+            vm.ask("PATCH", "/balloon", {"amount_mib": 0})
+            wait_until(vm, r"free=(\d+)", lambda kib: kib > int(before[1]) - (16 << 10))
+            return {"statistics": statistics}
+
+    def hotplug(self):
+        """virtio-mem: the guest's memory grows, and shrinks again."""
+        with self.vm("hotplug", "memory", **{"memory-hotplug": {"total_size_mib": 512}}) as vm:
+            before, at = vm.hear(r"total=(\d+)")
+            vm.ask("PATCH", "/hotplug/memory", {"requested_size_mib": 256})
+            more = wait_until(vm, r"total=(\d+)", lambda kib: kib > int(before[1]) + (200 << 10))
+            status = vm.ask("GET", "/hotplug/memory")
+            vm.ask("PATCH", "/hotplug/memory", {"requested_size_mib": 0})
+            less = wait_until(vm, r"total=(\d+)", lambda kib: kib < int(before[1]) + (32 << 10))
+            return {"before": int(before[1]), "more": more, "less": less, "status": status}
+
+    def pmem(self):
+        path = self.work / "pmem"
+        with open(path, "wb") as file:
+            file.truncate(64 << 20)
+        subprocess.run(["/sbin/mkfs.ext4", "-q", "-b", "4096", path], check=True)
+        before = md5(path.read_bytes())
+        with self.vm("pmem", "pmem", pmem=[{"id": "pmem0", "path_on_host": str(path)}]) as vm:
+            written, _ = vm.hear(r"written=(\w+)")
+            vm.process.wait(180)
+            output = vm.text()
+        dump = subprocess.run(["/sbin/debugfs", "-R", "cat file", path], capture_output=True, check=False)
+        return {"output": output, "before": before, "written": written[1], "found": md5(dump.stdout)}
+
+
+def steps(lines):
+    return [int(found[1]) for line in lines if (found := re.search(r"step=(\d+)", line))]
+
+
+def md5(data):
+    import hashlib
+    return hashlib.md5(data).hexdigest()
+
+
+def wait_until(vm, pattern, good):
+    """The first number behind `pattern` that is good."""
+    at = len(vm.lines)
+    while True:
+        found, at = vm.hear(pattern, since=at)
+        if good(int(found[1])):
+            return int(found[1])
+
+
+class serve:
+    """A web server for a folder, as a context."""
+
+    def __init__(self, folder):
+        def handler(*args):
+            return Quiet(*args, directory=str(folder))
+        self.server = http.server.ThreadingHTTPServer(("10.9.0.1", 8000), handler)
+
+    def __enter__(self):
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def __exit__(self, *_):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_):  # pylint: disable=arguments-differ
+        pass
+
+
+def all_cases(*arguments):
+    """{name: function}, by the names of the methods."""
+    cases = Cases(*arguments)
+    return {name: getattr(cases, name) for name in ("pause", "snapshot", "clones", "fork", "network", "share",
+                                                    "balloon", "hotplug", "pmem")}
