@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include "base/text.h"
+#include "net_option.h"
 #include "vmm/broker.h"
 #include "vmm/process.h"
 #include "vmmapi/front.h"
@@ -231,6 +232,11 @@ static int set_no_jail(struct args *args, const char *value, struct og_err *err)
 	return 0;
 }
 
+static int add_net(struct args *args, const char *value, struct og_err *err)
+{
+	return og_net_option(&args->config, value, err);
+}
+
 /* Listens, and starts who connects for the guest: the machine itself can do neither. */
 static int set_vsock(struct args *args, const char *value, struct og_err *err)
 {
@@ -351,6 +357,7 @@ static const struct option_row {
 	{ "--part", "OFFSET:FILE", "more of the last disk, at byte OFFSET", set_part },
 	{ "--console", "fd:N", "stream socket of the port " CONSOLE_NAME, set_console },
 	{ "--serial", "stdio|none|FILE", "serial port (none)", set_serial },
+	{ "--net", "tap=NAME,mac=...", "a network card on a tap", add_net },
 	{ "--vsock", "CID:PATH", "streams to the guest over a Unix socket", set_vsock },
 	{ "--balloon", "MIB", "memory that the guest gives back", set_balloon },
 	{ "--hotplug-memory", "TOTAL[:MIB]", "memory to plug, and how much now", set_hotplug },

@@ -98,6 +98,17 @@ static int do_pin(struct og_vmm *vmm, struct call *call, struct og_err *err)
 	return og_vcpu_pin(&vmm->vcpus[pin.vcpu], pin.mask, sizeof(pin.mask), err);
 }
 
+static int do_mmds(struct og_vmm *vmm, struct call *call, struct og_err *err)
+{
+	const struct og_mmds_config *mmds = &vmm->config->mmds;
+
+	if (mmds->update == NULL)
+		return og_fail(err, -ENOTSUP, "there is no metadata service");
+	if (call->n_fds == 0)
+		return og_fail(err, -EINVAL, "no descriptor came with the data");
+	return mmds->update(mmds->data, call->fds[0], err);
+}
+
 static int do_stop(struct og_vmm *vmm, struct call *call, struct og_err *err)
 {
 	(void)call;
@@ -111,7 +122,8 @@ static int (*const handlers[OG_COMMAND_KINDS])(struct og_vmm *vmm, struct call *
 	[OG_COMMAND_STATUS] = do_status,     [OG_COMMAND_PAUSE] = do_pause,
 	[OG_COMMAND_RESUME] = do_resume,     [OG_COMMAND_DEVICE] = do_device,
 	[OG_COMMAND_SNAPSHOT] = do_snapshot, [OG_COMMAND_FORK] = do_fork,
-	[OG_COMMAND_PIN] = do_pin,	     [OG_COMMAND_STOP] = do_stop,
+	[OG_COMMAND_PIN] = do_pin,	     [OG_COMMAND_MMDS] = do_mmds,
+	[OG_COMMAND_STOP] = do_stop,
 };
 
 static void answer(struct og_vmm *vmm, struct call *call, int r, const struct og_err *err)

@@ -96,6 +96,39 @@ static int fork_vsock(struct change *change, unsigned index, struct og_err *err)
 	return 0;
 }
 
+static unsigned count_nets(const struct og_vmm_config *config)
+{
+	return config->n_nets;
+}
+
+static int make_net(const struct og_vmm_config *config, const struct og_device_world *world,
+		    struct og_virtio **ret_virtio, struct og_err *err)
+{
+	const struct og_net_config *net = &config->nets[world->index];
+	int r = og_virtio_net_new(net, world, ret_virtio, err);
+
+	return r < 0 ? og_fail_in(err, r, "network card '%s'", net->id) : 0;
+}
+
+static const char *net_id(const struct og_vmm_config *config, unsigned index)
+{
+	return config->nets[index].id;
+}
+
+/* Two machines at one tap would take each other's frames. */
+static int fork_net(struct change *change, unsigned index, struct og_err *err)
+{
+	struct og_net_config *net = &change->config->nets[index];
+
+	if (change->fd < 0)
+		return og_fail(err, -EINVAL, "a fork needs a tap of its own for '%s'", net->id);
+	net->tap_fd = change->fd;
+	if (change->given->has_mac)
+		memcpy(net->mac, change->given->mac, sizeof(net->mac));
+	og_vmm_config_keep(change->config, change->fd);
+	return 0;
+}
+
 static unsigned count_consoles(const struct og_vmm_config *config)
 {
 	return config->console.fd >= 0;
@@ -185,6 +218,7 @@ static int fork_pmem(struct change *change, unsigned index, struct og_err *err)
 
 static const struct device_kind kinds[] = {
 	{ "disk", count_disks, make_disk, disk_id, fork_disk },
+	{ "net", count_nets, make_net, net_id, fork_net },
 	{ "console", count_consoles, make_console, NULL, fork_console },
 	{ "entropy", count_rngs, make_rng, NULL, NULL },
 	{ "vsock", count_vsocks, make_vsock, NULL, fork_vsock },

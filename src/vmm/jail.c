@@ -7,6 +7,7 @@
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/fs.h>
+#include <linux/if_tun.h>
 #include <linux/kvm.h>
 #include <linux/seccomp.h>
 #include <sched.h>
@@ -74,7 +75,9 @@ static const struct rule io_rules[] = {
 	{ SYS_getrandom, ANY, 0 },
 	{ SYS_epoll_ctl, ANY, 0 },
 	{ SYS_timerfd_settime, ANY, 0 },
-	{ SYS_clock_gettime, ANY, 0 }, /* where the vDSO cannot read the clock itself */
+	{ SYS_readv, ANY, 0 },		 /* frames of a tap */
+	{ SYS_ioctl, 1, TUNSETOFFLOAD }, /* which, by what the driver understands */
+	{ SYS_clock_gettime, ANY, 0 },	 /* where the vDSO cannot read the clock itself */
 	/* Programs that connect for vsock; deadlines. */
 	{ SYS_accept4, ANY, 0 },
 	{ SYS_shutdown, ANY, 0 },

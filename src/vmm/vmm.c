@@ -215,6 +215,9 @@ static int check(const struct og_vmm_config *config, struct og_err *err)
 	if (config->n_disks > OG_VMM_DISKS_MAX)
 		return og_fail(err, -EINVAL, "%u disks (up to %d)", config->n_disks,
 			       OG_VMM_DISKS_MAX);
+	if (config->n_nets > OG_VMM_NETS_MAX)
+		return og_fail(err, -EINVAL, "%u network cards (up to %d)", config->n_nets,
+			       OG_VMM_NETS_MAX);
 	return 0;
 }
 

@@ -26,6 +26,7 @@
 #include "vmm/device/virtio_blk.h"
 #include "vmm/device/virtio_console.h"
 #include "vmm/device/virtio_mem.h"
+#include "vmm/device/virtio_net.h"
 #include "vmm/device/virtio_pmem.h"
 #include "vmm/device/virtio_rng.h"
 #include "vmm/device/virtio_vsock.h"
@@ -60,6 +61,9 @@ struct og_vmm_config {
 	/* In the order in which the guest finds them: kind by kind (devices.c). */
 	struct og_blk_config disks[OG_VMM_DISKS_MAX];
 	unsigned n_disks;
+	struct og_net_config nets[OG_VMM_NETS_MAX];
+	unsigned n_nets;
+	struct og_mmds_config mmds; /* nets[].mmds points here where it may be reached */
 	struct og_console_config console;
 	struct og_rng_config rng;
 	struct og_vsock_config vsock;

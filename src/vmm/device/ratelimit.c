@@ -115,9 +115,12 @@ static uint64_t take(struct og_bucket *bucket, uint64_t tokens, uint64_t now_ns)
 	part = least(tokens, bucket->budget);
 	bucket->budget -= part;
 	tokens -= part;
-	return tokens == 0
-		       ? 0
-		       : add(now_ns, scale(tokens, refill_ns(bucket), bucket->config.size, true));
+	if (tokens == 0)
+		return 0;
+	/* The time that pays for the rest fills no bucket. */
+	bucket->filled_ns =
+		add(now_ns, scale(tokens, refill_ns(bucket), bucket->config.size, true));
+	return bucket->filled_ns;
 }
 
 static void give_back(struct og_bucket *bucket, uint64_t tokens)
@@ -154,26 +157,48 @@ bool og_limiter_is_active(const struct og_limiter *limiter)
 	return is_limit(&limiter->bytes) || is_limit(&limiter->ops);
 }
 
+/* Whether an operation of @bytes may begin; where not, @ready_ns is set. */
+static bool may(struct og_limiter *limiter, uint64_t bytes, uint64_t now_ns)
+{
+	uint64_t ready_ns = add(now_ns, WAIT_MIN_NS);
+
+	if (now_ns < limiter->blocked_until_ns) {
+		if (limiter->blocked_until_ns > ready_ns)
+			ready_ns = limiter->blocked_until_ns;
+	} else if (may_take(&limiter->ops, 1, now_ns, &ready_ns) &&
+		   may_take(&limiter->bytes, bytes, now_ns, &ready_ns)) {
+		return true;
+	}
+	limiter->ready_ns = ready_ns;
+	return false;
+}
+
+static void take_both(struct og_limiter *limiter, uint64_t bytes, uint64_t now_ns)
+{
+	uint64_t by_ops = take(&limiter->ops, 1, now_ns);
+	uint64_t by_bytes = take(&limiter->bytes, bytes, now_ns);
+
+	limiter->blocked_until_ns = by_ops > by_bytes ? by_ops : by_bytes;
+}
+
 bool og_limiter_take(struct og_limiter *limiter, uint64_t bytes, uint64_t now_ns)
 {
-	uint64_t ready_ns = add(now_ns, WAIT_MIN_NS), by_bytes, by_ops;
-	bool may = now_ns >= limiter->blocked_until_ns;
-
-	if (!may && limiter->blocked_until_ns > ready_ns)
-		ready_ns = limiter->blocked_until_ns;
-	if (may)
-		may = may_take(&limiter->ops, 1, now_ns, &ready_ns);
-	if (may)
-		may = may_take(&limiter->bytes, bytes, now_ns, &ready_ns);
-	if (!may) {
-		limiter->ready_ns = ready_ns;
+	if (!may(limiter, bytes, now_ns))
 		return false;
-	}
-
-	by_ops = take(&limiter->ops, 1, now_ns);
-	by_bytes = take(&limiter->bytes, bytes, now_ns);
-	limiter->blocked_until_ns = by_ops > by_bytes ? by_ops : by_bytes;
+	take_both(limiter, bytes, now_ns);
 	return true;
+}
+
+bool og_limiter_may(struct og_limiter *limiter, uint64_t now_ns)
+{
+	return may(limiter, 1, now_ns);
+}
+
+void og_limiter_charge(struct og_limiter *limiter, uint64_t bytes, uint64_t now_ns)
+{
+	if (is_limit(&limiter->bytes))
+		refill(&limiter->bytes, now_ns);
+	take_both(limiter, bytes, now_ns);
 }
 
 void og_limiter_give_back(struct og_limiter *limiter, uint64_t bytes)
@@ -289,6 +314,20 @@ bool og_ratelimit_take(struct og_ratelimit *limit, uint64_t bytes)
 		return true;
 	arm(limit);
 	return false;
+}
+
+bool og_ratelimit_may(struct og_ratelimit *limit)
+{
+	if (!og_limiter_is_active(&limit->limiter) || og_limiter_may(&limit->limiter, now()))
+		return true;
+	arm(limit);
+	return false;
+}
+
+void og_ratelimit_charge(struct og_ratelimit *limit, uint64_t bytes)
+{
+	if (og_limiter_is_active(&limit->limiter))
+		og_limiter_charge(&limit->limiter, bytes, now());
 }
 
 void og_ratelimit_give_back(struct og_ratelimit *limit, uint64_t bytes)

@@ -5,7 +5,8 @@
  *
  * A bucket begins full and fills up evenly, empty to full in its refill time. A burst, given once, is
  * used up first. An operation larger than a whole bucket is let through as soon as the bucket may be
- * taken from, and is paid for by the time that it would have taken, in which nothing else passes.
+ * taken from, and is paid for by the time that it would have taken, in which nothing else passes and
+ * nothing fills up: what passes in the long run is what the bucket says, whatever the operations' size.
  *
  * og_limiter does no I/O: time is passed in, in nanoseconds that only grow. og_ratelimit is one with a
  * clock, and a timer on the loop of the I/O thread that calls the device's work when it may go on.
@@ -68,6 +69,14 @@ bool og_limiter_take(struct og_limiter *limiter, uint64_t bytes, uint64_t now_ns
 /* Gives the last operation, of @bytes, back: it did not take place. */
 void og_limiter_give_back(struct og_limiter *limiter, uint64_t bytes);
 
+/*
+ * For what shows its size only when it is done, as a frame that arrives: whether something may begin
+ * (refused: @ready_ns is set), and what it then took, which nothing refuses: a bucket that it overdraws
+ * is paid for by time.
+ */
+bool og_limiter_may(struct og_limiter *limiter, uint64_t now_ns);
+void og_limiter_charge(struct og_limiter *limiter, uint64_t bytes, uint64_t now_ns);
+
 /* With the limits themselves. Errors of load: -EBADMSG. */
 void og_limiter_save(const struct og_limiter *limiter, uint64_t now_ns, struct og_pack *pack);
 int og_limiter_load(struct og_limiter *limiter, uint64_t now_ns, struct og_unpack *unpack);
@@ -94,6 +103,10 @@ void og_ratelimit_done(struct og_ratelimit *limit);
  */
 bool og_ratelimit_take(struct og_ratelimit *limit, uint64_t bytes);
 void og_ratelimit_give_back(struct og_ratelimit *limit, uint64_t bytes);
+
+/* The same for what shows its size only when it is done. */
+bool og_ratelimit_may(struct og_ratelimit *limit);
+void og_ratelimit_charge(struct og_ratelimit *limit, uint64_t bytes);
 
 /* The device's work is to be called afterwards: what waited may pass now. */
 void og_ratelimit_update(struct og_ratelimit *limit, const struct og_limit_update *update);

@@ -176,14 +176,25 @@ void og_virtq_unpop(struct og_virtq *q, uint16_t count)
 	q->next_avail = (uint16_t)(q->next_avail - count);
 }
 
-void og_virtq_push(struct og_virtq *q, uint16_t head, uint32_t in_bytes)
+static void write_used(struct og_virtq *q, uint16_t index, const struct og_virtq_used *used)
 {
-	struct vring_used_elem elem = { .id = head, .len = in_bytes };
-	uint8_t *at = q->used + RING_ENTRIES + USED_ENTRY * (q->next_used & (q->size - 1));
+	struct vring_used_elem elem = { .id = used->head, .len = used->in_bytes };
+	uint8_t *at = q->used + RING_ENTRIES + USED_ENTRY * (index & (q->size - 1));
 
 	memcpy(at, &elem, sizeof(elem));
 	og_mem_mark(q->mem, at, sizeof(elem));
-	q->next_used++;
+}
+
+void og_virtq_push(struct og_virtq *q, uint16_t head, uint32_t in_bytes)
+{
+	og_virtq_push_all(q, &(struct og_virtq_used){ head, in_bytes }, 1);
+}
+
+void og_virtq_push_all(struct og_virtq *q, const struct og_virtq_used *used, uint16_t count)
+{
+	for (uint16_t i = 0; i < count; i++)
+		write_used(q, (uint16_t)(q->next_used + i), &used[i]);
+	q->next_used = (uint16_t)(q->next_used + count);
 	store16(q, RING_IDX, q->next_used);
 }
 

@@ -67,6 +67,14 @@ void og_virtq_unpop(struct og_virtq *q, uint16_t count);
 /* Hands a request back to the driver; @in_bytes were written into it. */
 void og_virtq_push(struct og_virtq *q, uint16_t head, uint32_t in_bytes);
 
+/* Several at once: the driver sees none of them before it sees all. */
+struct og_virtq_used {
+	uint16_t head;
+	uint32_t in_bytes;
+};
+
+void og_virtq_push_all(struct og_virtq *q, const struct og_virtq_used *used, uint16_t count);
+
 /* Whether the driver wants an interrupt for what was pushed since the last call. */
 bool og_virtq_wants_interrupt(struct og_virtq *q);
 

@@ -76,7 +76,10 @@ TEST(an_operation_larger_than_the_bucket_is_paid_for_afterwards)
 	CHECK(og_limiter_take(&l, 3000, S)); /* 2000 too many: 200 ms */
 	CHECK(!og_limiter_take(&l, 1, S + 199 * MS));
 	CHECK_EQ(l.ready_ns, S + 200 * MS);
-	CHECK(og_limiter_take(&l, 1, S + 200 * MS));
+	CHECK(!og_limiter_take(&l, 500, S + 201 * MS));
+	CHECK(og_limiter_take(&l, 500, S + 250 * MS));
+	CHECK(og_limiter_take(&l, 3000, S + 251 * MS));
+	CHECK(!og_limiter_take(&l, 1, S + 251 * MS + 298 * MS));
 }
 
 TEST(what_does_not_take_place_is_given_back)
@@ -135,6 +138,24 @@ TEST(waiting_as_told_is_enough_and_never_a_spin)
 	}
 	CHECK(rounds <= 5000);
 	CHECK(taken > 5900000000 && taken < 6010000000);
+}
+
+/* Frames of 1500 against a bucket of 1000 a 100 ms: paid for afterwards, on average exactly. */
+TEST(what_is_charged_afterwards_keeps_the_rate)
+{
+	struct og_limiter l = with_bytes(1000, 0, 100);
+	uint64_t now = S, bytes = 0;
+
+	while (now < 101 * S) {
+		if (og_limiter_may(&l, now)) {
+			og_limiter_charge(&l, 1500, now);
+			bytes += 1500;
+		} else {
+			CHECK(l.ready_ns >= now + MS);
+			now = l.ready_ns;
+		}
+	}
+	CHECK(bytes > 990000 && bytes < 1005000);
 }
 
 TEST(an_update_replaces_what_it_names)
@@ -243,6 +264,7 @@ TEST_MAIN(TEST_ENTRY(without_a_size_or_a_time_there_is_no_limit),
 	  TEST_ENTRY(both_buckets_must_have_enough_or_neither_is_taken_from),
 	  TEST_ENTRY(the_rate_is_exact_in_the_long_run),
 	  TEST_ENTRY(waiting_as_told_is_enough_and_never_a_spin),
+	  TEST_ENTRY(what_is_charged_afterwards_keeps_the_rate),
 	  TEST_ENTRY(an_update_replaces_what_it_names),
 	  TEST_ENTRY(extremes_neither_wrap_nor_divide_by_zero),
 	  TEST_ENTRY(it_is_kept_in_a_snapshot), TEST_ENTRY(the_timer_calls_the_devices_work))
