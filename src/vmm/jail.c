@@ -83,6 +83,11 @@ static const struct rule io_rules[] = {
 	{ SYS_shutdown, ANY, 0 },
 	/* Memory that is plugged while the guest runs. */
 	{ SYS_ioctl, 1, KVM_SET_USER_MEMORY_REGION },
+	{ SYS_sched_setaffinity, ANY, 0 }, /* of a vCPU's thread, by command */
+	/* How large a disk is that takes another's place. */
+	{ SYS_fstat, ANY, 0 },
+	{ SYS_newfstatat, 3, AT_EMPTY_PATH },
+	{ SYS_ioctl, 1, (uint32_t)BLKGETSIZE64 },
 	RULES_SHARED,
 	/* To stop the vCPUs, and to tidy up. */
 	{ SYS_getpid, ANY, 0 },

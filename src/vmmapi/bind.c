@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* From what the API keeps to a machine's configuration, and its start. */
 #include "vmmapi/bind.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 
 #include "base/text.h"
+#include "vmm/broker.h"
 #include "vmm/control.h"
-#include "vmm/x86/cpu_template.h"
 
 /*
  * Where the user says nothing: no modules, no waiting for hardware that is not there, and the end of
@@ -27,11 +28,30 @@ static void set_boot(struct og_bind *bind, struct og_vmmapi *api)
 	config->initrd_fd = api->initrd_fd;
 	config->kernel_name = api->boot.kernel_image_path;
 	config->initrd_name = api->boot.initrd_path;
+	og_vmm_config_keep(config, config->kernel_fd);
+	og_vmm_config_keep(config, config->initrd_fd);
+}
+
+static void set_machine(struct og_bind *bind, const struct og_vmmapi *api)
+{
+	struct og_vmm_config *config = &bind->config;
+
 	config->memory_mib = api->machine.mem_size_mib;
 	config->cpus = (unsigned)api->machine.vcpu_count;
 	config->smt = api->machine.smt;
-	og_vmm_config_keep(config, config->kernel_fd);
-	og_vmm_config_keep(config, config->initrd_fd);
+	config->track_dirty_pages = api->machine.track_dirty_pages;
+	config->pci = api->pci;
+	config->rng.present = api->has_entropy;
+	config->jail.enabled = bind->jail;
+	config->metrics = api->metrics.shared;
+}
+
+static void add_root(struct og_bind *bind, const char *device, bool readonly)
+{
+	size_t used = strlen(bind->cmdline);
+
+	(void)snprintf(bind->cmdline + used, sizeof(bind->cmdline) - used, "%sroot=%s %s",
+		       used > 0 ? " " : "", device, readonly ? "ro" : "rw");
 }
 
 /* " root=/dev/vda ro", where a device is said to be the root. */
@@ -40,26 +60,22 @@ static void set_cmdline(struct og_bind *bind, const struct og_vmmapi *api)
 	const char *args = og_body_has(&og_body_boot, &api->boot, "boot_args") ? api->boot.boot_args
 									       : CMDLINE_DEFAULT;
 	const struct og_api_drive *root = &api->drives[0].body;
-	size_t room = sizeof(bind->cmdline), used;
+	char device[OG_API_PARTUUID_MAX + 16] = "/dev/vda";
 
-	(void)snprintf(bind->cmdline, room, "%s", args);
-	used = strlen(bind->cmdline);
+	(void)snprintf(bind->cmdline, sizeof(bind->cmdline), "%s", args);
+	if (root->partuuid[0] != '\0')
+		(void)snprintf(device, sizeof(device), "PARTUUID=%s", root->partuuid);
 	if (api->n_drives > 0 && root->is_root_device)
-		(void)snprintf(bind->cmdline + used, room - used, "%sroot=%s%s %s",
-			       used > 0 ? " " : "",
-			       root->partuuid[0] != '\0' ? "PARTUUID=" : "/dev/vda", root->partuuid,
-			       root->is_read_only ? "ro" : "rw");
+		add_root(bind, device, root->is_read_only);
 	for (unsigned i = 0; i < api->n_pmems; i++) {
-		used = strlen(bind->cmdline);
+		(void)snprintf(device, sizeof(device), "/dev/pmem%u", i);
 		if (api->pmems[i].body.root_device)
-			(void)snprintf(bind->cmdline + used, room - used, "%sroot=/dev/pmem%u %s",
-				       used > 0 ? " " : "", i,
-				       api->pmems[i].body.read_only ? "ro" : "rw");
+			add_root(bind, device, api->pmems[i].body.read_only);
 	}
 	bind->config.cmdline = bind->cmdline;
 }
 
-static int set_cpu(struct og_bind *bind, const struct og_vmmapi *api, struct og_err *err)
+static int set_cpu(struct og_bind *bind, struct og_vmmapi *api, struct og_err *err)
 {
 	int r;
 
@@ -69,6 +85,19 @@ static int set_cpu(struct og_bind *bind, const struct og_vmmapi *api, struct og_
 	r = og_cpu_config_convert(&api->cpu_config, &bind->cpu_template, err);
 	bind->config.cpu_template = &bind->cpu_template;
 	return r;
+}
+
+static void convert_bucket(const struct og_api_bucket *from, struct og_bucket_config *to)
+{
+	to->size = from->size;
+	to->one_time_burst = from->one_time_burst;
+	to->refill_time_ms = from->refill_time;
+}
+
+void og_limit_convert(const struct og_api_limiter *limiter, struct og_limit_config *ret_limit)
+{
+	convert_bucket(&limiter->bandwidth, &ret_limit->bytes);
+	convert_bucket(&limiter->ops, &ret_limit->ops);
 }
 
 static void set_drives(struct og_bind *bind, const struct og_vmmapi *api)
@@ -83,24 +112,94 @@ static void set_drives(struct og_bind *bind, const struct og_vmmapi *api)
 		disk->parts = &bind->parts[i];
 		disk->n_parts = 1;
 		disk->readonly = drive->body.is_read_only;
+		disk->unsafe = drive->body.cache_type == 0;
+		og_limit_convert(&drive->body.rate_limiter, &disk->limits);
 		og_vmm_config_keep(&bind->config, drive->fd);
 	}
 	bind->config.n_disks = api->n_drives;
 }
 
-/* Standard output, unless a file is named. Input is taken from a terminal or pipe alone. */
+static void set_pmems(struct og_bind *bind, const struct og_vmmapi *api)
+{
+	for (unsigned i = 0; i < api->n_pmems; i++) {
+		const struct og_api_opened_pmem *from = &api->pmems[i];
+		struct og_pmem_config *pmem = &bind->config.pmems[i];
+
+		memcpy(pmem->id, from->body.id, sizeof(pmem->id));
+		pmem->name = from->body.path_on_host;
+		pmem->fd = from->fd;
+		pmem->readonly = from->body.read_only;
+		og_limit_convert(&from->body.rate_limiter, &pmem->limit);
+		og_vmm_config_keep(&bind->config, from->fd);
+	}
+	bind->config.n_pmems = api->n_pmems;
+}
+
+static void set_memory_devices(struct og_bind *bind, const struct og_vmmapi *api)
+{
+	if (api->has_balloon)
+		bind->config.balloon = (struct og_balloon_config){
+			.present = true,
+			.amount_mib = (uint32_t)api->balloon.amount_mib,
+			.deflate_on_oom = api->balloon.deflate_on_oom,
+			.stats_interval_s = (uint16_t)api->balloon.stats_polling_interval_s,
+			.hinting = api->balloon.free_page_hinting,
+			.reporting = api->balloon.free_page_reporting,
+		};
+	if (api->has_hotplug)
+		bind->config.hotplug = (struct og_hotplug_config){
+			.total_mib = api->hotplug.total_size_mib,
+			.block_mib = api->hotplug.block_size_mib,
+			.slot_mib = api->hotplug.slot_size_mib,
+		};
+}
+
+static void remove_vsock(struct og_bind *bind)
+{
+	bind->vsock_fd = og_close(bind->vsock_fd);
+	if (bind->vsock_path[0] != '\0')
+		(void)unlink(bind->vsock_path);
+	bind->vsock_path[0] = '\0';
+}
+
+static int set_vsock(struct og_bind *bind, const struct og_vmmapi *api, struct og_err *err)
+{
+	struct og_vsock_config *vsock = &bind->config.vsock;
+	int r;
+
+	if (!api->has_vsock)
+		return 0;
+	remove_vsock(bind);
+	r = og_broker_listen(api->vsock.uds_path, &bind->vsock_fd, err);
+	if (r < 0)
+		return og_fail_in(err, r, "uds_path");
+	memcpy(bind->vsock_path, api->vsock.uds_path, sizeof(bind->vsock_path));
+	vsock->present = true;
+	memcpy(vsock->id, "vsock", sizeof("vsock"));
+	vsock->guest_cid = (uint32_t)api->vsock.guest_cid;
+	vsock->listen_fd = bind->vsock_fd;
+	og_vmm_config_keep(&bind->config, bind->vsock_fd);
+	return 0;
+}
+
+/* Standard output, unless a file is named. */
 static int set_serial(struct og_bind *bind, const struct og_vmmapi *api, struct og_err *err)
 {
 	struct og_vmm_config *config = &bind->config;
 	int r = 0;
 
 	config->serial = true;
-	config->serial_out_fd = STDOUT_FILENO;
 	config->serial_in_fd = STDIN_FILENO;
-	if (api->has_serial && api->serial.serial_out_path[0] != '\0')
-		r = og_open_sink(api->serial.serial_out_path, &config->serial_out_fd, err);
-	og_vmm_config_keep(config, config->serial_out_fd);
-	return r < 0 ? og_fail_in(err, r, "serial_out_path") : 0;
+	config->serial_out_fd = STDOUT_FILENO;
+	if (!api->has_serial || api->serial.serial_out_path[0] == '\0')
+		return 0;
+	bind->serial_fd = og_close(bind->serial_fd);
+	r = og_open_sink(api->serial.serial_out_path, &bind->serial_fd, err);
+	if (r < 0)
+		return og_fail_in(err, r, "serial_out_path");
+	config->serial_out_fd = bind->serial_fd;
+	og_vmm_config_keep(config, bind->serial_fd);
+	return 0;
 }
 
 /* What the machine cannot have yet is refused by name, rather than left out in silence. */
@@ -111,15 +210,12 @@ static int refuse_missing(const struct og_vmmapi *api, struct og_err *err)
 		const char *what;
 	} missing[] = {
 		{ api->n_nets > 0, "network-interfaces" },
-		{ api->n_pmems > 0, "pmem" },
 		{ api->n_shares > 0, "fs" },
-		{ api->has_vsock, "vsock" },
-		{ api->has_balloon, "balloon" },
-		{ api->has_hotplug, "hotplug/memory" },
-		{ api->pci, "enable-pci" },
-		{ api->machine.huge_pages == OG_HUGE_2M, "machine-config huge_pages" },
-		{ api->has_serial && og_body_has(&og_body_serial, &api->serial, "rate_limiter"),
-		  "serial rate_limiter" },
+		{ api->machine.huge_pages == OG_HUGE_2M, "machine-config: huge_pages 2M" },
+		{ og_body_has(&og_body_serial, &api->serial, "rate_limiter"),
+		  "serial: rate_limiter" },
+		{ og_body_has(&og_body_entropy, &api->entropy, "rate_limiter"),
+		  "entropy: rate_limiter" },
 	};
 
 	for (size_t i = 0; i < sizeof(missing) / sizeof(missing[0]); i++)
@@ -127,6 +223,25 @@ static int refuse_missing(const struct og_vmmapi *api, struct og_err *err)
 			return og_fail_plain(err, -EOPNOTSUPP, "%s is not supported yet.",
 					     missing[i].what);
 	return 0;
+}
+
+int og_bind_configure(struct og_bind *bind, struct og_vmmapi *api, struct og_err *err)
+{
+	int r = refuse_missing(api, err);
+
+	if (r < 0)
+		return r;
+	og_vmm_config_init(&bind->config);
+	set_machine(bind, api);
+	set_boot(bind, api);
+	set_cmdline(bind, api);
+	set_drives(bind, api);
+	set_pmems(bind, api);
+	set_memory_devices(bind, api);
+	r = set_cpu(bind, api, err);
+	if (r == 0)
+		r = set_vsock(bind, api, err);
+	return r < 0 ? r : set_serial(bind, api, err);
 }
 
 static void on_end(struct og_source *source, uint32_t events, void *data)
@@ -139,70 +254,45 @@ static void on_end(struct og_source *source, uint32_t events, void *data)
 	og_loop_stop(bind->loop);
 }
 
-static int tell(void *data, const struct og_command *command, const int *fds, unsigned n_fds,
-		struct og_answer *ret_answer, struct og_err *err)
+/* One request at a time: a machine that floods this does not keep the API from its turn. */
+static void on_broker(struct og_source *source, uint32_t events, void *data)
 {
 	struct og_bind *bind = data;
 
-	return og_control_call(bind->process.control_fd, command, fds, n_fds, ret_answer, err);
+	(void)events;
+	if (og_broker_serve(bind->process.broker_fd, bind->vsock_path) < 0)
+		bind->broker = og_source_remove(source);
 }
 
-static int pin(struct og_bind *bind, const struct og_api_pin *from, struct og_err *err)
+int og_bind_launch(struct og_bind *bind, struct og_vmmapi *api, struct og_err *err)
 {
-	struct og_command command = { .kind = OG_COMMAND_PIN };
-	struct og_answer answer;
-	struct og_pin body = { .vcpu = (uint32_t)from->vcpu };
-
-	for (unsigned i = 0; i < from->n_cpus; i++)
-		body.mask[from->cpus[i] / 64] |= 1ULL << from->cpus[i] % 64;
-	memcpy(command.body, &body, sizeof(body));
-	command.bytes = sizeof(body);
-	return tell(bind, &command, NULL, 0, &answer, err);
-}
-
-static int configure(struct og_bind *bind, struct og_vmmapi *api, struct og_err *err)
-{
-	int r = refuse_missing(api, err);
+	int r = og_process_start(&bind->config, &bind->process, err);
 
 	if (r < 0)
 		return r;
-	og_vmm_config_init(&bind->config);
-	bind->config.jail.enabled = bind->jail;
-	bind->config.metrics = api->metrics.shared;
-	bind->config.rng.present = api->has_entropy;
-	set_boot(bind, api);
-	set_cmdline(bind, api);
-	set_drives(bind, api);
-	r = set_cpu(bind, api, err);
-	return r < 0 ? r : set_serial(bind, api, err);
-}
-
-/* What takes a machine that is there already. */
-static int settle(struct og_bind *bind, const struct og_vmmapi *api, struct og_err *err)
-{
-	int r = og_loop_add_fd(bind->loop, bind->process.ended_fd, EPOLLIN, on_end, bind,
-			       &bind->ended, err);
-
+	r = og_loop_add_fd(bind->loop, bind->process.ended_fd, EPOLLIN, on_end, bind, &bind->ended,
+			   err);
+	if (r == 0)
+		r = og_loop_add_fd(bind->loop, bind->process.broker_fd, EPOLLIN, on_broker, bind,
+				   &bind->broker, err);
 	for (unsigned i = 0; r == 0 && i < api->n_pins; i++)
-		r = pin(bind, &api->pins[i], err);
-	if (r == 0 && bind->config.start_paused)
-		r = og_control_tell(bind->process.control_fd, OG_COMMAND_RESUME, err);
+		r = og_bind_pin(bind, &api->pins[i], err);
+	if (r < 0)
+		og_bind_done(bind);
 	return r;
 }
 
 static int start(void *data, struct og_vmmapi *api, struct og_err *err)
 {
 	struct og_bind *bind = data;
-	int r = configure(bind, api, err);
+	int r = og_bind_configure(bind, api, err);
 
-	bind->config.start_paused = api->n_pins > 0;
-	if (r == 0)
-		r = og_process_start(&bind->config, &bind->process, err);
-	if (r < 0)
-		return r;
-	r = settle(bind, api, err);
-	if (r < 0)
-		og_bind_done(bind);
+	if (r == 0) {
+		bind->config.start_paused = api->n_pins > 0;
+		r = og_bind_launch(bind, api, err);
+	}
+	if (r == 0 && bind->config.start_paused)
+		r = og_control_tell(bind->process.control_fd, OG_COMMAND_RESUME, err);
 	return r;
 }
 
@@ -217,65 +307,24 @@ static int resume_machine(void *data, struct og_err *err)
 			       err);
 }
 
-static int load(void *data, struct og_vmmapi *api, const struct og_api_snapshot_load *params,
-		struct og_err *err)
-{
-	(void)data;
-	(void)api;
-	(void)params;
-	return og_fail_plain(err, -EOPNOTSUPP, "Loading snapshots is not supported yet.");
-}
-
-static int snapshot(void *data, struct og_vmmapi *api, const struct og_api_snapshot_create *create,
-		    struct og_err *err)
-{
-	(void)data;
-	(void)api;
-	(void)create;
-	return og_fail_plain(err, -EOPNOTSUPP, "Creating snapshots is not supported yet.");
-}
-
 static int fork_machine(void *data, struct og_vmmapi *api, const struct og_api_fork *params,
 			struct og_err *err)
 {
 	(void)data;
 	(void)api;
 	(void)params;
-	return og_fail_plain(err, -EOPNOTSUPP, "Forking is not supported yet.");
-}
-
-static int update(void *data, struct og_vmmapi *api, enum og_api_update kind, const void *body,
-		  struct og_err *err)
-{
-	struct og_bind *bind = data;
-
-	(void)api;
-	if (kind == OG_UPDATE_PIN)
-		return pin(bind, body, err);
-	if (kind == OG_UPDATE_CTRL_ALT_DEL)
-		return og_control_tell(bind->process.control_fd, OG_COMMAND_CTRL_ALT_DEL, err);
-	return og_fail_plain(err, -EOPNOTSUPP, "This update is not supported yet.");
-}
-
-static int query(void *data, struct og_vmmapi *api, enum og_api_query kind,
-		 struct og_json **ret_json, struct og_err *err)
-{
-	(void)data;
-	(void)api;
-	(void)kind;
-	(void)ret_json;
-	return og_fail_plain(err, -EOPNOTSUPP, "This is not supported yet.");
+	return og_fail_plain(err, -EOPNOTSUPP, "Forking through the API is not supported yet.");
 }
 
 const struct og_vmmapi_ops og_bind_ops = {
 	.start = start,
 	.pause = pause_machine,
 	.resume = resume_machine,
-	.load = load,
-	.snapshot = snapshot,
+	.load = og_bind_load,
+	.snapshot = og_bind_snapshot,
 	.fork = fork_machine,
-	.update = update,
-	.query = query,
+	.update = og_bind_update,
+	.query = og_bind_query,
 };
 
 void og_bind_init(struct og_bind *bind, struct og_loop *loop, bool jail)
@@ -284,11 +333,17 @@ void og_bind_init(struct og_bind *bind, struct og_loop *loop, bool jail)
 	bind->jail = jail;
 	bind->status = OG_EXIT_OFF;
 	bind->process.control_fd = bind->process.broker_fd = bind->process.ended_fd = -EBADF;
+	bind->vsock_fd = bind->serial_fd = -EBADF;
 }
 
 void og_bind_done(struct og_bind *bind)
 {
 	bind->ended = og_source_remove(bind->ended);
+	bind->broker = og_source_remove(bind->broker);
 	if (bind->process.control_fd >= 0)
 		(void)og_process_end(&bind->process);
+	remove_vsock(bind);
+	bind->serial_fd = og_close(bind->serial_fd);
+	free(bind->state);
+	bind->state = NULL;
 }

@@ -5,6 +5,7 @@
 #include "base/loop.h"
 #include "vmm/process.h"
 #include "vmm/x86/cpu_template.h"
+#include "vmmapi/mmds.h"
 #include "vmmapi/vmmapi.h"
 
 /* Large and best static. Zeroed, then og_bind_init(). */
@@ -12,13 +13,17 @@ struct og_bind {
 	struct og_loop *loop;
 	struct og_vmm_config config;
 	struct og_process process; /* control_fd negative: none was started */
-	struct og_source *ended;
+	struct og_source *ended, *broker;
 	int status; /* the machine's exit status, once it has ended */
 	bool jail;
 
 	struct og_disk_part parts[OG_VMM_DISKS_MAX];
 	struct og_cpu_template cpu_template;
 	char cmdline[OG_API_CMDLINE_MAX + 128];
+	char vsock_path[OG_API_SOCKET_MAX]; /* "": there is no such socket */
+	int vsock_fd;			    /* the machine listens at it; negative: none */
+	int serial_fd;			    /* where the serial port leads, if it is a file */
+	char *state;			    /* a snapshot's; owned while a machine begins from it */
 };
 
 extern const struct og_vmmapi_ops og_bind_ops;
@@ -26,6 +31,28 @@ extern const struct og_vmmapi_ops og_bind_ops;
 /* @loop is stopped when the machine has ended. */
 void og_bind_init(struct og_bind *bind, struct og_loop *loop, bool jail);
 void og_bind_done(struct og_bind *bind);
+
+/* Fills bind->config in from @api. Errors: -EOPNOTSUPP (names what there is not), files, sockets. */
+int og_bind_configure(struct og_bind *bind, struct og_vmmapi *api, struct og_err *err);
+
+/* Starts bind->config, and watches it. */
+int og_bind_launch(struct og_bind *bind, struct og_vmmapi *api, struct og_err *err);
+
+/* bind_runtime.c */
+int og_bind_update(void *data, struct og_vmmapi *api, enum og_api_update update, const void *body,
+		   struct og_err *err);
+int og_bind_query(void *data, struct og_vmmapi *api, enum og_api_query query,
+		  struct og_json **ret_json, struct og_err *err);
+int og_bind_pin(struct og_bind *bind, const struct og_api_pin *pin, struct og_err *err);
+
+/* bind_snapshot.c */
+int og_bind_snapshot(void *data, struct og_vmmapi *api, const struct og_api_snapshot_create *create,
+		     struct og_err *err);
+int og_bind_load(void *data, struct og_vmmapi *api, const struct og_api_snapshot_load *load,
+		 struct og_err *err);
+
+/* What a rate limiter of the API is to a device; @limiter may be one that did not come. */
+void og_limit_convert(const struct og_api_limiter *limiter, struct og_limit_config *ret_limit);
 
 /* cpu_config.c: what the API's texts mean. Errors: -EINVAL. */
 int og_cpu_config_convert(const struct og_api_cpu_config *from, struct og_cpu_template *ret_to,

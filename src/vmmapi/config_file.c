@@ -13,11 +13,12 @@ static const struct section {
 	const struct og_body *body;
 	og_route_fn *handle;
 	bool list, required;
+	bool once; /* of one process alone: a snapshot does not bring it */
 } sections[] = {
-	{ "logger", &og_body_logger, og_put_logger },
-	{ "metrics", &og_body_metrics, og_put_metrics },
+	{ "logger", &og_body_logger, og_put_logger, .once = true },
+	{ "metrics", &og_body_metrics, og_put_metrics, .once = true },
 	{ "machine-config", &og_body_machine, og_put_machine },
-	{ "boot-source", &og_body_boot, og_put_boot, .required = true },
+	{ "boot-source", &og_body_boot, og_put_boot, .required = true, .once = true },
 	{ "cpu-config", &og_body_cpu_config, og_put_cpu_config },
 	{ "drives", &og_body_drive, og_put_drive, .list = true },
 	{ "pmem", &og_body_pmem, og_put_pmem, .list = true },
@@ -94,7 +95,8 @@ static int apply_section(struct og_vmmapi *api, const struct section *section,
 	return r < 0 ? og_fail_in(err, r, "%s", section->name) : r;
 }
 
-int og_vmmapi_configure(struct og_vmmapi *api, const char *text, size_t len, struct og_err *err)
+static int read_sections(struct og_vmmapi *api, const char *text, size_t len, bool restore,
+			 struct og_err *err)
 {
 	og_cleanup(og_json_freep) struct og_json *json = NULL;
 	int r = og_json_parse(text, len, &json, err);
@@ -104,6 +106,17 @@ int og_vmmapi_configure(struct og_vmmapi *api, const char *text, size_t len, str
 	if (r == 0)
 		r = refuse_unknown(json, err);
 	for (size_t i = 0; r == 0 && i < N_SECTIONS; i++)
-		r = apply_section(api, &sections[i], json, err);
+		if (!restore || !sections[i].once)
+			r = apply_section(api, &sections[i], json, err);
 	return r;
+}
+
+int og_vmmapi_configure(struct og_vmmapi *api, const char *text, size_t len, struct og_err *err)
+{
+	return read_sections(api, text, len, false, err);
+}
+
+int og_vmmapi_restore(struct og_vmmapi *api, const char *text, size_t len, struct og_err *err)
+{
+	return read_sections(api, text, len, true, err);
 }

@@ -140,6 +140,7 @@ struct og_json *og_vmmapi_describe(const struct og_vmmapi *api)
 			       api->n_pmems));
 	og_json_set(json, "vsock", write_if(api->has_vsock, &og_body_vsock, &api->vsock));
 	og_json_set(json, "entropy", write_if(api->has_entropy, &og_body_entropy, &api->entropy));
+	og_json_set(json, "serial", write_if(api->has_serial, &og_body_serial, &api->serial));
 	og_json_set(json, "shared-folders",
 		    write_list(&og_body_fs, api->shares, sizeof(api->shares[0]), api->n_shares));
 	return json;
@@ -169,14 +170,22 @@ void og_vmmapi_init(struct og_vmmapi *api, const struct og_vmmapi_ops *ops, void
 	api->mmds.max_bytes = OG_API_PAYLOAD_MAX;
 }
 
-void og_vmmapi_done(struct og_vmmapi *api)
+void og_vmmapi_forget(struct og_vmmapi *api)
 {
-	(void)og_close(api->kernel_fd);
-	(void)og_close(api->initrd_fd);
 	for (unsigned i = 0; i < api->n_drives; i++)
 		(void)og_close(api->drives[i].fd);
 	for (unsigned i = 0; i < api->n_pmems; i++)
 		(void)og_close(api->pmems[i].fd);
+	api->n_drives = api->n_pmems = api->n_nets = api->n_shares = api->n_pins = 0;
+	api->has_vsock = api->has_balloon = api->has_entropy = api->has_hotplug = false;
+	api->has_serial = api->has_mmds_config = api->has_cpu_config = api->touched = false;
+}
+
+void og_vmmapi_done(struct og_vmmapi *api)
+{
+	og_vmmapi_forget(api);
+	(void)og_close(api->kernel_fd);
+	(void)og_close(api->initrd_fd);
 	(void)og_close(api->logger.fd);
 	(void)og_close(api->metrics.fd);
 	og_mmds_store_done(&api->mmds);

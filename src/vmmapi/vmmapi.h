@@ -161,5 +161,11 @@ char *og_vmmapi_fault(const char *text);
  */
 int og_vmmapi_configure(struct og_vmmapi *api, const char *text, size_t len, struct og_err *err);
 
+/* Likewise by what a snapshot kept: without kernel, log and metrics, which are not the machine's. */
+int og_vmmapi_restore(struct og_vmmapi *api, const char *text, size_t len, struct og_err *err);
+
+/* As if no device had been configured. */
+void og_vmmapi_forget(struct og_vmmapi *api);
+
 /* Everything that is configured, as GET /vm/config shows it; the caller's to free. */
 struct og_json *og_vmmapi_describe(const struct og_vmmapi *api);

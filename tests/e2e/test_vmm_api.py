@@ -89,6 +89,13 @@ def vmm(prefix, require):
     return prefix / "bin/onggi-vmm"
 
 
+def listens(path):
+    with socket.socket(socket.AF_UNIX) as stream, contextlib.suppress(OSError):
+        stream.connect(str(path))
+        return True
+    return False
+
+
 @pytest.fixture
 def launch(vmm, tmp_path):
     """launch(options...) starts an onggi-vmm whose API is at FOLDER/api.sock."""
@@ -103,7 +110,7 @@ def launch(vmm, tmp_path):
                 words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                 cwd=folder))
             stack.callback(process.kill)
-            while not (folder / "api.sock").exists():
+            while not listens(folder / "api.sock"):
                 assert process.poll() is None, process.stderr.read()
                 time.sleep(0.01)
             return Machine(process, folder)
@@ -196,10 +203,11 @@ def test_a_vcpu_is_pinned_before_and_after_the_start(machine):
     assert machine.line() == "spinning\n"
 
     def threads():
-        """The masks of every thread below the front."""
+        """The masks of every thread below the front, but for the kernel's own workers."""
         return {re.search(r"Cpus_allowed_list:\t(.*)", status.read_text())[1]
                 for pid in descendants(machine.process.pid)
-                for status in pathlib.Path(f"/proc/{pid}/task").glob("*/status")}
+                for status in pathlib.Path(f"/proc/{pid}/task").glob("*/status")
+                if "kvm" not in status.read_text().splitlines()[0]}
 
     assert "1" in threads()
     machine.put("/pin", vcpu=0, cpus=[0])
@@ -422,6 +430,169 @@ def test_the_front_takes_less_than_400_kib(require, machine):
     machine.ask("PUT", "/mmds", {"a": "b" * 50_000})
     machine.get("/vm/config")
     assert private_kib(machine.process.pid) < 400
+
+
+def test_a_balloon_takes_and_gives_back(launch):
+    machine = launch()
+    machine.configure("balloon")
+    machine.put("/balloon", amount_mib=8, deflate_on_oom=True, stats_polling_interval_s=1,
+                free_page_hinting=True, free_page_reporting=True)
+    machine.put("/actions", action_type="InstanceStart")
+    status, output, _ = machine.ends()
+    assert status == 0 and output.startswith("wanted 2048\ninflated 0\nactual 4\n")
+    machine = launch()
+    machine.configure("spin")
+    machine.put("/balloon", amount_mib=8, deflate_on_oom=False, stats_polling_interval_s=1,
+                free_page_hinting=True)
+    machine.put("/actions", action_type="InstanceStart")
+    machine.patch("/balloon", amount_mib=4)
+    assert machine.get("/balloon")["amount_mib"] == 4
+    assert machine.get("/balloon/statistics") == {"target_pages": 1024, "actual_pages": 0,
+                                                  "target_mib": 4, "actual_mib": 0}
+    machine.patch("/balloon/statistics", stats_polling_interval_s=2)
+    machine.ask("PATCH", "/balloon/hinting/start")
+    assert set(machine.get("/balloon/hinting/status")) == {"host_cmd", "guest_cmd"}
+    machine.ask("PATCH", "/balloon/hinting/stop")
+    assert "amount_mib" in machine.refused("PATCH", "/balloon", {"amount_mib": 100})
+
+
+def test_memory_is_there_to_be_plugged(machine):
+    machine.put("/hotplug/memory", total_size_mib=256)
+    machine.start("spin")
+    assert machine.get("/hotplug/memory") == {
+        "total_size_mib": 256, "slot_size_mib": 128, "block_size_mib": 2, "plugged_size_mib": 0,
+        "requested_size_mib": 0}
+    machine.patch("/hotplug/memory", requested_size_mib=128)
+    assert machine.get("/hotplug/memory")["requested_size_mib"] == 128
+
+
+def test_a_file_is_persistent_memory(machine, tmp_path):
+    (tmp_path / "file").write_bytes(b"A" * 10_000)
+    machine.put("/pmem/p", id="p", path_on_host=str(tmp_path / "file"))
+    machine.start("pmem")
+    status, output, _ = machine.ends()
+    assert status == 0 and "begins with 65\n" in output
+    assert (tmp_path / "file").read_bytes()[:2] == b"AW"
+
+
+def test_programs_of_host_and_guest_talk(machine, tmp_path):
+    path = tmp_path / "v.sock"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(f"{path}_52")
+        listener.listen()
+        listener.settimeout(60)
+        machine.put("/vsock", guest_cid=3, uds_path=str(path))
+        machine.start("vsock-out")
+        stream, _ = listener.accept()
+        with stream:
+            stream.settimeout(60)
+            assert stream.recv(100) == b"a word from the guest"
+            stream.sendall(b"a word from the host\n")
+        status, output, _ = machine.ends()
+    assert status == 0 and "a word from the host\n" in output
+    assert not path.exists()
+
+
+def test_devices_stand_on_pci_where_that_is_asked_for(launch):
+    machine = launch("--enable-pci")
+    machine.put("/entropy")
+    machine.start("pci")
+    status, output, _ = machine.ends()
+    assert status == 0 and output.endswith("done\n")
+
+
+def test_a_drive_gets_another_file_while_the_guest_runs(machine, tmp_path):
+    for name, size in (("one", 8192), ("two", 16384)):
+        (tmp_path / name).write_bytes(bytes(size))
+    machine.put("/drives/d", drive_id="d", is_root_device=False, path_on_host=str(tmp_path / "one"),
+                rate_limiter={"ops": {"size": 100, "refill_time": 100}})
+    machine.start("spin")
+    machine.patch("/drives/d", drive_id="d", path_on_host=str(tmp_path / "two"),
+                  rate_limiter={"bandwidth": {"size": 1000000, "refill_time": 100}})
+    assert machine.get("/vm/config")["drives"][0]["path_on_host"] == str(tmp_path / "two")
+    text = machine.refused("PATCH", "/drives/d", {"drive_id": "d", "path_on_host": "/nonexistent"})
+    assert "path_on_host" in text and "/nonexistent" in text
+    text = machine.refused("PATCH", "/drives/e", {"drive_id": "e"})
+    assert "no drive 'e'" in text
+
+
+def snapshot(machine, folder, kind="Full"):
+    machine.patch("/vm", state="Paused")
+    machine.put("/snapshot/create", snapshot_path=str(folder / "state"), snapshot_type=kind,
+                mem_file_path=str(folder / "memory"))
+
+
+def load(machine, folder, **more):
+    machine.put("/snapshot/load", snapshot_path=str(folder / "state"),
+                mem_backend={"backend_type": "File", "backend_path": str(folder / "memory")}, **more)
+
+
+def test_a_machine_begins_from_a_snapshot_with_its_devices(launch, tmp_path):
+    (tmp_path / "disk").write_bytes(bytes(8192))
+    first = launch("--id", "first")
+    first.put("/drives/d", drive_id="d", is_root_device=False, is_read_only=True,
+              path_on_host=str(tmp_path / "disk"))
+    first.put("/entropy")
+    first.start("count")
+    assert first.process.stdout.read(3) == b"..."
+    assert "must be paused" in first.refused(
+        "PUT", "/snapshot/create", {"snapshot_path": "s", "mem_file_path": "m"})
+    snapshot(first, tmp_path)
+    assert (tmp_path / "memory").stat().st_size == 64 * MIB
+    first.patch("/vm", state="Resumed")
+    assert first.process.stdout.read(3) == b"..."
+    first.process.kill()
+
+    second = launch("--id", "second")
+    load(second, tmp_path)
+    assert second.get("/")["state"] == "Paused"
+    shown = second.get("/vm/config")
+    assert [drive["drive_id"] for drive in shown["drives"]] == ["d"] and shown["entropy"]
+    assert shown["machine-config"]["mem_size_mib"] == 64
+    second.patch("/vm", state="Resumed")
+    assert second.process.stdout.read(3) == b"..."
+
+    third = launch()
+    load(third, tmp_path, resume_vm=True)
+    assert third.process.stdout.read(3) == b"..."
+
+
+def test_changes_alone_are_kept_where_they_are_tracked(launch, tmp_path):
+    machine = launch()
+    machine.start("count", track_dirty_pages=True)
+    assert machine.process.stdout.read(1) == b"."
+    snapshot(machine, tmp_path)
+    machine.patch("/vm", state="Resumed")
+    assert machine.process.stdout.read(3) == b"..."
+    (tmp_path / "diff").mkdir()
+    snapshot(machine, tmp_path / "diff", "Diff")
+    used = (tmp_path / "diff/memory").stat().st_blocks * 512
+    assert 0 < used < MIB
+
+
+@pytest.mark.parametrize("change, says", [
+    (lambda data: b"", "snapshot"),
+    (lambda data: data[:1000], "snapshot"),
+    (lambda data: data[:500] + bytes([data[500] ^ 1]) + data[501:], "snapshot"),
+    (lambda data: b"x" * 10_000, "snapshot"),
+])
+def test_a_snapshot_that_is_none_is_refused_and_another_may_be_tried(launch, tmp_path, change,
+                                                                    says):
+    first = launch()
+    first.start("count")
+    snapshot(first, tmp_path)
+    second = launch()
+    good = (tmp_path / "state").read_bytes()
+    (tmp_path / "state").write_bytes(change(good))
+    body = {"snapshot_path": str(tmp_path / "state"),
+            "mem_backend": {"backend_type": "File", "backend_path": str(tmp_path / "memory")}}
+    text = second.refused("PUT", "/snapshot/load", body)
+    assert text.startswith("Load snapshot error: Failed to restore from snapshot") and says in text
+    text = second.refused("PUT", "/snapshot/load", body | {
+        "mem_backend": {"backend_type": "File", "backend_path": "/nonexistent"}})
+    (tmp_path / "state").write_bytes(good)
+    load(second, tmp_path, resume_vm=True)
+    assert second.process.stdout.read(3) == b"..."
 
 
 def described():
