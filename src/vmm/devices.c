@@ -216,14 +216,15 @@ static int fork_pmem(struct change *change, unsigned index, struct og_err *err)
 	return 0;
 }
 
+/* Hot-plug memory comes first: what others have in it is looked for when they are loaded. */
 static const struct device_kind kinds[] = {
+	{ "hotplug", count_hotplugs, make_hotplug, NULL, NULL },
 	{ "disk", count_disks, make_disk, disk_id, fork_disk },
 	{ "net", count_nets, make_net, net_id, fork_net },
 	{ "console", count_consoles, make_console, NULL, fork_console },
 	{ "entropy", count_rngs, make_rng, NULL, NULL },
 	{ "vsock", count_vsocks, make_vsock, NULL, fork_vsock },
 	{ "balloon", count_balloons, make_balloon, NULL, NULL },
-	{ "hotplug", count_hotplugs, make_hotplug, NULL, NULL },
 	{ "pmem", count_pmems, make_pmem, pmem_id, fork_pmem },
 };
 

@@ -109,4 +109,5 @@ void test_vsock_hostile(void);
 void test_balloon(void);
 void test_balloon_hostile(void);
 void test_hotplug(void);
+void test_hotplug_count(void);
 void test_pmem(void);

@@ -160,6 +160,7 @@ static const struct {
 	{ "balloon", test_balloon },
 	{ "balloon-hostile", test_balloon_hostile },
 	{ "hotplug", test_hotplug },
+	{ "hotplug-count", test_hotplug_count },
 	{ "pmem", test_pmem },
 };
 

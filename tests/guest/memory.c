@@ -150,6 +150,29 @@ void test_hotplug(void)
 	say_line("outside", ask(device, 0, 0, 1));
 }
 
+/* Plugs a block and counts in it for ever: a dot a step, "broken" where it holds another number. */
+void test_hotplug_count(void)
+{
+	volatile uint64_t *at;
+	unsigned device;
+	uint64_t gpa;
+
+	if (!begin(&device, MEM, 1))
+		return;
+	gpa = read64(device, 16);
+	map_gib(gpa);
+	at = (volatile uint64_t *)(uintptr_t)gpa;
+	if (ask(device, 0, gpa, 1) != 0)
+		say("not plugged\n");
+	for (uint64_t step = 1;; step++) {
+		at[step % 512 * 512] = step;
+		at[0] = step;
+		for (volatile unsigned i = 0; i < 1000; i++)
+			;
+		say(at[0] == step && at[step % 512 * 512] == step ? "." : "broken");
+	}
+}
+
 void test_pmem(void)
 {
 	static uint32_t request, answer;
