@@ -276,8 +276,7 @@ static void interrupt_again(struct og_virtio *virtio)
 	(void)pthread_mutex_unlock(&virtio->lock);
 }
 
-int og_vmm_load(struct og_vmm *vmm, const struct og_snapshot *snapshot, bool realtime,
-		struct og_err *err)
+int og_vmm_load_devices(struct og_vmm *vmm, const struct og_snapshot *snapshot, struct og_err *err)
 {
 	int r = 0;
 
@@ -292,6 +291,14 @@ int og_vmm_load(struct og_vmm *vmm, const struct og_snapshot *snapshot, bool rea
 		if (r == 0 && !og_unpack_done(&unpack))
 			r = og_fail(err, -EBADMSG, "section 0x%08x cannot be", parts[i].tag);
 	}
+	return r;
+}
+
+int og_vmm_load(struct og_vmm *vmm, const struct og_snapshot *snapshot, bool realtime,
+		struct og_err *err)
+{
+	int r = og_vmm_load_devices(vmm, snapshot, err);
+
 	if (r == 0)
 		r = load_kvm(vmm, snapshot, realtime, err);
 	if (r == 0)

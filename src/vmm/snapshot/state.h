@@ -19,5 +19,7 @@ int og_vmm_check(struct og_vmm *vmm, const struct og_snapshot *snapshot, struct 
  * what the snapshot's does. Errors: -EBADMSG (what the file says cannot be), -ENOTSUP (it says
  * something that is not known here), -EINVAL (it is of another machine, or KVM refuses it).
  */
+/* The part of it that needs no KVM. */
+int og_vmm_load_devices(struct og_vmm *vmm, const struct og_snapshot *snapshot, struct og_err *err);
 int og_vmm_load(struct og_vmm *vmm, const struct og_snapshot *snapshot, bool realtime,
 		struct og_err *err);

@@ -95,6 +95,8 @@ static int load_pieces(struct og_vcpu *vcpu, const struct piece *pieces, size_t 
 		if (piece->bytes == NULL)
 			continue;
 		memcpy(&any, piece->bytes, pieces[i].bytes);
+		if (pieces[i].kind == OG_SAVED_XCRS && any.xcrs.nr_xcrs == 0)
+			continue; /* of a processor without them, on which they cannot be set */
 		if (ioctl(vcpu->fd, pieces[i].set, &any) < 0)
 			return og_fail(err, -errno, "set registers %u of vCPU %u", pieces[i].kind,
 				       vcpu->index);

@@ -2,6 +2,7 @@
 #include "vmm/snapshot/snapshot.h"
 
 #include "machine.h"
+#include "pager.h"
 
 /* Runs @word until it has said something, and snapshots it into "state" and "memory". */
 static void take(struct machine *m, const char *word, bool track)
@@ -171,6 +172,48 @@ TEST(fifty_clones_of_one_snapshot)
 	}
 }
 
+/* Of 8,192 pages those that the guest touches, and no other. */
+TEST(another_process_brings_memory_when_it_is_touched)
+{
+	og_auto_fd state = -EBADF;
+	struct machine m, clone;
+	int ends[2];
+	pid_t child;
+	int status;
+
+	take(&m, "pages", false);
+	end_machine(&m);
+	CHECK_OK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends));
+	child = fork();
+	if (child == 0) {
+		struct pager pager = {};
+		unsigned brought;
+
+		og_close(ends[1]);
+		pager_listen(&pager, ends[0], "memory");
+		brought = pager_serve(&pager);
+		printf("# brought %u pages\n", brought);
+		(void)fflush(stdout);
+		_exit(brought >= 256 && brought < 1000 ? 0 : 1);
+	}
+	og_close(ends[0]);
+	describe_machine(&clone, "pages", "out2");
+	give_disk(&clone, "disk");
+	state = open("state", O_RDONLY | O_CLOEXEC);
+	clone.config.snapshot.state = read_file(state, &clone.config.snapshot.state_bytes);
+	clone.config.snapshot.uffd_socket_fd = ends[1];
+	clone.config.snapshot.uffd_device_fd = open("/dev/userfaultfd", O_RDWR | O_CLOEXEC);
+	og_vmm_config_keep(&clone.config, ends[1]);
+	og_vmm_config_keep(&clone.config, clone.config.snapshot.uffd_device_fd);
+	start_machine(&clone);
+	hear(clone.out_fd, 10);
+	check_said(clone.out_fd, "broken", 1);
+	end_machine(&clone);
+	og_close(ends[1]);
+	CHECK_EQ(waitpid(child, &status, 0), child);
+	CHECK_EQ(status, 0);
+}
+
 static int start_from(const uint8_t *state, size_t len, const char *memory, struct og_err *err)
 {
 	struct machine m;
@@ -229,4 +272,5 @@ TEST_MAIN(TEST_ENTRY(a_restored_guest_goes_on_where_it_was),
 	  TEST_ENTRY(changes_alone_are_written_and_merged),
 	  TEST_ENTRY(only_a_paused_machine_is_taken_and_changes_only_where_they_are_tracked),
 	  TEST_ENTRY(an_idle_guest_costs_what_it_touched), TEST_ENTRY(fifty_clones_of_one_snapshot),
+	  TEST_ENTRY(another_process_brings_memory_when_it_is_touched),
 	  TEST_ENTRY(files_that_are_cut_or_bent_or_of_another_machine_are_refused))
