@@ -429,7 +429,9 @@ int og_vmm_add_power(struct og_vmm *vmm, struct og_err *err)
 		return og_fail(err, -errno, "make event descriptor");
 	vmm->power.stop_fd = vmm->stop_fd;
 	og_bus_add(&vmm->ports, OG_POWER_PORT, OG_POWER_PORTS, og_power_access, &vmm->power);
-	og_bus_add(&vmm->ports, OG_I8042_PORT, OG_I8042_PORTS, og_i8042_access, &vmm->power);
+	if (vmm->config->firmware_fd < 0) /* a PC has its own */
+		og_bus_add(&vmm->ports, OG_I8042_PORT, OG_I8042_PORTS, og_i8042_access,
+			   &vmm->power);
 	return og_loop_add_fd(vmm->loop, vmm->stop_fd, EPOLLIN, on_stop, vmm, NULL, err);
 }
 

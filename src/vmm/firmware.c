@@ -15,9 +15,9 @@
 #include "base/io.h"
 #include "vmm/boot/params.h"
 #include "vmm/boot/table_loader.h"
+#include "vmm/device/acpi_pm.h"
 #include "vmm/device/cmos.h"
 #include "vmm/device/fw_cfg.h"
-#include "vmm/device/pm_timer.h"
 #include "vmm/machine.h"
 
 /* OVMF has 4 MiB at most; what grows beyond is none. */
@@ -54,6 +54,7 @@ struct og_vmm_firmware {
 	struct og_cmos cmos;
 	struct og_pci_function isa, pm;
 	struct og_table_loader loader;
+	uint16_t events_enabled;
 
 	struct {
 		uint64_t gpa, bytes;
@@ -82,6 +83,18 @@ static void reset_access(void *device, uint64_t offset, uint64_t *value, unsigne
 		*value = 0;
 	else if ((*value & RESET_BIT) != 0)
 		og_power_end(&vmm->power, OG_REBOOTED);
+}
+
+/* All ones, as where nobody answers: firmware then waits for no keyboard. */
+static void keyboard_access(void *device, uint64_t offset, uint64_t *value, unsigned len,
+			    bool write)
+{
+	struct og_vmm *vmm = device;
+
+	if (write)
+		og_i8042_access(&vmm->power, offset, value, len, true);
+	else
+		*value = UINT64_MAX;
 }
 
 static int read_image(struct og_vmm *vmm, struct og_vmm_firmware *fw, struct og_err *err)
@@ -151,6 +164,11 @@ static void add_ports(struct og_vmm *vmm, struct og_vmm_firmware *fw)
 	og_bus_add(&vmm->ports, OG_PM_TIMER_PORT_SEABIOS, OG_PM_TIMER_PORTS, og_pm_timer_access,
 		   NULL);
 	og_bus_add(&vmm->ports, OG_PM_TIMER_PORT_OVMF, OG_PM_TIMER_PORTS, og_pm_timer_access, NULL);
+	og_bus_add(&vmm->ports, OG_PM_EVENT_PORT, OG_PM_EVENT_PORTS, og_pm_event_access,
+		   &fw->events_enabled);
+	og_bus_add(&vmm->ports, OG_PM_CONTROL_PORT, OG_PM_CONTROL_PORTS, og_pm_control_access,
+		   &vmm->power);
+	og_bus_add(&vmm->ports, OG_I8042_PORT, OG_I8042_PORTS, keyboard_access, vmm);
 	og_bus_add(&vmm->ports, LOG_PORT, 1, log_access, vmm);
 }
 

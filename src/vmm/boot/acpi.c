@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "vmm/boot/dsdt.h"
-#include "vmm/device/power.h"
+#include "vmm/device/acpi_pm.h"
 #include "vmm/x86/layout.h"
 
 struct rsdp {
@@ -35,7 +35,13 @@ struct address {
 struct fadt {
 	struct og_acpi_header header;
 	uint32_t facs, dsdt;
-	uint8_t zero1[109 - 44];
+	uint8_t zero1[46 - 44];
+	uint16_t sci;
+	uint8_t zero4[56 - 48];
+	uint32_t pm1a_event, zero5, pm1a_control, zero6, zero7, pm_timer;
+	uint8_t zero8[88 - 80];
+	uint8_t pm1_event_bytes, pm1_control_bytes, zero9, pm_timer_bytes;
+	uint8_t zero10[109 - 92];
 	uint16_t boot_architecture;
 	uint8_t zero2;
 	uint32_t flags;
@@ -52,8 +58,10 @@ struct fadt {
 _Static_assert(sizeof(struct fadt) == 276, "FADT of ACPI 6");
 
 /* Nothing of a PC is there, so that nobody looks for it. */
+#define BOOT_LEGACY   (1U << 0)
 #define BOOT_NO_VGA   (1U << 2)
 #define BOOT_NO_CMOS  (1U << 5)
+#define FADT_BUTTONS  (3U << 4) /* none that are registers */
 #define FADT_RESET    (1U << 10)
 #define FADT_REDUCED  (1U << 20)
 #define FADT_WBINVD   (1U << 0)
@@ -83,6 +91,25 @@ struct madt_ioapic {
 } __attribute__((packed));
 
 #define MADT_IOAPIC 1
+
+struct madt_override {
+	uint8_t type, length, bus, source;
+	uint32_t gsi;
+	uint16_t flags;
+} __attribute__((packed));
+
+#define MADT_OVERRIDE  2
+#define MADT_8259      1
+#define LEVEL_AND_HIGH 0x0d
+
+/* Firmware ACPI control structure (5.2.10): it has no checksum. */
+struct facs {
+	char signature[4];
+	uint32_t length;
+	uint8_t zero1[32 - 8];
+	uint8_t version;
+	uint8_t zero2[64 - 33];
+} __attribute__((packed));
 
 /* Where configuration spaces are in memory (PCI Firmware 3.2, 4.1.2). */
 struct mcfg {
@@ -197,7 +224,37 @@ static struct address port(uint16_t number)
 	};
 }
 
-static uint64_t write_fadt(struct writer *w, uint64_t dsdt)
+/* First of the tables: what is 48 behind the root pointer is where a multiple of 64 may be. */
+static uint64_t write_facs(struct writer *w)
+{
+	struct facs facs = {
+		.signature = { 'F', 'A', 'C', 'S' },
+		.length = sizeof(facs),
+		.version = 2,
+	};
+	uint8_t *start = begin(w);
+
+	(void)append(w, &facs, sizeof(facs));
+	return w->failed ? 0 : w->gpa + (uint64_t)(start - w->buf);
+}
+
+/* Not reduced: an operating system must know of the 8259 to silence it after a firmware. */
+static void describe_pc(struct fadt *fadt)
+{
+	fadt->boot_architecture = BOOT_LEGACY | BOOT_NO_VGA;
+	fadt->flags = FADT_RESET | FADT_WBINVD | FADT_BUTTONS;
+	fadt->sci = OG_PM_GSI;
+	fadt->pm1a_event = OG_PM_EVENT_PORT;
+	fadt->pm1_event_bytes = OG_PM_EVENT_PORTS;
+	fadt->pm1a_control = OG_PM_CONTROL_PORT;
+	fadt->pm1_control_bytes = OG_PM_CONTROL_PORTS;
+	fadt->pm_timer = OG_PM_TIMER_PORT_SEABIOS;
+	fadt->pm_timer_bytes = OG_PM_TIMER_PORTS;
+	fadt->sleep_control = fadt->sleep_status = (struct address){};
+}
+
+static uint64_t write_fadt(struct writer *w, const struct og_acpi *acpi, uint64_t facs,
+			   uint64_t dsdt)
 {
 	struct fadt fadt = {
 		.header = header("FACP", FADT_REVISION),
@@ -212,15 +269,29 @@ static uint64_t write_fadt(struct writer *w, uint64_t dsdt)
 		.sleep_status = port(OG_POWER_PORT + OG_POWER_SLEEP_STATUS),
 		.hypervisor = { 'O', 'N', 'G', 'G', 'I' },
 	};
-	uint8_t *start = begin(w);
+	uint8_t *start;
 
+	if (acpi->pc) {
+		fadt.facs = (uint32_t)facs;
+		describe_pc(&fadt);
+	}
+	start = begin(w);
 	(void)append(w, &fadt, sizeof(fadt));
 	return finish(w, start);
 }
 
-static uint64_t write_madt(struct writer *w, unsigned cpus)
+static uint64_t write_madt(struct writer *w, unsigned cpus, bool pc)
 {
-	struct madt madt = { .header = header("APIC", MADT_REVISION), .lapic = OG_LAPIC_GPA };
+	struct madt madt = { .header = header("APIC", MADT_REVISION),
+			     .lapic = OG_LAPIC_GPA,
+			     .flags = pc ? MADT_8259 : 0 };
+	const struct madt_override events = {
+		.type = MADT_OVERRIDE,
+		.length = sizeof(events),
+		.source = OG_PM_GSI,
+		.gsi = OG_PM_GSI,
+		.flags = LEVEL_AND_HIGH,
+	};
 	struct madt_ioapic ioapic = {
 		.type = MADT_IOAPIC,
 		.length = sizeof(ioapic),
@@ -241,6 +312,8 @@ static uint64_t write_madt(struct writer *w, unsigned cpus)
 		(void)append(w, &lapic, sizeof(lapic));
 	}
 	(void)append(w, &ioapic, sizeof(ioapic));
+	if (pc)
+		(void)append(w, &events, sizeof(events));
 	return finish(w, start);
 }
 
@@ -266,10 +339,11 @@ int og_acpi_write(const struct og_acpi *acpi, uint64_t gpa, void *buf, size_t ro
 	struct xsdt xsdt = { .header = header("XSDT", 1) };
 	struct rsdp *root = append(&w, &rsdp, sizeof(rsdp));
 	unsigned n = 2;
+	uint64_t facs = acpi->pc ? write_facs(&w) : 0;
 	uint8_t *start;
 
-	xsdt.tables[0] = write_fadt(&w, write_dsdt(&w, acpi));
-	xsdt.tables[1] = write_madt(&w, acpi->cpus);
+	xsdt.tables[0] = write_fadt(&w, acpi, facs, write_dsdt(&w, acpi));
+	xsdt.tables[1] = write_madt(&w, acpi->cpus, acpi->pc);
 	if (acpi->pci && !acpi->pc)
 		xsdt.tables[n++] = write_mcfg(&w);
 	start = begin(&w);

@@ -95,6 +95,7 @@ static void sum_up(struct og_table_loader *loader, const char *file, size_t offs
 #define RSDP_XSDT	   24
 #define RSDP_CHECKSUM_MORE 32
 #define RSDP_V1_BYTES	   20
+#define FADT_FACS	   36
 #define FADT_DSDT	   40
 #define FADT_X_DSDT	   140
 
@@ -125,6 +126,7 @@ static void link_fadt(struct og_table_loader *loader, uint64_t fadt)
 	uint64_t dsdt = number(loader->tables + fadt + FADT_X_DSDT);
 
 	sum_up_table(loader, dsdt);
+	point(loader, OG_LOADER_TABLES_FILE, fadt + FADT_FACS, 4);
 	point(loader, OG_LOADER_TABLES_FILE, fadt + FADT_DSDT, 4);
 	point(loader, OG_LOADER_TABLES_FILE, fadt + FADT_X_DSDT, 8);
 }

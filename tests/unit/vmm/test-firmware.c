@@ -5,9 +5,9 @@
 
 #include "base/test.h"
 #include "vmm/boot/table_loader.h"
+#include "vmm/device/acpi_pm.h"
 #include "vmm/device/cmos.h"
 #include "vmm/device/fw_cfg.h"
-#include "vmm/device/pm_timer.h"
 
 #define RAM_BYTES 65536U
 
@@ -175,6 +175,28 @@ TEST(the_timer_goes_on)
 	CHECK(first < 1 << 24 && second < 1 << 24);
 }
 
+TEST(what_is_enabled_reads_back_and_the_control_register_powers_off)
+{
+	struct og_power power = { .stop_fd = -1 };
+	uint16_t enabled = 0;
+	uint64_t value = 0x20;
+
+	og_pm_event_access(&enabled, 2, &value, 2, true);
+	value = 0;
+	og_pm_event_access(&enabled, 2, &value, 2, false);
+	CHECK_EQ(value, 0x20);
+	og_pm_event_access(&enabled, 0, &value, 2, false);
+	CHECK_EQ(value, 0); /* nothing ever happens */
+	og_pm_control_access(&power, 0, &value, 2, false);
+	CHECK_EQ(value, 1);
+	value = 3 << 10 | 1 << 13;
+	og_pm_control_access(&power, 0, &value, 2, true);
+	CHECK_EQ(power.outcome, OG_RUNNING);
+	value = 5 << 10 | 1 << 13;
+	og_pm_control_access(&power, 0, &value, 2, true);
+	CHECK_EQ(power.outcome, OG_POWERED_OFF);
+}
+
 /* A firmware in small: places the files, adds addresses, sums up. */
 static uint8_t place[2][OG_LOADER_TABLES_BYTES];
 static struct og_table_loader loader;
@@ -259,10 +281,16 @@ TEST(a_firmware_places_the_tables)
 	(void)table(pointer(xsdt + 44), "APIC");
 	(void)table(pointer(fadt + 140), "DSDT");
 	CHECK_EQ(word(fadt + 40), pointer(fadt + 140));
+	CHECK_EQ(word(fadt + 36), BASE); /* aligned as the file is */
+	CHECK(memcmp(place[1], "FACS", 4) == 0);
+	CHECK_EQ(word(fadt + 112) >> 20 & 1, 0); /* hardware as of a PC */
+	CHECK_EQ(word(fadt + 64), OG_PM_CONTROL_PORT);
 }
 
 TEST_MAIN(TEST_ENTRY(a_firmware_finds_the_device_and_its_files),
 	  TEST_ENTRY(a_file_is_copied_at_once), TEST_ENTRY(a_copy_to_where_no_memory_is_fails),
 	  TEST_ENTRY(the_clock_tells_the_time_and_the_memory),
 	  TEST_ENTRY(firmware_keeps_bytes_there_but_does_not_set_the_clock),
-	  TEST_ENTRY(the_timer_goes_on), TEST_ENTRY(a_firmware_places_the_tables))
+	  TEST_ENTRY(the_timer_goes_on),
+	  TEST_ENTRY(what_is_enabled_reads_back_and_the_control_register_powers_off),
+	  TEST_ENTRY(a_firmware_places_the_tables))
