@@ -81,6 +81,34 @@ static int set_memory(struct args *args, const char *value, struct og_err *err)
 	return 0;
 }
 
+/* Words with commas between them, as in "huge,lock,node=0". */
+static int set_place(struct args *args, const char *value, struct og_err *err)
+{
+	struct og_mem_place *place = &args->config.place;
+
+	for (const char *at = value; *at != '\0';) {
+		char word[16] = {};
+		size_t len = strcspn(at, ",");
+		uint64_t node;
+
+		memcpy(word, at, len < sizeof(word) ? len : sizeof(word) - 1);
+		if (og_streq(word, "huge"))
+			place->huge = true;
+		else if (og_streq(word, "reserve"))
+			place->reserve = true;
+		else if (og_streq(word, "lock"))
+			place->lock = true;
+		else if (og_starts_with(word, "node=") &&
+			 og_parse_u64(word + strlen("node="), 0, INT16_MAX, &node) == 0)
+			place->node = (int)node;
+		else
+			return og_fail(err, -EINVAL, "'%s' is none of huge, reserve, lock, node=N",
+				       word);
+		at += len + (at[len] == ',');
+	}
+	return 0;
+}
+
 static int set_cpus(struct args *args, const char *value, struct og_err *err)
 {
 	uint64_t cpus;
@@ -351,6 +379,7 @@ static const struct option_row {
 	{ "--initrd", "FILE", "initial file system", set_initrd },
 	{ "--cmdline", "TEXT", "kernel command line", set_cmdline },
 	{ "--memory", "MIB", "guest memory (512)", set_memory },
+	{ "--memory-place", "WORDS", "huge, reserve, lock, node=N", set_place },
 	{ "--cpus", "N", "vCPUs, 1 to 32 (1)", set_cpus },
 	{ "--disk", "FILE", "a disk that the guest may write", set_disk },
 	{ "--disk-readonly", "FILE", "a disk that it may not", set_disk_readonly },

@@ -23,6 +23,7 @@ void og_vmm_config_init(struct og_vmm_config *config)
 		.firmware_fd = -EBADF,
 		.firmware_log_fd = -EBADF,
 		.cmdline = "",
+		.place = OG_MEM_PLACE_ANY,
 		.cpus = 1,
 		.console.fd = -EBADF,
 		.vsock.listen_fd = -EBADF,
@@ -77,6 +78,8 @@ static int add_memory(struct og_vmm *vmm, struct og_err *err)
 		adopt_memory(vmm, given);
 	else
 		r = og_mem_init(&vmm->mem, vmm->config->memory_mib << 20, err);
+	if (r == 0 && given == NULL)
+		r = og_mem_place(&vmm->mem, &vmm->config->place, err);
 	if (r == 0 && given == NULL)
 		r = add_hotplug(vmm, err);
 	if (r < 0)

@@ -32,6 +32,7 @@
 #include "vmm/device/virtio_vsock.h"
 #include "vmm/jail.h"
 #include "vmm/limits.h"
+#include "vmm/memory_place.h"
 #include "vmm/metrics.h"
 #include "vmm/snapshot/snapshot.h"
 
@@ -50,6 +51,7 @@ struct og_vmm_config {
 	const char *firmware_name;
 	int firmware_log_fd; /* what it writes to port 0x402 */
 	uint64_t memory_mib;
+	struct og_mem_place place;
 	unsigned cpus;
 	bool smt;				    /* two vCPUs are threads of one core */
 	const struct og_cpu_template *cpu_template; /* may be NULL */
