@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include "base/text.h"
+#include "disk_option.h"
 #include "net_option.h"
 #include "vmm/broker.h"
 #include "vmm/process.h"
@@ -120,7 +121,8 @@ static int set_cpus(struct args *args, const char *value, struct og_err *err)
 	return 0;
 }
 
-static int add_disk(struct args *args, const char *path, bool readonly, struct og_err *err)
+static int new_disk(struct args *args, const char *name, bool readonly,
+		    struct og_blk_config **ret_disk, struct og_err *err)
 {
 	struct og_vmm_config *config = &args->config;
 	struct og_blk_config *disk;
@@ -130,18 +132,43 @@ static int add_disk(struct args *args, const char *path, bool readonly, struct o
 	disk = &config->disks[config->n_disks];
 	*disk = (struct og_blk_config){
 		.id = { 'd', 'i', 's', 'k', (char)('a' + config->n_disks) },
-		.name = path,
+		.name = name,
 		.parts = args->parts + config->n_disks * OG_DISK_PARTS_MAX,
 		.n_parts = 1,
 		.readonly = readonly,
 	};
 	config->n_disks++;
+	*ret_disk = disk;
+	return 0;
+}
+
+static int add_disk(struct args *args, const char *path, bool readonly, struct og_err *err)
+{
+	struct og_blk_config *disk;
+	int r = new_disk(args, path, readonly, &disk, err);
+
+	if (r < 0)
+		return r;
 	return open_file(path, readonly ? O_RDONLY : O_RDWR, &disk->parts[0].fd, err);
 }
 
 static int set_disk(struct args *args, const char *value, struct og_err *err)
 {
-	return add_disk(args, value, false, err);
+	struct og_disk_words words = {};
+	struct og_blk_config *disk;
+	int r;
+
+	if (!og_disk_is_words(value))
+		return add_disk(args, value, false, err);
+	r = new_disk(args, value, false, &disk, err);
+	if (r == 0)
+		r = og_disk_parse(value, disk, &words, err);
+	if (r == 0)
+		r = open_file(words.path, disk->readonly ? O_RDONLY : O_RDWR, &disk->parts[0].fd,
+			      err);
+	if (r == 0 && disk->has_backing)
+		r = open_file(words.backing, O_RDONLY, &disk->backing.fd, err);
+	return r;
 }
 
 static int set_disk_readonly(struct args *args, const char *value, struct og_err *err)
@@ -381,7 +408,7 @@ static const struct option_row {
 	{ "--memory", "MIB", "guest memory (512)", set_memory },
 	{ "--memory-place", "WORDS", "huge, reserve, lock, node=N", set_place },
 	{ "--cpus", "N", "vCPUs, 1 to 32 (1)", set_cpus },
-	{ "--disk", "FILE", "a disk that the guest may write", set_disk },
+	{ "--disk", "FILE|path=FILE,...", "a disk that the guest may write", set_disk },
 	{ "--disk-readonly", "FILE", "a disk that it may not", set_disk_readonly },
 	{ "--part", "OFFSET:FILE", "more of the last disk, at byte OFFSET", set_part },
 	{ "--console", "fd:N", "stream socket of the port " CONSOLE_NAME, set_console },

@@ -59,6 +59,9 @@ static int fork_disk(struct change *change, unsigned index, struct og_err *err)
 {
 	struct og_blk_config *disk = &change->config->disks[index];
 
+	disk->async = false; /* what is confined makes no ring */
+	if (disk->has_backing)
+		og_vmm_config_keep(change->config, disk->backing.fd);
 	if (change->fd < 0) {
 		if (!disk->readonly)
 			return og_fail(err, -EINVAL, "a fork needs a disk of its own for '%s'",

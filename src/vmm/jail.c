@@ -8,6 +8,7 @@
 #include <linux/filter.h>
 #include <linux/fs.h>
 #include <linux/if_tun.h>
+#include <linux/io_uring.h>
 #include <linux/kvm.h>
 #include <linux/seccomp.h>
 #include <sched.h>
@@ -49,13 +50,21 @@ struct rule {
 #define READ_VALUE	    1
 #define READ_WRITE_VALUE    3 /* never to be executed */
 
+/* Waits for what is in flight when the driver resets a disk, and starts nothing. */
+#define RULE_RESET                       \
+	{                                \
+		SYS_io_uring_enter, 1, 0 \
+	}
+
 static const struct rule vcpu_rules[] = {
 	{ SYS_ioctl, 1, KVM_RUN },
+	RULE_RESET,
 	RULES_SHARED,
 };
 
 static const struct rule vcpu_pci_rules[] = {
 	{ SYS_ioctl, 1, KVM_RUN },
+	RULE_RESET,
 	{ SYS_ioctl, 1, KVM_IOEVENTFD },
 	{ SYS_ioctl, 1, KVM_SET_GSI_ROUTING },
 	{ SYS_clock_gettime, ANY, 0 }, /* of firmware's timers, where it is no vDSO's */
@@ -71,6 +80,9 @@ static const struct rule io_rules[] = {
 	{ SYS_preadv, ANY, 0 },
 	{ SYS_pwritev, ANY, 0 },
 	{ SYS_fdatasync, ANY, 0 },
+	/* Of rings that were bound to one file and to reading and writing it (block/ring.h). */
+	{ SYS_io_uring_enter, ANY, 0 },
+	{ SYS_io_uring_register, 1, IORING_REGISTER_FILES_UPDATE },
 	{ SYS_fallocate, ANY, 0 },
 	{ SYS_getrandom, ANY, 0 },
 	{ SYS_epoll_ctl, ANY, 0 },

@@ -42,6 +42,7 @@ static void set_machine(struct og_bind *bind, const struct og_vmmapi *api)
 	config->track_dirty_pages = api->machine.track_dirty_pages;
 	config->pci = api->pci;
 	config->rng.present = api->has_entropy;
+	og_limit_convert(&api->entropy.rate_limiter, &config->rng.limits);
 	config->jail.enabled = bind->jail;
 	config->metrics = api->metrics.shared;
 }
@@ -113,6 +114,7 @@ static void set_drives(struct og_bind *bind, const struct og_vmmapi *api)
 		disk->n_parts = 1;
 		disk->readonly = drive->body.is_read_only;
 		disk->unsafe = drive->body.cache_type == 0;
+		disk->async = drive->body.io_engine == 1;
 		og_limit_convert(&drive->body.rate_limiter, &disk->limits);
 		og_vmm_config_keep(&bind->config, drive->fd);
 	}
@@ -214,8 +216,6 @@ static int refuse_missing(const struct og_vmmapi *api, struct og_err *err)
 		{ api->machine.huge_pages == OG_HUGE_2M, "machine-config: huge_pages 2M" },
 		{ og_body_has(&og_body_serial, &api->serial, "rate_limiter"),
 		  "serial: rate_limiter" },
-		{ og_body_has(&og_body_entropy, &api->entropy, "rate_limiter"),
-		  "entropy: rate_limiter" },
 	};
 
 	for (size_t i = 0; i < sizeof(missing) / sizeof(missing[0]); i++)

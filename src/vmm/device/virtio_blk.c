@@ -5,8 +5,11 @@
 #include <linux/virtio_ids.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 
 #include "base/cleanup.h"
+#include "base/loop.h"
+#include "vmm/device/event.h"
 
 /* A chain holds a header and a status beside the data. */
 #define SEGMENTS_MAX (OG_CHAIN_MAX - 2)
@@ -14,8 +17,13 @@
 /* What a discard may name at once, in sectors: as large as the field. */
 #define DISCARD_SECTORS_MAX UINT32_MAX
 
+/* The request is in flight: its answer comes later. */
+#define LATER 1
+
 struct request {
 	struct virtio_blk_outhdr header;
+	uint16_t head;
+	uint8_t *status;
 	struct iovec *iov; /* the data alone */
 	size_t n;
 	size_t bytes;
@@ -34,12 +42,35 @@ static bool is_inside(const struct og_disk *disk, const struct request *request)
 	       inside(disk, request->header.sector, request->bytes / OG_SECTOR_BYTES);
 }
 
+static bool is_async(const struct og_virtio_blk *blk)
+{
+	return blk->async != NULL;
+}
+
+static int start(struct og_virtio_blk *blk, const struct request *request, enum og_ring_op op)
+{
+	struct og_flight flight = {
+		.op = op,
+		.head = request->head,
+		.status = request->status,
+		.offset = request->header.sector * OG_SECTOR_BYTES,
+		.bytes = request->bytes,
+	};
+
+	if (op == OG_RING_SYNC)
+		flight.offset = flight.bytes = 0;
+	og_async_start(blk->async, &flight, request->iov, op == OG_RING_SYNC ? 0 : request->n);
+	return LATER;
+}
+
 static int read_sectors(struct og_virtio_blk *blk, struct request *request)
 {
 	if (!is_inside(&blk->disk, request))
 		return -EINVAL;
 	og_counted(&blk->metrics->read_count, 1);
 	og_counted(&blk->metrics->read_bytes, request->bytes);
+	if (is_async(blk) && request->bytes > 0)
+		return start(blk, request, OG_RING_READ);
 	return og_disk_read(&blk->disk, request->header.sector * OG_SECTOR_BYTES, request->iov,
 			    request->n);
 }
@@ -50,15 +81,18 @@ static int write_sectors(struct og_virtio_blk *blk, struct request *request)
 		return -EINVAL;
 	og_counted(&blk->metrics->write_count, 1);
 	og_counted(&blk->metrics->write_bytes, request->bytes);
+	if (is_async(blk) && request->bytes > 0)
+		return start(blk, request, OG_RING_WRITE);
 	return og_disk_write(&blk->disk, request->header.sector * OG_SECTOR_BYTES, request->iov,
 			     request->n);
 }
 
 static int flush(struct og_virtio_blk *blk, struct request *request)
 {
-	(void)request;
 	og_counted(&blk->metrics->flush_count, 1);
-	return blk->disk.readonly ? 0 : og_disk_flush(&blk->disk);
+	if (blk->disk.readonly)
+		return 0;
+	return is_async(blk) ? start(blk, request, OG_RING_SYNC) : og_disk_flush(&blk->disk);
 }
 
 static int get_id(struct og_virtio_blk *blk, struct request *request)
@@ -80,7 +114,8 @@ static int each_range(struct og_virtio_blk *blk, struct request *request, bool d
 		return -EINVAL;
 	(void)og_iov_read(request->iov, request->n, 0, ranges, request->bytes);
 	for (size_t i = 0; i < n; i++) {
-		if (!inside(&blk->disk, ranges[i].sector, ranges[i].num_sectors))
+		if (!inside(&blk->disk, ranges[i].sector, ranges[i].num_sectors) ||
+		    ranges[i].num_sectors > blk->config.max_discard_sectors)
 			return -EINVAL;
 		if ((ranges[i].flags & ~allowed) != 0)
 			return -EOPNOTSUPP;
@@ -132,29 +167,85 @@ static size_t data_bytes(const struct kind *kind, const struct og_chain *chain)
 			   : chain->out_bytes - sizeof(struct virtio_blk_outhdr);
 }
 
-/* Runs a request on the data's part of its chain and returns the status for the driver. */
-static uint8_t run(struct og_virtio_blk *blk, const struct kind *kind, const struct og_chain *chain,
-		   struct iovec *iov, struct virtio_blk_outhdr header, size_t *ret_filled)
+static uint8_t status_of(struct og_virtio_blk *blk, int r)
 {
-	struct request request = { .header = header, .bytes = data_bytes(kind, chain) };
-	int r;
-
-	if (kind->fills) {
-		request.iov = iov + chain->n_out;
-		request.n = og_iov_slice(request.iov, chain->n_in, 0, request.bytes);
-	} else {
-		request.iov = iov;
-		request.n = og_iov_slice(iov, chain->n_out, sizeof(header), request.bytes);
-	}
-	r = kind->run(blk, &request);
 	if (r == -EOPNOTSUPP)
 		return VIRTIO_BLK_S_UNSUPP;
 	if (r < 0) {
 		og_counted(&blk->metrics->execute_fails, 1);
 		return VIRTIO_BLK_S_IOERR;
 	}
-	*ret_filled = kind->fills ? request.bytes : 0;
 	return VIRTIO_BLK_S_OK;
+}
+
+/* Runs a request on the data's part of its chain: LATER, 0, or why not. */
+static int run(struct og_virtio_blk *blk, const struct kind *kind, const struct og_chain *chain,
+	       struct iovec *iov, const struct virtio_blk_outhdr *header, uint8_t *status)
+{
+	struct request request = {
+		.header = *header,
+		.head = chain->head,
+		.status = status,
+		.bytes = data_bytes(kind, chain),
+	};
+
+	if (kind->fills) {
+		request.iov = iov + chain->n_out;
+		request.n = og_iov_slice(request.iov, chain->n_in, 0, request.bytes);
+	} else {
+		request.iov = iov;
+		request.n = og_iov_slice(iov, chain->n_out, sizeof(*header), request.bytes);
+	}
+	return kind->run(blk, &request);
+}
+
+/* Moved in part: a signal came, or the file ends earlier than it did. */
+static int finish_rest(struct og_virtio_blk *blk, struct og_flight *flight, size_t done)
+{
+	struct iovec *iov = flight->iov;
+	size_t n = og_iov_slice(iov, flight->n, done, flight->bytes - done);
+
+	if (flight->op == OG_RING_READ)
+		return og_disk_read(&blk->disk, flight->offset + done, iov, n);
+	return og_disk_write(&blk->disk, flight->offset + done, iov, n);
+}
+
+static void answer(struct og_virtio_blk *blk, struct og_flight *flight, int32_t result)
+{
+	struct og_virtq *q = &blk->virtio.queues[0];
+	int r = result;
+	bool filled;
+
+	if (r >= 0 && (size_t)r < flight->bytes)
+		r = finish_rest(blk, flight, (size_t)r);
+	*flight->status = status_of(blk, r < 0 ? r : 0);
+	filled = r >= 0 && flight->op == OG_RING_READ;
+	og_virtq_push(q, flight->head, (uint32_t)(filled ? flight->bytes + 1 : 1));
+	og_virtio_pushed(&blk->virtio, q);
+}
+
+/* Those that are done. Of a queue that was reset nobody waits for an answer. */
+static void reap(struct og_virtio_blk *blk, bool forget)
+{
+	struct og_flight *flight;
+	int32_t result;
+
+	while (is_async(blk) && og_async_take(blk->async, &flight, &result))
+		if (!forget)
+			answer(blk, flight, result);
+}
+
+/*
+ * Until nothing is in flight. The kernel writes into guest memory until then, so a reset must not
+ * return earlier.
+ */
+static void wait_for_all(struct og_virtio_blk *blk, bool forget)
+{
+	while (is_async(blk) && blk->async->in_flight > 0) {
+		if (og_ring_submit(&blk->async->ring, 1) < 0)
+			return;
+		reap(blk, forget);
+	}
 }
 
 static int serve(struct og_virtio *virtio, struct og_virtq *q, const struct og_chain *chain,
@@ -164,14 +255,18 @@ static int serve(struct og_virtio *virtio, struct og_virtq *q, const struct og_c
 	struct virtio_blk_outhdr header;
 	const struct kind *kind;
 	struct iovec *last;
-	size_t filled = 0;
 	uint8_t *status;
+	int r;
 
 	/* Without room for a status there is no way to answer. */
 	if (chain->out_bytes < sizeof(header) || chain->in_bytes == 0)
 		return -EPROTO;
 	(void)og_iov_read(iov, chain->n_out, 0, &header, sizeof(header));
 	kind = find_kind(header.type);
+	if (is_async(blk) && og_async_is_full(blk->async)) {
+		og_counted(&blk->metrics->io_engine_throttled_events, 1);
+		return OG_VIRTIO_WAIT; /* a completion calls us again */
+	}
 	if (kind != NULL &&
 	    !og_ratelimit_take(&blk->limit, kind->moves ? data_bytes(kind, chain) : 0)) {
 		og_counted(&blk->metrics->rate_limiter_throttled_events, 1);
@@ -179,22 +274,59 @@ static int serve(struct og_virtio *virtio, struct og_virtq *q, const struct og_c
 	}
 	last = &iov[chain->n_out + chain->n_in - 1];
 	status = (uint8_t *)last->iov_base + last->iov_len - 1;
-	*status = kind != NULL ? run(blk, kind, chain, iov, header, &filled) : VIRTIO_BLK_S_UNSUPP;
-	og_virtq_push(q, chain->head, (uint32_t)(filled + 1));
+	r = kind != NULL ? run(blk, kind, chain, iov, &header, status) : -EOPNOTSUPP;
+	if (r == LATER)
+		return 0;
+	*status = status_of(blk, r);
+	og_virtq_push(q, chain->head,
+		      (uint32_t)(r == 0 && kind->fills ? data_bytes(kind, chain) + 1 : 1));
 	return 0;
 }
 
 static int work(struct og_virtio *virtio)
 {
-	return og_virtio_serve(virtio, &virtio->queues[0], serve);
+	struct og_virtio_blk *blk = virtio->device;
+	int r, submitted = 0;
+
+	reap(blk, false);
+	r = og_virtio_serve(virtio, &virtio->queues[0], serve);
+	if (is_async(blk))
+		submitted = og_ring_submit(&blk->async->ring, 0);
+	return r < 0 ? r : submitted;
+}
+
+static void on_completed(struct og_source *source, uint32_t events, void *data)
+{
+	struct og_virtio_blk *blk = data;
+
+	(void)source;
+	(void)events;
+	og_event_clear(blk->async->ring.event_fd);
+	og_virtio_work(&blk->virtio);
+}
+
+static void reset(struct og_virtio *virtio)
+{
+	wait_for_all(virtio->device, true);
+}
+
+static void quiesce(struct og_virtio *virtio)
+{
+	(void)pthread_mutex_lock(&virtio->lock);
+	wait_for_all(virtio->device, false);
+	(void)pthread_mutex_unlock(&virtio->lock);
 }
 
 static void release(struct og_virtio *virtio)
 {
 	struct og_virtio_blk *blk = virtio->device;
 
+	wait_for_all(blk, true);
+	blk->completed = og_source_remove(blk->completed);
+	blk->async = og_async_free(blk->async);
 	og_ratelimit_done(&blk->limit);
 	og_virtio_done(virtio);
+	og_disk_done(&blk->disk);
 	og_close(blk->own_part.fd);
 	free(blk);
 }
@@ -204,10 +336,20 @@ static int swap(struct og_virtio_blk *blk, int *fds, unsigned n_fds, struct og_e
 {
 	struct og_disk_part part = { .fd = n_fds > 0 ? fds[0] : -EBADF };
 	struct og_disk disk;
-	int r = og_disk_init(&disk, &part, 1, blk->disk.readonly, err);
+	int r;
 
+	if (!og_disk_is_plain(&blk->disk))
+		return og_fail_plain(err, -EOPNOTSUPP,
+				     "only a raw disk of one file can be another's place");
+	r = og_disk_init(&disk, &part, 1, blk->disk.readonly, err);
 	if (r < 0)
 		return r;
+	wait_for_all(blk, false);
+	if (is_async(blk)) {
+		r = og_ring_set_file(&blk->async->ring, part.fd);
+		if (r < 0)
+			return og_fail(err, r, "give the disk to io_uring");
+	}
 	fds[0] = -EBADF;
 	og_close(blk->own_part.fd);
 	blk->own_part = part;
@@ -266,6 +408,8 @@ static const struct og_virtio_ops ops = {
 	.features = 1ULL << VIRTIO_BLK_F_SEG_MAX | 1ULL << VIRTIO_BLK_F_BLK_SIZE,
 	.n_queues = 1,
 	.work = work,
+	.reset = reset,
+	.quiesce = quiesce,
 	.free = release,
 	.save = save,
 	.load = load,
@@ -287,15 +431,18 @@ static uint64_t features_of(const struct og_blk_config *config)
 
 static void describe(struct og_virtio_blk *blk, const struct og_blk_config *config)
 {
+	uint32_t range_max = config->format == OG_DISK_QCOW2 ? OG_BLK_QCOW2_RANGE_MAX
+							     : DISCARD_SECTORS_MAX;
+
 	memcpy(blk->id, config->id, strnlen(config->id, sizeof(blk->id)));
 	blk->config = (struct virtio_blk_config){
 		.capacity = blk->disk.bytes / OG_SECTOR_BYTES,
 		.seg_max = SEGMENTS_MAX,
 		.blk_size = OG_SECTOR_BYTES,
-		.max_discard_sectors = DISCARD_SECTORS_MAX,
+		.max_discard_sectors = range_max,
 		.max_discard_seg = OG_BLK_RANGES_MAX,
 		.discard_sector_alignment = 1,
-		.max_write_zeroes_sectors = DISCARD_SECTORS_MAX,
+		.max_write_zeroes_sectors = range_max,
 		.max_write_zeroes_seg = OG_BLK_RANGES_MAX,
 		.write_zeroes_may_unmap = 1,
 	};
@@ -303,6 +450,62 @@ static void describe(struct og_virtio_blk *blk, const struct og_blk_config *conf
 	blk->virtio.config_bytes = sizeof(blk->config);
 	blk->virtio.extra_features = features_of(config);
 	blk->virtio.metrics = &blk->metrics->virtio;
+}
+
+static int open_disk(struct og_virtio_blk *blk, const struct og_blk_config *config,
+		     struct og_err *err)
+{
+	const struct og_disk_source source = {
+		.parts = config->parts,
+		.n_parts = config->n_parts,
+		.readonly = config->readonly,
+		.format = config->format,
+		.has_backing = config->has_backing,
+		.backing = &blk->backing,
+		.backing_format = config->backing_format,
+	};
+
+	blk->own_part.fd = -EBADF;
+	blk->backing = config->backing;
+	return og_disk_open(&blk->disk, &source, err);
+}
+
+/* Without io_uring the disk works as well, a little slower. */
+static int add_async(struct og_virtio_blk *blk, const struct og_blk_config *config,
+		     const struct og_device_world *world, struct og_err *err)
+{
+	int r;
+
+	if (!config->async)
+		return 0;
+	if (!og_disk_is_plain(&blk->disk))
+		return og_fail_plain(err, -EINVAL,
+				     "only a raw disk of one file can be served asynchronously");
+	r = og_async_new(blk->disk.parts[0].fd, &blk->async, config->ret_sync);
+	if (r < 0 || world->loop == NULL)
+		return 0;
+	return og_loop_add_fd(world->loop, blk->async->ring.event_fd, EPOLLIN, on_completed, blk,
+			      &blk->completed, err);
+}
+
+static int make(struct og_virtio_blk *blk, const struct og_blk_config *config,
+		const struct og_device_world *world, struct og_err *err)
+{
+	int r = og_virtio_init(&blk->virtio, &ops, blk, world->mem, err);
+
+	if (r < 0)
+		return r;
+	r = og_ratelimit_init(&blk->limit, &config->limits, world->loop, &blk->virtio, err);
+	if (r == 0) {
+		r = add_async(blk, config, world, err);
+		if (r < 0)
+			og_ratelimit_done(&blk->limit);
+	}
+	if (r < 0) {
+		blk->async = og_async_free(blk->async);
+		og_virtio_done(&blk->virtio);
+	}
+	return r;
 }
 
 int og_virtio_blk_new(const struct og_blk_config *config, const struct og_device_world *world,
@@ -313,17 +516,14 @@ int og_virtio_blk_new(const struct og_blk_config *config, const struct og_device
 
 	if (blk == NULL)
 		return og_fail(err, -ENOMEM, "make disk");
-	blk->own_part.fd = -EBADF;
 	blk->metrics = world->metrics != NULL ? &world->metrics->blk[world->index]
 					      : &blk->no_metrics;
-	r = og_disk_init(&blk->disk, config->parts, config->n_parts, config->readonly, err);
-	if (r == 0)
-		r = og_virtio_init(&blk->virtio, &ops, blk, world->mem, err);
+	r = open_disk(blk, config, err);
 	if (r < 0)
 		return r;
-	r = og_ratelimit_init(&blk->limit, &config->limits, world->loop, &blk->virtio, err);
+	r = make(blk, config, world, err);
 	if (r < 0) {
-		og_virtio_done(&blk->virtio);
+		og_disk_done(&blk->disk);
 		return r;
 	}
 	describe(blk, config);

@@ -208,6 +208,29 @@ TEST(entropy_is_bounded_and_its_requests_are_judged)
 	end(&m);
 }
 
+TEST(entropy_over_its_limit_waits)
+{
+	const struct og_rng_config config = {
+		.limits.bytes = { .size = 100, .refill_time_ms = 3600000 },
+	};
+	struct og_virtio *rng;
+	struct driver d;
+
+	driver_init(&d, SIZE);
+	CHECK_OK(
+		og_virtio_rng_new(&config, &(struct og_device_world){ .mem = &d.mem }, &rng, NULL));
+	driver_bring_up(&d, rng, 0);
+	for (unsigned i = 0; i < 3; i++) {
+		driver_desc(&d, 0, 0, DATA_GPA, 40, VRING_DESC_F_WRITE, 0);
+		driver_offer(&d, 0, 0);
+		og_virtio_work(rng);
+	}
+	CHECK_EQ(driver_used(&d, 0), 2); /* 80 bytes of 100 */
+	CHECK(!driver_needs_reset(&d));
+	(void)og_virtio_free(rng);
+	driver_done(&d);
+}
+
 static uint64_t next_random(uint64_t *state)
 {
 	*state ^= *state << 13;
@@ -287,5 +310,6 @@ TEST_MAIN(TEST_ENTRY(a_driver_that_keeps_the_order_is_served),
 	  TEST_ENTRY(a_queue_does_not_move_while_the_driver_is_ready),
 	  TEST_ENTRY(a_broken_rule_asks_for_a_reset_and_a_reset_helps),
 	  TEST_ENTRY(entropy_is_bounded_and_its_requests_are_judged),
+	  TEST_ENTRY(entropy_over_its_limit_waits),
 	  TEST_ENTRY(a_million_accesses_of_any_width_and_place_do_no_harm),
 	  TEST_ENTRY(where_nobody_answers_reads_are_all_ones))

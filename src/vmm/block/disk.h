@@ -22,7 +22,41 @@ struct og_disk_part {
 	uint64_t bytes; /* filled in by og_disk_init() */
 };
 
+enum og_disk_format {
+	OG_DISK_RAW,
+	OG_DISK_QCOW2,
+};
+
+/*
+ * What a disk is made of. Descriptors and arrays are borrowed and outlive it. The format is what
+ * whoever opened the file says: it is never guessed from what the file says of itself.
+ */
+struct og_disk_source {
+	struct og_disk_part *parts;
+	unsigned n_parts; /* qcow2: 1 */
+	bool readonly;
+	enum og_disk_format format;
+
+	/* What a qcow2 image is a change of. The name in the image is never opened. */
+	bool has_backing;
+	struct og_disk_part *backing;
+	enum og_disk_format backing_format;
+};
+
+struct og_disk;
+
+/* One format. The ranges were judged; nothing is written to a read-only disk. */
+struct og_disk_ops {
+	int (*read)(const struct og_disk *disk, uint64_t offset, struct iovec *iov, size_t n);
+	int (*write)(const struct og_disk *disk, uint64_t offset, struct iovec *iov, size_t n);
+	int (*zero)(const struct og_disk *disk, uint64_t offset, uint64_t bytes, bool discard);
+	int (*flush)(const struct og_disk *disk);
+	void (*done)(struct og_disk *disk); /* may be NULL */
+};
+
 struct og_disk {
+	const struct og_disk_ops *ops;
+	void *format;		    /* what @ops keep */
 	struct og_disk_part *parts; /* in the order of their offsets; borrowed */
 	unsigned n_parts;
 	bool readonly;
@@ -36,6 +70,19 @@ struct og_disk {
  */
 int og_disk_init(struct og_disk *disk, struct og_disk_part *parts, unsigned n_parts, bool readonly,
 		 struct og_err *err);
+
+/*
+ * Likewise, by the format. On success og_disk_done() is the caller's to call. Errors: those above,
+ * -EBADMSG (an image that cannot be), -EOPNOTSUPP (what it needs is not done here), -ENOMEM.
+ */
+int og_disk_open(struct og_disk *disk, const struct og_disk_source *source, struct og_err *err);
+void og_disk_done(struct og_disk *disk);
+
+/* Whether the disk is one file, byte by byte. */
+bool og_disk_is_plain(const struct og_disk *disk);
+
+/* The size of a regular file or block device. Errors: -EINVAL (it is neither), of fstat(). */
+int og_disk_file_bytes(int fd, uint64_t *ret_bytes);
 
 /*
  * Moves all of @iov, which it may change, from or to @offset. The range must lie inside the disk.
