@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A disk of two parts that is read-only, or one that is not, by the first byte. */
+/* A disk of two parts that is read-only, or one that is not, or one with requests in flight. */
 #include "replay.h"
 
 #include <sys/mman.h>
@@ -20,7 +20,8 @@ static void shrink(void *target, uint8_t argument)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct input in = { data, size };
-	bool readonly = (take(&in, 1) & 1) != 0;
+	unsigned which = (unsigned)take(&in, 1);
+	bool readonly = (which & 1) != 0;
 	struct og_disk_part parts[] = { { .fd = memfd_create("a", MFD_CLOEXEC) },
 					{ .fd = memfd_create("b", MFD_CLOEXEC), .offset = 8192 } };
 	struct og_blk_config config = { .id = "fuzz", .parts = parts, .readonly = readonly };
@@ -32,6 +33,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (ftruncate(parts[i].fd, PART_BYTES) < 0)
 			abort();
 	config.n_parts = readonly ? 2 : 1;
+	config.async = !readonly && (which & 2) != 0;
 	if (og_virtio_blk_new(&config, &(struct og_device_world){ .mem = &d.mem }, &blk, NULL) < 0)
 		abort();
 	drive(&d, blk, in, shrink, parts);

@@ -90,6 +90,8 @@ int64_t wait_answer(unsigned device, struct queue *q);
 
 /* What the guest can do. */
 void test_blk(void);
+void test_blk_more(void);
+void test_hostile_all(void);
 void test_console(void);
 void test_send(void);
 void test_rng(void);

@@ -141,6 +141,8 @@ static const struct {
 	{ "echo", echo },
 	{ "memory", show_memory },
 	{ "blk", test_blk },
+	{ "blk-more", test_blk_more },
+	{ "hostile-all", test_hostile_all },
 	{ "console", test_console },
 	{ "send", test_send },
 	{ "rng", test_rng },

@@ -161,6 +161,20 @@ TEST(a_request_without_header_or_status_asks_for_a_reset)
 	end(&m);
 }
 
+/* A68: one that has no bytes takes no room, so their number alone ends it. */
+TEST(a_loop_of_empty_descriptors_ends)
+{
+	struct machine m;
+
+	begin(&m, false);
+	driver_desc(&m.d, 0, 0, HEADER, 0, VRING_DESC_F_NEXT, 1);
+	driver_desc(&m.d, 0, 1, HEADER, 0, VRING_DESC_F_NEXT, 0);
+	driver_offer(&m.d, 0, 0);
+	og_virtio_work(m.blk);
+	CHECK(driver_needs_reset(&m.d));
+	end(&m);
+}
+
 /* A73: what a driver may do, though none does. */
 TEST(a_header_and_a_status_may_lie_in_pieces)
 {
@@ -443,6 +457,7 @@ TEST_MAIN(TEST_ENTRY(sectors_are_read_and_written),
 	  TEST_ENTRY(requests_outside_the_disk_fail_alone),
 	  TEST_ENTRY(a_readonly_disk_says_so_and_is_not_written),
 	  TEST_ENTRY(a_request_without_header_or_status_asks_for_a_reset),
+	  TEST_ENTRY(a_loop_of_empty_descriptors_ends),
 	  TEST_ENTRY(a_header_and_a_status_may_lie_in_pieces),
 	  TEST_ENTRY(the_identity_is_cut_and_an_unknown_request_is_said_to_be),
 	  TEST_ENTRY(nothing_is_in_flight_after_a_reset),
