@@ -41,6 +41,7 @@ static void set_machine(struct og_bind *bind, const struct og_vmmapi *api)
 	config->smt = api->machine.smt;
 	config->track_dirty_pages = api->machine.track_dirty_pages;
 	config->pci = api->pci;
+	config->forkable = bind->forkable;
 	config->rng.present = api->has_entropy;
 	og_limit_convert(&api->entropy.rate_limiter, &config->rng.limits);
 	config->jail.enabled = bind->jail;
@@ -211,7 +212,6 @@ static int refuse_missing(const struct og_vmmapi *api, struct og_err *err)
 		bool wanted;
 		const char *what;
 	} missing[] = {
-		{ api->n_nets > 0, "network-interfaces" },
 		{ api->n_shares > 0, "fs" },
 		{ api->machine.huge_pages == OG_HUGE_2M, "machine-config: huge_pages 2M" },
 		{ og_body_has(&og_body_serial, &api->serial, "rate_limiter"),
@@ -239,6 +239,8 @@ int og_bind_configure(struct og_bind *bind, struct og_vmmapi *api, struct og_err
 	set_pmems(bind, api);
 	set_memory_devices(bind, api);
 	r = set_cpu(bind, api, err);
+	if (r == 0)
+		r = og_bind_nets(bind, api, err);
 	if (r == 0)
 		r = set_vsock(bind, api, err);
 	return r < 0 ? r : set_serial(bind, api, err);
@@ -307,13 +309,31 @@ static int resume_machine(void *data, struct og_err *err)
 			       err);
 }
 
-static int fork_machine(void *data, struct og_vmmapi *api, const struct og_api_fork *params,
-			struct og_err *err)
+/* Its process is no child of this one: its end of the control socket is closed when it ends. */
+static void on_clone_end(struct og_source *source, uint32_t events, void *data)
 {
-	(void)data;
-	(void)api;
-	(void)params;
-	return og_fail_plain(err, -EOPNOTSUPP, "Forking through the API is not supported yet.");
+	struct og_bind *bind = data;
+
+	if ((events & (EPOLLHUP | EPOLLERR)) == 0)
+		return;
+	bind->ended = og_source_remove(source);
+	og_loop_stop(bind->loop);
+}
+
+int og_bind_adopt(struct og_bind *bind, struct og_loop *loop, const struct og_process *process,
+		  const struct og_api_fork *params, struct og_err *err)
+{
+	int r;
+
+	bind->loop = loop;
+	bind->process = *process;
+	bind->vsock_fd = bind->serial_fd = -EBADF;
+	memcpy(bind->vsock_path, params->vsock_override.uds_path, sizeof(bind->vsock_path));
+	r = og_loop_add_fd(loop, process->control_fd, 0, on_clone_end, bind, &bind->ended, err);
+	if (r == 0)
+		r = og_loop_add_fd(loop, process->broker_fd, EPOLLIN, on_broker, bind,
+				   &bind->broker, err);
+	return r;
 }
 
 const struct og_vmmapi_ops og_bind_ops = {
@@ -322,7 +342,7 @@ const struct og_vmmapi_ops og_bind_ops = {
 	.resume = resume_machine,
 	.load = og_bind_load,
 	.snapshot = og_bind_snapshot,
-	.fork = fork_machine,
+	.fork = og_bind_fork,
 	.update = og_bind_update,
 	.query = og_bind_query,
 };
@@ -334,6 +354,8 @@ void og_bind_init(struct og_bind *bind, struct og_loop *loop, bool jail)
 	bind->status = OG_EXIT_OFF;
 	bind->process.control_fd = bind->process.broker_fd = bind->process.ended_fd = -EBADF;
 	bind->vsock_fd = bind->serial_fd = -EBADF;
+	for (unsigned i = 0; i < OG_VMM_NETS_MAX; i++)
+		bind->tap_fds[i] = -EBADF;
 }
 
 void og_bind_done(struct og_bind *bind)
@@ -343,6 +365,7 @@ void og_bind_done(struct og_bind *bind)
 	if (bind->process.control_fd >= 0)
 		(void)og_process_end(&bind->process);
 	remove_vsock(bind);
+	og_bind_close_nets(bind);
 	bind->serial_fd = og_close(bind->serial_fd);
 	free(bind->state);
 	bind->state = NULL;

@@ -15,7 +15,12 @@ struct og_bind {
 	struct og_process process; /* control_fd negative: none was started */
 	struct og_source *ended, *broker;
 	int status; /* the machine's exit status, once it has ended */
-	bool jail;
+	bool jail, forkable;
+
+	/* Goes on as @process's front in another process, and returns in this one alone. */
+	int (*clone)(void *data, const struct og_process *process, const struct og_api_fork *params,
+		     struct og_err *err);
+	void *clone_data;
 
 	struct og_disk_part parts[OG_VMM_DISKS_MAX];
 	struct og_cpu_template cpu_template;
@@ -23,7 +28,10 @@ struct og_bind {
 	char vsock_path[OG_API_SOCKET_MAX]; /* "": there is no such socket */
 	int vsock_fd;			    /* the machine listens at it; negative: none */
 	int serial_fd;			    /* where the serial port leads, if it is a file */
-	char *state;			    /* a snapshot's; owned while a machine begins from it */
+	int tap_fds[OG_VMM_NETS_MAX];
+	struct og_bind_mmds *mmds; /* bind_net.c's; owned; NULL: there is no such service */
+	size_t mmds_bytes;
+	char *state; /* a snapshot's; owned while a machine begins from it */
 };
 
 extern const struct og_vmmapi_ops og_bind_ops;
@@ -45,11 +53,24 @@ int og_bind_query(void *data, struct og_vmmapi *api, enum og_api_query query,
 		  struct og_json **ret_json, struct og_err *err);
 int og_bind_pin(struct og_bind *bind, const struct og_api_pin *pin, struct og_err *err);
 
+/* bind_net.c. Errors: those of taps, whose interface is named. */
+int og_bind_nets(struct og_bind *bind, const struct og_vmmapi *api, struct og_err *err);
+void og_bind_close_nets(struct og_bind *bind);
+int og_bind_send_mmds(struct og_bind *bind, const struct og_vmmapi *api, struct og_err *err);
+
 /* bind_snapshot.c */
 int og_bind_snapshot(void *data, struct og_vmmapi *api, const struct og_api_snapshot_create *create,
 		     struct og_err *err);
 int og_bind_load(void *data, struct og_vmmapi *api, const struct og_api_snapshot_load *load,
 		 struct og_err *err);
+
+/* bind_fork.c */
+int og_bind_fork(void *data, struct og_vmmapi *api, const struct og_api_fork *params,
+		 struct og_err *err);
+
+/* In the clone's front: nothing of the first one's is this one's any more. */
+int og_bind_adopt(struct og_bind *bind, struct og_loop *loop, const struct og_process *process,
+		  const struct og_api_fork *params, struct og_err *err);
 
 /* What a rate limiter of the API is to a device; @limiter may be one that did not come. */
 void og_limit_convert(const struct og_api_limiter *limiter, struct og_limit_config *ret_limit);

@@ -92,6 +92,25 @@ static int update_pmem(struct og_bind *bind, struct og_vmmapi *api, const void *
 	return tell_device(bind, update->id, &command, sizeof(command), -EBADF, NULL, 0, err);
 }
 
+static int update_net(struct og_bind *bind, struct og_vmmapi *api, const void *body,
+		      struct og_err *err)
+{
+	const struct og_api_net_update *update = body;
+	struct og_net_command command = {};
+
+	(void)api;
+	convert_update(&update->rx_rate_limiter, &command.rx);
+	convert_update(&update->tx_rate_limiter, &command.tx);
+	return tell_device(bind, update->iface_id, &command, sizeof(command), -EBADF, NULL, 0, err);
+}
+
+static int update_mmds(struct og_bind *bind, struct og_vmmapi *api, const void *body,
+		       struct og_err *err)
+{
+	(void)body;
+	return og_bind_send_mmds(bind, api, err);
+}
+
 static int tell_balloon(struct og_bind *bind, const struct og_balloon_command *command,
 			struct og_balloon_status *ret_status, struct og_err *err)
 {
@@ -190,6 +209,8 @@ int og_bind_update(void *data, struct og_vmmapi *api, enum og_api_update update,
 						const void *body, struct og_err *err) = {
 		[OG_UPDATE_DRIVE] = update_drive,
 		[OG_UPDATE_PMEM] = update_pmem,
+		[OG_UPDATE_NET] = update_net,
+		[OG_UPDATE_MMDS] = update_mmds,
 		[OG_UPDATE_BALLOON] = update_balloon,
 		[OG_UPDATE_BALLOON_STATS] = update_balloon_stats,
 		[OG_UPDATE_HINTING_START] = start_hinting,

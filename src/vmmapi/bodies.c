@@ -391,10 +391,20 @@ static const struct og_field pin_fields[] = {
 const struct og_body og_body_pin = TABLE("Pin", pin_fields);
 
 #undef BODY
+#define BODY og_api_drive_override
+static const struct og_field drive_override_fields[] = {
+	{ "drive_id", OG_FIELD_TEXT, OG_REQUIRED, AT(drive_id), .check = og_api_check_id },
+	{ "path_on_host", OG_FIELD_TEXT, OG_REQUIRED, AT(path_on_host), .min = 1 },
+};
+static const struct og_body drive_override = TABLE("DriveOverride", drive_override_fields);
+
+#undef BODY
 #define BODY og_api_fork
 static const struct og_field fork_fields[] = {
 	{ "id", OG_FIELD_TEXT, OG_REQUIRED, AT(id), .check = og_api_check_id },
 	{ "api_sock", OG_FIELD_TEXT, OG_REQUIRED, AT(api_sock), .min = 1 },
+	{ "drive_overrides", OG_FIELD_BODY, OG_OPTIONAL, LIST(drive_overrides),
+	  .body = &drive_override },
 	{ "network_overrides", OG_FIELD_BODY, OG_OPTIONAL, LIST(network_overrides),
 	  .body = &net_override },
 	{ "vsock_override", OG_FIELD_BODY, OG_OPTIONAL, AT(vsock_override),

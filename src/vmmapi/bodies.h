@@ -279,10 +279,18 @@ struct og_api_pin {
 	unsigned n_cpus;
 };
 
+/* Ours: the clone's own file for a drive. */
+struct og_api_drive_override {
+	uint32_t given;
+	char drive_id[OG_VMM_ID_MAX], path_on_host[OG_API_PATH_MAX];
+};
+
 /* Ours: a running machine's clone, which listens at @api_sock. */
 struct og_api_fork {
 	uint32_t given;
 	char id[OG_VMM_ID_MAX], api_sock[OG_API_SOCKET_MAX];
+	struct og_api_drive_override drive_overrides[OG_VMM_DISKS_MAX];
+	unsigned n_drive_overrides;
 	struct og_api_net_override network_overrides[OG_VMM_NETS_MAX];
 	unsigned n_network_overrides;
 	struct og_api_vsock_override vsock_override;

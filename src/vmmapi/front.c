@@ -6,7 +6,9 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/io.h"
 #include "base/text.h"
@@ -17,12 +19,16 @@
 /* A configuration of every device with every field is a tenth of it. */
 #define CONFIG_FILE_MAX (1U << 20)
 
+/* The most descriptors of a front: far above what its devices can be. */
+#define CLONE_FDS_MAX 1024
+
 struct front {
 	struct og_loop *loop;
 	struct og_server *server;
 	struct og_vmmapi api;
 	struct og_bind bind;
 	struct og_metrics before;
+	size_t payload_max;
 	int signal; /* that ended it; 0: none did */
 };
 
@@ -190,6 +196,112 @@ static int watch(struct front *front, struct og_err *err)
 	return r;
 }
 
+static void take_down(struct front *front)
+{
+	front->server = og_server_free(front->server);
+	if (front->loop != NULL) {
+		og_bind_done(&front->bind);
+		if (front->api.metrics.fd >= 0)
+			(void)og_metrics_flush(&front->api.metrics, &front->api, NULL);
+		og_log(&front->api.logger, OG_LEVEL_INFO, "vmm", "onggi-vmm ends. exit_code=%d",
+		       front->bind.status);
+		og_vmmapi_done(&front->api);
+	}
+	front->loop = og_loop_free(front->loop);
+}
+
+/* Closes all but standard streams, @kept, and what the configuration has open. */
+static void close_others(struct front *front, const int *kept, size_t n)
+{
+	const struct og_vmmapi *api = &front->api;
+
+	for (int fd = 3; fd < CLONE_FDS_MAX; fd++) {
+		bool keep = fd == api->logger.fd;
+
+		for (size_t i = 0; i < n; i++)
+			keep |= fd == kept[i];
+		if (!keep)
+			(void)close(fd);
+	}
+	(void)close_range(CLONE_FDS_MAX, ~0U, 0);
+}
+
+/* What is this front's own, and not the first one's. */
+static int set_up_clone(struct front *front, const struct og_process *process,
+			const struct og_api_fork *params, struct og_err *err)
+{
+	struct og_vmmapi *api = &front->api;
+	int r = og_loop_new(&front->loop, err);
+
+	if (r < 0)
+		return r;
+	memcpy(api->id, params->id, sizeof(api->id));
+	api->phase = params->resume_vm ? OG_API_RUNNING : OG_API_PAUSED;
+	api->metrics.fd = api->kernel_fd = api->initrd_fd = -EBADF;
+	for (unsigned i = 0; i < api->n_drives; i++)
+		api->drives[i].fd = -EBADF;
+	for (unsigned i = 0; i < api->n_pmems; i++)
+		api->pmems[i].fd = -EBADF;
+	for (unsigned i = 0; i < OG_VMM_NETS_MAX; i++)
+		front->bind.tap_fds[i] = -EBADF;
+	r = og_bind_adopt(&front->bind, front->loop, process, params, err);
+	if (r == 0)
+		r = watch(front, err);
+	if (r == 0)
+		r = og_server_new(front->loop, params->api_sock, api, front->payload_max,
+				  &front->server, err);
+	return r;
+}
+
+/* Says at @said_fd how the start went: nothing, or why it failed. */
+__attribute__((noreturn)) static void be_clone(struct front *front,
+					       const struct og_process *process,
+					       const struct og_api_fork *params, int said_fd)
+{
+	const int kept[] = { process->control_fd, process->broker_fd, said_fd };
+	struct og_err err = {};
+	int r;
+
+	front->loop = NULL; /* the first one's, whose epoll is not to be touched */
+	front->server = NULL;
+	front->bind.broker = front->bind.ended = NULL;
+	close_others(front, kept, 3);
+	r = set_up_clone(front, process, params, &err);
+	if (r < 0)
+		(void)!write(said_fd, err.text, strlen(err.text));
+	(void)close(said_fd);
+	if (r == 0)
+		r = og_loop_run(front->loop, &err);
+	take_down(front);
+	_exit(r < 0 ? OG_EXIT_ERROR : front->bind.status);
+}
+
+/* The clone's front is nobody's child: it lives as long as its machine. */
+static int clone_front(void *data, const struct og_process *process,
+		       const struct og_api_fork *params, struct og_err *err)
+{
+	struct og_err said = {};
+	int pipe_fds[2];
+	ssize_t n;
+	pid_t pid;
+
+	if (pipe2(pipe_fds, O_CLOEXEC) < 0)
+		return og_fail(err, -errno, "start the clone's API");
+	pid = fork();
+	if (pid == 0 && fork() == 0)
+		be_clone(data, process, params, pipe_fds[1]);
+	if (pid == 0)
+		_exit(0);
+	(void)close(pipe_fds[1]);
+	n = pid < 0 ? -errno : og_read_upto(pipe_fds[0], said.text, sizeof(said.text) - 1);
+	(void)close(pipe_fds[0]);
+	while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	if (n < 0)
+		return og_fail(err, (int)n, "start the clone's API");
+	return n > 0 ? og_fail_as(err, -EIO, said.text) : 0;
+}
+
 static int set_up(struct front *front, const struct og_front_config *config, struct og_err *err)
 {
 	size_t payload_max = config->payload_max > 0 ? (size_t)config->payload_max
@@ -199,6 +311,10 @@ static int set_up(struct front *front, const struct og_front_config *config, str
 	if (r < 0)
 		return r;
 	og_bind_init(&front->bind, front->loop, !config->no_jail);
+	front->bind.forkable = config->forkable;
+	front->bind.clone = clone_front;
+	front->bind.clone_data = front;
+	front->payload_max = payload_max;
 	og_vmmapi_init(&front->api, &og_bind_ops, &front->bind);
 	front->api.pci = config->pci;
 	front->api.mmds.max_bytes = config->mmds_max > 0 ? (size_t)config->mmds_max : payload_max;
@@ -218,20 +334,6 @@ static int set_up(struct front *front, const struct og_front_config *config, str
 							   : OG_API_SOCKET_DEFAULT,
 				  &front->api, payload_max, &front->server, err);
 	return r < 0 ? r : read_config(front, config->config_file, err);
-}
-
-static void take_down(struct front *front)
-{
-	front->server = og_server_free(front->server);
-	if (front->loop != NULL) {
-		og_bind_done(&front->bind);
-		if (front->api.metrics.fd >= 0)
-			(void)og_metrics_flush(&front->api.metrics, &front->api, NULL);
-		og_log(&front->api.logger, OG_LEVEL_INFO, "vmm", "onggi-vmm ends. exit_code=%d",
-		       front->bind.status);
-		og_vmmapi_done(&front->api);
-	}
-	front->loop = og_loop_free(front->loop);
 }
 
 int og_front_run(const struct og_front_config *config, struct og_err *err)

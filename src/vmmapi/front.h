@@ -15,7 +15,7 @@
 struct og_front_config {
 	const char *api_sock, *config_file, *metadata_file, *id;
 	const char *log_path, *level, *module, *metrics_path;
-	bool no_api, show_level, show_log_origin, pci, no_jail;
+	bool no_api, show_level, show_log_origin, pci, no_jail, forkable;
 	uint64_t payload_max, mmds_max; /* 0: Firecracker's */
 	uint64_t start_time_us, start_time_cpu_us, parent_cpu_time_us;
 };

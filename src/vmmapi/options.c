@@ -46,6 +46,7 @@ FLAG_SETTER(no_api)
 FLAG_SETTER(show_level)
 FLAG_SETTER(show_log_origin)
 FLAG_SETTER(pci)
+FLAG_SETTER(forkable)
 NUMBER_SETTER(payload_max, 1, OG_API_PAYLOAD_MAX_LIMIT)
 NUMBER_SETTER(mmds_max, 1, OG_API_PAYLOAD_MAX_LIMIT)
 NUMBER_SETTER(start_time_us, 0, INT64_MAX)
@@ -94,6 +95,7 @@ const struct og_front_option og_front_options[] = {
 	{ "--http-api-max-payload-size", "BYTES", "of a request's body (51200)", set_payload_max },
 	{ "--mmds-size-limit", "BYTES", "of all metadata (as above)", set_mmds_max },
 	{ "--enable-pci", NULL, "virtio devices on PCI", set_pci },
+	{ "--forkable", NULL, "the machine may be forked: PUT /fork (ours)", set_forkable },
 	{ "--start-time-us", "N", "when the start began, for metrics", set_start_time_us },
 	{ "--start-time-cpu-us", "N", "likewise, CPU time", set_start_time_cpu_us },
 	{ "--parent-cpu-time-us", "N", "CPU time of whoever starts it", set_parent_cpu_time_us },

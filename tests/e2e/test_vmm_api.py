@@ -9,6 +9,7 @@ import pathlib
 import re
 import signal
 import socket
+import struct
 import subprocess
 import time
 
@@ -593,6 +594,96 @@ def test_a_snapshot_that_is_none_is_refused_and_another_may_be_tried(launch, tmp
     (tmp_path / "state").write_bytes(good)
     load(second, tmp_path, resume_vm=True)
     assert second.process.stdout.read(3) == b"..."
+
+
+def end(path):
+    """Ends who listens at the socket, which is nobody's child here."""
+    with socket.socket(socket.AF_UNIX) as stream:
+        stream.connect(str(path))
+        pid, _, _ = struct.unpack("3i", stream.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+    os.kill(pid, signal.SIGTERM)
+    while path.exists():
+        time.sleep(0.01)
+
+
+def test_a_clone_runs_with_an_api_of_its_own(launch, tmp_path):
+    (tmp_path / "disk").write_bytes(bytes(8192))
+    machine = launch("--forkable")
+    machine.put("/drives/d", drive_id="d", is_root_device=False, is_read_only=True,
+                path_on_host=str(tmp_path / "disk"))
+    machine.start("count")
+    assert machine.process.stdout.read(3) == b"..."
+    machine.put("/fork", id="clone", api_sock=str(tmp_path / "clone.sock"), resume_vm=False)
+    clone = Machine(None, tmp_path)
+    clone.sock = tmp_path / "clone.sock"
+    assert (clone.get("/")["id"], clone.get("/")["state"]) == ("clone", "Paused")
+    assert clone.get("/vm/config")["drives"][0]["drive_id"] == "d"
+    assert machine.get("/")["state"] == "Running"
+    text = machine.refused("PUT", "/fork", {"id": "x", "api_sock": str(clone.sock)})
+    assert "in use" in text
+    machine.process.terminate()
+    assert machine.process.wait(60) == 1
+    clone.patch("/vm", state="Resumed")
+    assert clone.get("/")["state"] == "Running"
+    end(clone.sock)
+
+
+def test_a_machine_is_forked_only_where_that_was_asked_for(machine, tmp_path):
+    machine.start("spin")
+    text = machine.refused("PUT", "/fork", {"id": "x", "api_sock": str(tmp_path / "x")})
+    assert "--forkable" in text
+
+
+def test_a_drive_that_is_written_is_not_shared_with_a_clone(launch, tmp_path):
+    for name in ("one", "two"):
+        (tmp_path / name).write_bytes(bytes(8192))
+    machine = launch("--forkable")
+    machine.put("/drives/d", drive_id="d", is_root_device=False, path_on_host=str(tmp_path / "one"))
+    machine.start("spin")
+    body = {"id": "x", "api_sock": str(tmp_path / "x.sock")}
+    assert "a disk of its own for 'd'" in machine.refused("PUT", "/fork", body)
+    assert not (tmp_path / "x.sock").exists()
+    machine.put("/fork", **body, drive_overrides=[{"drive_id": "d",
+                                                   "path_on_host": str(tmp_path / "two")}])
+    clone = Machine(None, tmp_path)
+    clone.sock = tmp_path / "x.sock"
+    assert clone.get("/")["state"] == "Running"
+    end(clone.sock)
+
+
+def test_an_interface_is_on_its_tap_and_metadata_behind_it(require, vmm, tmp_path):
+    require.root()
+    require.tool("ip")
+    words = [str(w) for w in (vmm, "--api-sock", tmp_path / "api.sock")]
+    script = "ip tuntap add tap7 mode tap vnet_hdr && ip link set tap7 up && exec \"$@\""
+    with subprocess.Popen(["unshare", "--net", "sh", "-c", script, "sh", *words],
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE) as process:
+        try:
+            while not listens(tmp_path / "api.sock"):
+                assert process.poll() is None, process.stderr.read()
+                time.sleep(0.01)
+            machine = Machine(process, tmp_path)
+            limiter = {"ops": {"size": 10, "refill_time": 100}}
+            machine.put("/network-interfaces/e", iface_id="e", host_dev_name="tap7",
+                        guest_mac="52:54:00:00:00:2a", mtu=1400, rx_rate_limiter=limiter)
+            machine.put("/mmds/config", network_interfaces=["e"], version="V2")
+            machine.put("/mmds", a={"b": "c"})
+            machine.start("spin")
+            assert machine.line() == "spinning\n"
+            machine.put("/mmds", a={"b": "d"})
+            machine.patch("/mmds", x="y" * 1000)
+            machine.patch("/network-interfaces/e", iface_id="e", tx_rate_limiter=limiter)
+            assert machine.get("/")["state"] == "Running"
+        finally:
+            process.kill()
+
+
+def test_a_tap_that_is_not_there_is_named(machine):
+    machine.put("/network-interfaces/e", iface_id="e", host_dev_name="a/b")
+    machine.configure("spin")
+    text = machine.refused("PUT", "/actions", {"action_type": "InstanceStart"})
+    assert "network-interfaces/e: host_dev_name" in text and "a/b" in text
 
 
 def described():
