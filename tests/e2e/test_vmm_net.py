@@ -254,6 +254,50 @@ def test_two_machines_over_a_pair_of_sockets(guest):
         assert rest(process) == "done\n"
 
 
+@contextlib.contextmanager
+def metadata(network, loss=0):
+    """The metadata service's network by itself, with Linux's TCP in the guest's place."""
+    tool = TOP / "build/tests/tools/og-mmds-tap"
+    with subprocess.Popen([*network.enter, tool, "tap0", str(loss)], stdout=subprocess.PIPE,
+                          text=True) as process:
+        try:
+            assert process.stdout.readline() == "ready\n"
+            network.run("ip", "address", "add", "169.254.0.2/16", "dev", "tap0")
+            yield "http://169.254.169.254"
+        finally:
+            process.kill()
+
+
+def answer(size):
+    return "".join(chr(ord("a") + i % 23) for i in range(size))
+
+
+@pytest.mark.parametrize("loss, size", [(0, 0), (0, 1), (0, 1460), (0, 60_000), (0, 1_000_000),
+                                        (5, 20_000), (20, 5_000)])
+def test_linux_and_the_metadata_service_understand_each_other(network, loss, size):
+    with metadata(network, loss) as url:
+        # Two requests on one connection.
+        text = network.run("curl", "-sS", "--max-time", "25", f"{url}/{size}", f"{url}/{size}")
+        assert text == answer(size) * 2
+
+
+def test_many_connections_at_once_and_one_after_the_other(network):
+    with metadata(network) as url:
+        text = network.run("curl", "-sS", "--max-time", "25", "--parallel", "--parallel-max", "12",
+                           *[f"{url}/2000"] * 60)
+        assert len(text) == 120_000
+        for _ in range(30):
+            assert network.run("curl", "-sS", "--max-time", "25", "-H", "Connection: close",
+                               f"{url}/100") == answer(100)
+
+
+def test_other_ports_of_the_metadata_service_are_closed_at_once(network):
+    with metadata(network) as url:
+        result = subprocess.run([*network.enter, "curl", "-sS", "--max-time", "10", f"{url}:81/"],
+                                capture_output=True, text=True, check=False)
+        assert result.returncode == 7
+
+
 @pytest.mark.parametrize("net, says", [
     ("", "names neither tap=NAME nor fd=N"),
     (f"mac={MAC}", "names neither tap=NAME nor fd=N"),
