@@ -140,6 +140,15 @@ def test_the_guest_talks_to_a_port_of_the_host(guests):
     assert run["bytes"] == 8 << 20
 
 
+@pytest.mark.parametrize("run", ["net", "net-pci"])
+def test_the_guest_reaches_the_host_through_a_tap(guests, run):
+    found = guests[run]
+    assert found["status"] == 0, found["output"]
+    assert "3 packets received" in found["output"] and "all sent" in found["output"]
+    assert facts(found)["received"].split()[0] == found["served"]
+    assert facts(found)["sent"].split()[0] == found["got"]
+
+
 def test_two_processors_load_disk_and_entropy_at_once(guests):
     assert "load done" in guests["load"]["output"]
     assert guests["load"]["status"] == 0

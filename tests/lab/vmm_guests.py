@@ -207,6 +207,36 @@ def vsock_out_of_the_guest(name, *options):
         run(name, "vsock_send", "--vsock", f"3:{path}", *options, talk=talk)
 
 
+def take_all(server, got):
+    peer, _ = server.accept()
+    with peer:
+        while chunk := peer.recv(1 << 20):
+            got += chunk
+
+
+def network(name, *options):
+    """A tap to the lab's own network: ping, a download and an upload of 10 MiB each."""
+    tap = name[:15]
+    subprocess.run(["ip", "tuntap", "add", "dev", tap, "mode", "tap"], check=True)
+    subprocess.run(["ip", "addr", "add", "10.9.0.1/24", "dev", tap], check=True)
+    subprocess.run(["ip", "link", "set", tap, "up"], check=True)
+    served, got = WORK / name, bytearray()
+    served.mkdir()
+    served.joinpath("file").write_bytes(os.urandom(10 << 20))
+    files = subprocess.Popen([sys.executable, "-m", "http.server", "-d", served, "-b", "10.9.0.1", "8000"],
+                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        with socket.create_server(("10.9.0.1", 8001)) as sink:
+            threading.Thread(target=take_all, args=[sink, got], daemon=True).start()
+            run(name, "network", "--net", f"tap={tap},mac=52:54:00:00:00:2a", *options)
+    finally:
+        files.kill()
+        files.wait()
+        subprocess.run(["ip", "link", "del", tap], check=True)
+    RESULTS[name] |= {"served": hashlib.md5(served.joinpath("file").read_bytes()).hexdigest(),
+                      "got": hashlib.md5(got).hexdigest()}
+
+
 def probe():
     found = subprocess.run([PREFIX / "bin/onggi-vmm", "--probe"], capture_output=True, text=True,
                            check=False)
@@ -222,6 +252,8 @@ CASES = {
     "vsock-in": lambda: vsock_into_the_guest("vsock-in"),
     "vsock-out": lambda: vsock_out_of_the_guest("vsock-out"),
     "vsock-pci": lambda: vsock_into_the_guest("vsock-pci", "--pci"),
+    "net": lambda: network("net", "--cpus", 2),
+    "net-pci": lambda: network("net-pci", "--pci"),
     "send": lambda: run("send", "send", "--cpus", 2, talk=swallow),
     "echo": lambda: run("echo", "echo_back", "--cpus", 2, talk=echo),
     "reboot": lambda: run("reboot", "reboot", "--cpus", 2),

@@ -605,7 +605,7 @@ TEST(wrong_checksums_fragments_and_other_protocols_are_no_segments)
 {
 	static struct guest g;
 	struct og_segment s;
-	uint8_t frame[200];
+	uint8_t frame[200] = {};
 	size_t len;
 
 	begin(&g);
@@ -622,6 +622,11 @@ TEST(wrong_checksums_fragments_and_other_protocols_are_no_segments)
 	frame[20] ^= 0x20; /* more fragments follow: its checksum is made right */
 	frame[24] ^= 0x20;
 	CHECK_EQ(og_segment_read(frame, len, false, &s), -EBADMSG);
+	len = compose(&g, OG_TCP_SYN, 1, "abc", 3, frame);
+	frame[17] = (uint8_t)(frame[17] + 50); /* longer than the frame */
+	frame[25] = (uint8_t)(frame[25] - 50);
+	CHECK_EQ(og_segment_read(frame, len, false, &s), -EBADMSG);
+	CHECK_OK(og_segment_read(frame, len + 50, false, &s));
 	len = compose(&g, OG_TCP_SYN, 1, "abc", 3, frame);
 	frame[23] = 17;
 	frame[25] = (uint8_t)(frame[25] - 11);

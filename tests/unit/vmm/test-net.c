@@ -287,6 +287,27 @@ TEST(a_host_that_does_not_read_holds_the_guest_back)
 	end(&m);
 }
 
+/* What could not be written has not used the limit up. */
+TEST(a_frame_that_waits_for_the_host_counts_once)
+{
+	const struct og_net_config config = { .tx_limit.ops = { 40, 0, 1000000 } };
+	static struct machine m;
+	static uint8_t buf[70000];
+	unsigned seen = 0;
+
+	begin_with(&m, &config, 0);
+	(void)make_frame(m.d.ram + DATA_GPA, mac, 60000);
+	for (unsigned i = 0; i < 40; i++)
+		offer_at(&m, TX, DATA_GPA, 60012);
+	for (unsigned round = 0; round < 100; round++) {
+		og_virtio_work(m.net);
+		if (host_receive(&m, buf, sizeof(buf)) == 60012)
+			seen++;
+	}
+	CHECK_EQ(seen, 40);
+	end(&m);
+}
+
 TEST(a_host_that_is_gone_loses_frames_and_nothing_else)
 {
 	static struct machine m;
@@ -649,6 +670,7 @@ TEST_MAIN(TEST_ENTRY(a_frame_goes_out_as_it_is), TEST_ENTRY(a_frame_in_many_piec
 	  TEST_ENTRY(headers_that_lie_do_not_reach_the_kernel),
 	  TEST_ENTRY(what_the_tap_is_told_is_a_copy_without_what_is_not_the_drivers_to_say),
 	  TEST_ENTRY(a_host_that_does_not_read_holds_the_guest_back),
+	  TEST_ENTRY(a_frame_that_waits_for_the_host_counts_once),
 	  TEST_ENTRY(a_host_that_is_gone_loses_frames_and_nothing_else),
 	  TEST_ENTRY(a_frame_comes_in), TEST_ENTRY(a_large_frame_is_spread_over_merged_buffers),
 	  TEST_ENTRY(without_buffers_frames_wait_and_then_all_come),
