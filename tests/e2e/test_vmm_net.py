@@ -2,7 +2,6 @@
 """Network cards of onggi-vmm on a tap, with the small guest of tests/guest, which any /dev/kvm runs."""
 
 import contextlib
-import ctypes
 import os
 import pathlib
 import re
@@ -13,11 +12,12 @@ import time
 
 import pytest
 
+import taps
+
 TOP = pathlib.Path(__file__).resolve().parents[2]
 MAC = "52:54:00:00:00:2a"
 OURS = bytes.fromhex("525400000001")
 KIND = b"\x88\xb5"  # for experiments
-CLONE_NEWNET = 0x40000000
 
 
 @pytest.fixture(scope="module")
@@ -32,53 +32,12 @@ def guest(prefix, require):
             "--cmdline"]
 
 
-class Network:
-    """A network namespace of its own, which ends with a process."""
-
-    def __init__(self):
-        self.holder = subprocess.Popen(["unshare", "--net", "sleep", "infinity"])
-        self.enter = ["nsenter", f"--net=/proc/{self.holder.pid}/ns/net", "--"]
-        ours = os.stat("/proc/self/ns/net").st_ino
-        while os.stat(f"/proc/{self.holder.pid}/ns/net").st_ino == ours:
-            time.sleep(0.01)
-        self.run("sh", "-c", "echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6")
-
-    def run(self, *words):
-        return subprocess.run([*self.enter, *words], check=True, capture_output=True, text=True,
-                              timeout=30).stdout
-
-    def tap(self, name, *options):
-        self.run("ip", "tuntap", "add", name, "mode", "tap", "vnet_hdr")
-        self.run("ip", "link", "set", name, "up", *options)
-
-    def packets(self, name):
-        """A socket that sends and gets whole frames at @name."""
-        result = []
-
-        def make():
-            with open(f"/proc/{self.holder.pid}/ns/net", "rb") as space:
-                assert ctypes.CDLL(None).setns(space.fileno(), CLONE_NEWNET) == 0
-            sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
-            sock.bind((name, 0))
-            sock.settimeout(30)
-            result.append(sock)
-
-        thread = threading.Thread(target=make)  # a thread enters the namespace, and ends
-        thread.start()
-        thread.join()
-        return result[0]
-
-    def end(self):
-        self.holder.kill()
-        self.holder.wait()
-
-
 @pytest.fixture
 def network(require):
     require.root()
     if not os.path.exists("/dev/net/tun"):
         require.lacking("no /dev/net/tun")
-    network = Network()
+    network = taps.Network()
     network.tap("tap0")
     yield network
     network.end()
