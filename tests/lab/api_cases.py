@@ -126,6 +126,28 @@ class Cases:
         finally:
             subprocess.run(["ip", "link", "del", "tap0"], check=False)
 
+    def metadata(self):
+        """What the guest reads at the metadata service, before and after the host changes it."""
+        subprocess.run(["ip", "tuntap", "add", "dev", "mmds0", "mode", "tap"], check=True)
+        subprocess.run(["ip", "link", "set", "mmds0", "up"], check=True)
+        long = "0123456789" * 4000
+        try:
+            with api_vm.ApiVm(self.program, self.work, "metadata") as vm:
+                for place, body in self.config("metadata", cpus=2).items():
+                    vm.ask("PUT", f"/{place}", body)
+                vm.ask("PUT", "/network-interfaces/eth0", {"iface_id": "eth0", "host_dev_name": "mmds0",
+                                                           "guest_mac": MAC})
+                vm.ask("PUT", "/mmds/config", {"network_interfaces": ["eth0"], "version": "V1"})
+                vm.ask("PUT", "/mmds", {"name": "first", "long": long})
+                vm.ask("PUT", "/actions", {"action_type": "InstanceStart"})
+                said = [vm.hear(r"name=first")[0][0]]
+                vm.ask("PATCH", "/mmds", {"name": "second"})
+                said.append(vm.hear(r"name=second")[0][0])
+                vm.hear("metadata done")
+                return {"output": vm.text(), "said": said, "long": md5(long.encode())}
+        finally:
+            subprocess.run(["ip", "link", "del", "mmds0"], check=False)
+
     def share(self):
         """virtio-fs: 10,000 files, random work on names and data, the same sums on both sides."""
         folder = self.work / "shared"
@@ -215,5 +237,5 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
 def all_cases(*arguments):
     """{name: function}, by the names of the methods."""
     cases = Cases(*arguments)
-    return {name: getattr(cases, name) for name in ("pause", "snapshot", "clones", "fork", "network", "share",
+    return {name: getattr(cases, name) for name in ("pause", "snapshot", "clones", "fork", "network", "metadata", "share",
                                                     "balloon", "hotplug", "pmem")}

@@ -149,6 +149,12 @@ def test_the_guest_reaches_the_host_through_a_tap(guests, run):
     assert facts(found)["sent"].split()[0] == found["got"]
 
 
+def test_the_guest_reads_its_metadata_and_sees_it_change(guests):
+    found = guests["metadata"]
+    assert found.get("said") == ["name=first", "name=second"], found
+    assert facts(found)["long"].split()[0] == found["long"]  # 40,000 bytes
+
+
 def test_two_processors_load_disk_and_entropy_at_once(guests):
     assert "load done" in guests["load"]["output"]
     assert guests["load"]["status"] == 0
