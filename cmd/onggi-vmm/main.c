@@ -8,6 +8,7 @@
 
 #include "base/text.h"
 #include "disk_option.h"
+#include "fs_option.h"
 #include "net_option.h"
 #include "vmm/broker.h"
 #include "vmm/process.h"
@@ -292,6 +293,11 @@ static int add_net(struct args *args, const char *value, struct og_err *err)
 	return og_net_option(&args->config, value, err);
 }
 
+static int add_fs(struct args *args, const char *value, struct og_err *err)
+{
+	return og_fs_option(&args->config, value, err);
+}
+
 /* Listens, and starts who connects for the guest: the machine itself can do neither. */
 static int set_vsock(struct args *args, const char *value, struct og_err *err)
 {
@@ -414,6 +420,7 @@ static const struct option_row {
 	{ "--console", "fd:N", "stream socket of the port " CONSOLE_NAME, set_console },
 	{ "--serial", "stdio|none|FILE", "serial port (none)", set_serial },
 	{ "--net", "tap=NAME,mac=...", "a network card on a tap", add_net },
+	{ "--fs", "tag=TAG,path=DIR[,ro]", "a folder that the guest mounts as TAG", add_fs },
 	{ "--vsock", "CID:PATH", "streams to the guest over a Unix socket", set_vsock },
 	{ "--balloon", "MIB", "memory that the guest gives back", set_balloon },
 	{ "--hotplug-memory", "TOTAL[:MIB]", "memory to plug, and how much now", set_hotplug },

@@ -219,6 +219,38 @@ static int fork_pmem(struct change *change, unsigned index, struct og_err *err)
 	return 0;
 }
 
+static unsigned count_shares(const struct og_vmm_config *config)
+{
+	return config->n_shares;
+}
+
+static int make_share(const struct og_vmm_config *config, const struct og_device_world *world,
+		      struct og_virtio **ret_virtio, struct og_err *err)
+{
+	const struct og_fs_config *share = &config->shares[world->index];
+	int r = og_virtio_fs_new(share, world, ret_virtio, err);
+
+	return r < 0 ? og_fail_in(err, r, "shared folder '%s'", share->tag) : 0;
+}
+
+static const char *share_id(const struct og_vmm_config *config, unsigned index)
+{
+	return config->shares[index].id;
+}
+
+/* One server knows one guest. */
+static int fork_share(struct change *change, unsigned index, struct og_err *err)
+{
+	struct og_fs_config *share = &change->config->shares[index];
+
+	if (change->fd < 0)
+		return og_fail(err, -EINVAL, "a fork needs a server of its own for '%s'",
+			       share->id);
+	share->socket_fd = change->fd;
+	og_vmm_config_keep(change->config, share->socket_fd);
+	return 0;
+}
+
 /* Hot-plug memory comes first: what others have in it is looked for when they are loaded. */
 static const struct device_kind kinds[] = {
 	{ "hotplug", count_hotplugs, make_hotplug, NULL, NULL },
@@ -229,6 +261,7 @@ static const struct device_kind kinds[] = {
 	{ "vsock", count_vsocks, make_vsock, NULL, fork_vsock },
 	{ "balloon", count_balloons, make_balloon, NULL, NULL },
 	{ "pmem", count_pmems, make_pmem, pmem_id, fork_pmem },
+	{ "share", count_shares, make_share, share_id, fork_share },
 };
 
 static void on_kick(struct og_source *source, uint32_t events, void *data)

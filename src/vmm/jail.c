@@ -50,6 +50,11 @@ struct rule {
 #define READ_VALUE	    1
 #define READ_WRITE_VALUE    3 /* never to be executed */
 
+/* Likewise, of fcntl.h and sys/mman.h. */
+#define F_SETFD_VALUE	      2
+#define F_DUPFD_CLOEXEC_VALUE 1030
+#define PROT_READ_WRITE_VALUE 3
+
 /* Waits for what is in flight when the driver resets a disk, and starts nothing. */
 #define RULE_RESET                       \
 	{                                \
@@ -117,6 +122,46 @@ static const struct rule broker_rules[] = {
 	{ SYS_poll, ANY, 0 },	      { SYS_recvfrom, ANY, 0 },	  { SYS_sendmsg, ANY, 0 },
 	{ SYS_socket, 0, AF_UNIX },   { SYS_connect, ANY, 0 },	  { SYS_close, ANY, 0 },
 	{ SYS_rt_sigreturn, ANY, 0 }, { SYS_exit_group, ANY, 0 },
+};
+
+/* Files that are there. What a path leads to is all of the process's own root (fs/helper.c). */
+static const struct rule fs_read_rules[] = {
+	{ SYS_recvfrom, ANY, 0 },
+	{ SYS_sendto, ANY, 0 },
+	{ SYS_openat2, ANY, 0 },
+	{ SYS_statx, ANY, 0 },
+	{ SYS_openat, ANY, 0 },
+	{ SYS_close, ANY, 0 },
+	{ SYS_pread64, ANY, 0 },
+	{ SYS_getdents64, ANY, 0 },
+	{ SYS_lseek, ANY, 0 },
+	{ SYS_readlinkat, ANY, 0 },
+	{ SYS_fstatfs, ANY, 0 },
+	{ SYS_getxattr, ANY, 0 },
+	{ SYS_listxattr, ANY, 0 },
+	{ SYS_fcntl, 1, F_DUPFD_CLOEXEC_VALUE },
+	{ SYS_fcntl, 1, F_SETFD_VALUE }, /* what musl adds */
+	{ SYS_fsync, ANY, 0 },
+	{ SYS_fdatasync, ANY, 0 },
+	/* Memory for the names of files. */
+	{ SYS_brk, ANY, 0 },
+	{ SYS_mmap, 2, PROT_READ_WRITE_VALUE },
+	{ SYS_munmap, ANY, 0 },
+	{ SYS_madvise, ANY, 0 },
+	{ SYS_futex, ANY, 0 },
+	{ SYS_rt_sigreturn, ANY, 0 },
+	{ SYS_exit_group, ANY, 0 },
+};
+
+/* Changing them, as the user of the guest who does. */
+static const struct rule fs_write_rules[] = {
+	{ SYS_pwrite64, ANY, 0 },  { SYS_setfsuid, ANY, 0 },	{ SYS_setfsgid, ANY, 0 },
+	{ SYS_geteuid, ANY, 0 },   { SYS_getegid, ANY, 0 },	{ SYS_capset, ANY, 0 },
+	{ SYS_mknodat, ANY, 0 },   { SYS_mkdirat, ANY, 0 },	{ SYS_symlinkat, ANY, 0 },
+	{ SYS_linkat, ANY, 0 },	   { SYS_unlinkat, ANY, 0 },	{ SYS_renameat2, ANY, 0 },
+	{ SYS_fchmodat, ANY, 0 },  { SYS_fchownat, ANY, 0 },	{ SYS_utimensat, ANY, 0 },
+	{ SYS_ftruncate, ANY, 0 }, { SYS_fallocate, ANY, 0 },	{ SYS_copy_file_range, ANY, 0 },
+	{ SYS_setxattr, ANY, 0 },  { SYS_removexattr, ANY, 0 }, { SYS_syncfs, ANY, 0 },
 };
 
 /* Taking all that KVM keeps; the clock where the kernel does not answer without a call. */
@@ -317,6 +362,16 @@ int og_jail_io(unsigned powers, struct og_err *err)
 int og_jail_broker(struct og_err *err)
 {
 	return confine(broker_rules, sizeof(broker_rules) / sizeof(broker_rules[0]), err);
+}
+
+int og_jail_fs(bool readonly, struct og_err *err)
+{
+	struct rule all[RULES_MAX];
+	unsigned n = add_rules(all, 0, fs_read_rules, sizeof(fs_read_rules));
+
+	if (!readonly)
+		n = add_rules(all, n, fs_write_rules, sizeof(fs_write_rules));
+	return confine(all, n, err);
 }
 
 int og_jail_prepare(struct og_err *err)

@@ -70,3 +70,6 @@ int og_jail_io(unsigned powers, struct og_err *err);
 
 /* The process that connects to Unix sockets for a machine (broker.h). */
 int og_jail_broker(struct og_err *err);
+
+/* The process that serves a folder to a guest (fs/helper.h). */
+int og_jail_fs(bool readonly, struct og_err *err);

@@ -25,6 +25,7 @@
 #include "vmm/device/virtio_balloon.h"
 #include "vmm/device/virtio_blk.h"
 #include "vmm/device/virtio_console.h"
+#include "vmm/device/virtio_fs.h"
 #include "vmm/device/virtio_mem.h"
 #include "vmm/device/virtio_net.h"
 #include "vmm/device/virtio_pmem.h"
@@ -73,6 +74,8 @@ struct og_vmm_config {
 	struct og_hotplug_config hotplug;
 	struct og_pmem_config pmems[OG_VMM_PMEMS_MAX];
 	unsigned n_pmems;
+	struct og_fs_config shares[OG_VMM_SHARES_MAX];
+	unsigned n_shares;
 
 	bool serial; /* whether there is a serial port at all */
 	int serial_in_fd, serial_out_fd;
