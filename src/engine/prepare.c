@@ -69,17 +69,6 @@ static int make_point(struct og_record *record, const struct og_create_mount *mo
 	}
 }
 
-/* A VM has only its own disk: what an image declares a VOLUME is simply on it. */
-static int check_vm_mount(const struct og_create_mount *mount, struct og_err *err)
-{
-	if (mount->type == OG_MOUNT_TMPFS)
-		return 0;
-	return og_fail(err, -EINVAL,
-		       "mount at '%s': folders of the host cannot be mounted in a VM yet; use "
-		       "--isolation container, or put the files into the image",
-		       mount->target);
-}
-
 int og_prepare_points(struct og_record *record, struct og_err *err)
 {
 	const struct og_create *create = record->create;
@@ -90,14 +79,12 @@ int og_prepare_points(struct og_record *record, struct og_err *err)
 	for (size_t i = 0; i < create->mount_count; i++) {
 		const struct og_create_mount *mount = &create->mounts[i];
 		bool implied = mount->type == OG_MOUNT_VOLUME && mount->source == NULL;
-		int r = 0;
+		int r;
 
+		/* What an image declares a VOLUME is simply on a VM's own disk. */
 		if (is_vm(record) && implied)
 			continue;
-		if (is_vm(record))
-			r = check_vm_mount(mount, err);
-		if (r == 0)
-			r = make_point(record, mount, &record->points[record->point_count++], err);
+		r = make_point(record, mount, &record->points[record->point_count++], err);
 		if (r < 0)
 			return r;
 	}
@@ -457,7 +444,7 @@ int og_prepare(struct og_record *record, int exec_dir_fd, int data_dir_fd, int *
 		r = og_mounts_get(engine->mounts, &rootfs, &lower_fd, err);
 	if (r == 0)
 		r = make_layer(record, data_dir_fd, err);
-	if (r == 0 && !is_vm(record))
+	if (r == 0)
 		r = fill_volumes(record, lower_fd, err);
 	if (r < 0)
 		return r;

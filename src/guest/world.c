@@ -44,6 +44,9 @@ static const struct option options[] = {
 	{ "rslave", 0, 0 },
 };
 
+/* Beside them: what is mounted is the one file in it. */
+#define SHARED_FILE "onggi.file"
+
 struct device {
 	const char *name;
 	unsigned int major, minor;
@@ -71,6 +74,43 @@ static void take_option(const char *text, unsigned long *flags, struct og_text *
 	og_text_addf(data, "%s%s", data->len > 0 ? "," : "", text);
 }
 
+/* The file to lay something over: made, empty, where the image has none. */
+static int open_target(int root_fd, const char *path, struct og_err *err)
+{
+	const char *slash = strrchr(path, '/');
+	og_auto_free char *folder = slash != NULL ? strndup(path, (size_t)(slash - path)) : NULL;
+	int fd = og_open_in_root(root_fd, path, O_PATH, 0);
+	int r;
+
+	if (fd != -ENOENT || folder == NULL)
+		return fd < 0 ? og_fail(err, fd, "open %s", path) : fd;
+	r = og_mkdirs_in_root(root_fd, *folder != '\0' ? folder : "/", 0755, NULL, err);
+	if (r < 0)
+		return r;
+	fd = og_open_in_root(root_fd, path, O_WRONLY | O_CREAT, 0644);
+	return fd < 0 ? og_fail(err, fd, "make %s", path) : fd;
+}
+
+/* A single file of the host is alone in a folder that is shared. */
+static int mount_shared_file(int root_fd, const char *const group[4], unsigned long flags,
+			     struct og_err *err)
+{
+	og_auto_free char *folder = og_strdupf(OG_BOOT_FILES "/%s", group[2]);
+	og_auto_free char *file = og_strdupf(OG_BOOT_FILES "/%s/file", group[2]);
+	og_auto_fd target_fd = -EBADF;
+
+	if (folder == NULL || file == NULL)
+		return og_fail(err, -ENOMEM, "mount %s", group[1]);
+	if (mkdir(folder, 0700) < 0 || mount(group[2], folder, group[0], flags, NULL) < 0)
+		return og_fail(err, -errno, "mount %s (%s)", group[2], group[0]);
+	target_fd = open_target(root_fd, group[1], err);
+	if (target_fd < 0)
+		return target_fd;
+	if (mount(file, og_fd_path(target_fd).text, NULL, MS_BIND, NULL) < 0)
+		return og_fail(err, -errno, "mount %s", group[1]);
+	return 0;
+}
+
 /* Resolves what strangers wrote inside the workload's root, and mounts on what was found. */
 static int mount_one(int root_fd, const char *const group[4], struct og_err *err)
 {
@@ -79,14 +119,19 @@ static int mount_one(int root_fd, const char *const group[4], struct og_err *err
 	og_auto_fd target_fd = -EBADF;
 	og_auto_text data = {};
 	unsigned long flags = 0;
+	bool is_file = false;
 	int r;
 
 	if (words == NULL)
 		return og_fail(err, -ENOMEM, "mount %s", group[1]);
 	for (char *rest = words, *word; (word = strsep(&rest, ",")) != NULL;) {
-		if (*word != '\0')
+		if (og_streq(word, SHARED_FILE))
+			is_file = true;
+		else if (*word != '\0')
 			take_option(word, &flags, &data);
 	}
+	if (is_file)
+		return mount_shared_file(root_fd, group, flags, err);
 	r = og_mkdirs_in_root(root_fd, group[1], 0755, &target_fd, err);
 	if (r < 0)
 		return og_fail_in(err, r, "mount %s", group[1]);
@@ -125,23 +170,6 @@ static int make_devices(int root_fd, struct og_err *err)
 			return og_fail(err, -errno, "make /dev/%s", links[i][1]);
 	}
 	return 0;
-}
-
-/* The file to lay something over: made, empty, where the image has none. */
-static int open_target(int root_fd, const char *path, struct og_err *err)
-{
-	const char *slash = strrchr(path, '/');
-	og_auto_free char *folder = slash != NULL ? strndup(path, (size_t)(slash - path)) : NULL;
-	int fd = og_open_in_root(root_fd, path, O_PATH, 0);
-	int r;
-
-	if (fd != -ENOENT || folder == NULL)
-		return fd < 0 ? og_fail(err, fd, "open %s", path) : fd;
-	r = og_mkdirs_in_root(root_fd, *folder != '\0' ? folder : "/", 0755, NULL, err);
-	if (r < 0)
-		return r;
-	fd = og_open_in_root(root_fd, path, O_WRONLY | O_CREAT, 0644);
-	return fd < 0 ? og_fail(err, fd, "make %s", path) : fd;
 }
 
 static int lay_file(int root_fd, const char *path, const char *text, struct og_err *err)

@@ -48,6 +48,7 @@ struct words {
 struct og_hypervisor {
 	const char *name;
 	unsigned int own_mib;
+	bool shares_folders;
 	/* Returns 0 and fills in program and reason, or why it cannot serve. */
 	int (*look)(struct og_vm_choice *choice, struct og_err *err);
 	int (*words)(const struct og_vm_machine *machine, struct words *words, struct og_err *err);
@@ -103,6 +104,17 @@ static int vmm_look(struct og_vm_choice *choice, struct og_err *err)
 	return 0;
 }
 
+static void add_shares(const struct og_vm_shares *shares, struct words *words)
+{
+	for (size_t i = 0; shares != NULL && i < shares->count; i++) {
+		const struct og_vm_share *share = &shares->items[i];
+
+		add(words, "--fs");
+		add(words, "tag=%s,path=/dev/fd/%d%s", share->tag, share->fd,
+		    share->readonly ? ",ro" : "");
+	}
+}
+
 static int vmm_words(const struct og_vm_machine *machine, struct words *words, struct og_err *err)
 {
 	(void)err;
@@ -133,6 +145,7 @@ static int vmm_words(const struct og_vm_machine *machine, struct words *words, s
 			    disk->parts[part].fd);
 		}
 	}
+	add_shares(machine->shares, words);
 	return 0;
 }
 
@@ -268,8 +281,8 @@ static int qemu_words(const struct og_vm_machine *machine, struct words *words, 
 
 /* In the order of preference. */
 static const struct og_hypervisor hypervisors[] = {
-	{ "onggi-vmm", 32, vmm_look, vmm_words },
-	{ "qemu", 256, qemu_look, qemu_words }, /* its translations are 64 of these */
+	{ "onggi-vmm", 32, true, vmm_look, vmm_words },
+	{ "qemu", 256, false, qemu_look, qemu_words }, /* its translations are 64 of these */
 };
 
 #define HYPERVISORS (sizeof(hypervisors) / sizeof(hypervisors[0]))
@@ -280,6 +293,7 @@ static void take(const struct og_hypervisor *hypervisor, struct og_vm_choice *ch
 		.hypervisor = hypervisor,
 		.name = hypervisor->name,
 		.own_mib = hypervisor->own_mib,
+		.shares_folders = hypervisor->shares_folders,
 	};
 }
 
@@ -373,6 +387,8 @@ static void become(const struct og_vm_choice *choice, const struct og_vm_machine
 		for (size_t part = 0; part < machine->disks->items[i].part_count; part++)
 			(void)let_inherit(machine->disks->items[i].parts[part].fd);
 	}
+	for (size_t i = 0; machine->shares != NULL && i < machine->shares->count; i++)
+		(void)let_inherit(machine->shares->items[i].fd);
 	(void)execv(choice->program, argv);
 	dprintf(2, "cannot run %s: %s\n", choice->program, strerrordesc_np(errno));
 	_exit(127);

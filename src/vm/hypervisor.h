@@ -11,12 +11,14 @@
 #include "base/err.h"
 #include "vm/disks.h"
 #include "vm/kernel.h"
+#include "vm/shares.h"
 
 struct og_hypervisor;
 
 struct og_vm_choice {
 	const struct og_hypervisor *hypervisor;
 	const char *name;     /* "onggi-vmm", "qemu" */
+	bool shares_folders;  /* of the host */
 	unsigned int own_mib; /* that it may need beside the guest's memory */
 	char program[512];    /* absolute */
 	char reason[512];     /* why this one: one clause for a person */
@@ -33,6 +35,7 @@ struct og_vm_machine {
 	const char *id;
 	struct og_vm_kernel kernel;
 	const struct og_vm_disks *disks;
+	const struct og_vm_shares *shares; /* may be NULL */
 	unsigned int memory_mib, cpus;
 	int dir_fd;	/* where a hypervisor may keep descriptions of the machine */
 	int console_fd; /* one end of a stream socket: the console port */

@@ -78,6 +78,7 @@ struct creation {
 	struct og_vm_choice choice;
 	struct og_supervisor_setup setup;
 	struct og_vm_disks *disks;
+	struct og_vm_shares *shares;
 	struct og_text frame;
 	struct og_cgroup *cgroup;
 	int go_fd;    /* our end */
@@ -114,8 +115,27 @@ static void creation_done(struct creation *creation)
 	(void)og_close(creation->go_fd);
 	(void)og_close(creation->ready_fd);
 	creation->disks = og_vm_disks_free(creation->disks);
+	creation->shares = og_vm_shares_free(creation->shares);
 	og_text_done(&creation->frame);
 	creation->cgroup = og_cgroup_free(creation->cgroup);
+}
+
+static int plan_shares(const struct og_oci_config *config, struct creation *creation,
+		       struct og_err *err)
+{
+	int r = og_vm_shares_open(config, &creation->shares, err);
+
+	if (r < 0)
+		return r;
+	creation->setup.machine.shares = creation->shares;
+	if (creation->shares->count == 0 || creation->choice.shares_folders)
+		return 0;
+	return og_fail(
+		err, -EOPNOTSUPP,
+		"mount '%s': under %s a VM shares no folders of the host (%s); leave the volume "
+		"out, or use isolation container",
+		creation->shares->items[0].mount->destination, creation->choice.name,
+		creation->choice.reason);
 }
 
 /* Everything that a bad bundle or installation can be refused for before anything is made. */
@@ -134,6 +154,8 @@ static int plan_machine(struct og_workload *workload, struct creation *creation,
 	r = og_vm_disks_open(disks, &creation->disks, err);
 	if (r == 0)
 		r = og_vm_choose(&creation->choice, err);
+	if (r == 0)
+		r = plan_shares(config, creation, err);
 	if (r < 0)
 		return r;
 	machine->id = workload->id;
@@ -156,6 +178,7 @@ static int plan_process(struct og_workload *workload, struct creation *creation,
 		.number = OG_GUEST_MAIN,
 		.process = process,
 		.config = workload->config,
+		.shares = creation->shares,
 		.user = og_oci_annotation(workload->config, ANNOTATION("user")),
 		.has_stdin = has_stdin(),
 		.rows = (uint32_t)process->console_size.height,

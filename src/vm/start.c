@@ -61,18 +61,6 @@ static void parts_done(struct parts *parts)
 	free(parts->groups);
 }
 
-static bool is_bind(const struct og_oci_mount *mount)
-{
-	if (mount->type != NULL && og_streq(mount->type, "bind"))
-		return true;
-	for (size_t i = 0; i < mount->options.count; i++) {
-		if (og_streq(mount->options.items[i], "bind") ||
-		    og_streq(mount->options.items[i], "rbind"))
-			return true;
-	}
-	return false;
-}
-
 /* The host's kernel does not run the processes: what asks it for something about them. */
 struct unable {
 	bool asked;
@@ -123,15 +111,6 @@ int og_vm_config_check(const struct og_oci_config *config, struct og_err *err)
 
 	if (!config->process.set)
 		return og_fail(err, -EINVAL, "config.json has no process");
-	for (size_t i = 0; i < config->mounts.count; i++) {
-		const struct og_oci_mount *mount = &config->mounts.items[i];
-
-		if (is_bind(mount))
-			return og_fail(
-				err, -EOPNOTSUPP,
-				"mount '%s': isolation vm shares no folders of the host; leave the volume out, or use isolation container",
-				mount->destination);
-	}
 	if (config->linux_.devices.count > 0)
 		return og_fail(err, -EOPNOTSUPP,
 			       "device '%s': isolation vm gives no devices of the host",
@@ -207,22 +186,48 @@ static int take_user(const struct og_vm_start *from, struct parts *parts,
 	return 0;
 }
 
-static void take_mounts(const struct og_oci_config *config, struct list *mounts)
+static void list_take(struct list *list, struct og_text *text)
 {
-	for (size_t i = 0; i < config->mounts.count; i++) {
-		const struct og_oci_mount *mount = &config->mounts.items[i];
-		const char *type = mount->type != NULL ? mount->type : "none";
-		og_auto_text options = {};
-		char *joined;
+	char *joined = og_text_take(text);
 
-		for (size_t o = 0; o < mount->options.count; o++)
-			og_text_addf(&options, "%s%s", o > 0 ? "," : "", mount->options.items[o]);
-		list_add(mounts, type);
-		list_add(mounts, mount->destination);
-		list_add(mounts, mount->source != NULL ? mount->source : type);
-		joined = og_text_take(&options);
-		list_add(mounts, joined != NULL ? joined : "");
-		free(joined);
+	list_add(list, joined != NULL ? joined : "");
+	free(joined);
+}
+
+static void take_share(const struct og_vm_share *share, struct list *mounts)
+{
+	og_auto_text options = {};
+
+	og_vm_share_options(share, &options);
+	list_add(mounts, OG_VM_SHARE_TYPE);
+	list_add(mounts, share->mount->destination);
+	list_add(mounts, share->tag);
+	list_take(mounts, &options);
+}
+
+static void take_mount(const struct og_oci_mount *mount, struct list *mounts)
+{
+	const char *type = mount->type != NULL ? mount->type : "none";
+	og_auto_text options = {};
+
+	for (size_t o = 0; o < mount->options.count; o++)
+		og_text_addf(&options, "%s%s", o > 0 ? "," : "", mount->options.items[o]);
+	list_add(mounts, type);
+	list_add(mounts, mount->destination);
+	list_add(mounts, mount->source != NULL ? mount->source : type);
+	list_take(mounts, &options);
+}
+
+static void take_mounts(const struct og_vm_start *from, struct list *mounts)
+{
+	for (size_t i = 0; i < from->config->mounts.count; i++) {
+		const struct og_oci_mount *mount = &from->config->mounts.items[i];
+		const struct og_vm_share *share = og_vm_shares_find(from->shares, mount);
+
+		if (share != NULL)
+			take_share(share, mounts);
+		else
+			take_mount(mount, mounts);
 	}
 }
 
@@ -243,13 +248,14 @@ static void take_files(const struct og_oci_config *config, struct list *files)
 	list_add(files, hosts.buf != NULL ? hosts.buf : "");
 }
 
-static int take_world(const struct og_oci_config *config, struct parts *parts,
+static int take_world(const struct og_vm_start *from, struct parts *parts,
 		      struct og_guest_start *start, struct og_err *err)
 {
+	const struct og_oci_config *config = from->config;
 	const struct og_oci_linux *linux_ = &config->linux_;
 	const struct og_oci_int *pids = &linux_->resources.pids.limit;
 
-	take_mounts(config, &parts->mounts);
+	take_mounts(from, &parts->mounts);
 	take_files(config, &parts->files);
 	for (size_t i = 0; i < linux_->sysctl.count; i++) {
 		list_add(&parts->sysctls, linux_->sysctl.items[i].key);
@@ -298,7 +304,7 @@ static int put(const struct og_vm_start *from, struct parts *parts, struct og_te
 	if (r == 0)
 		r = take_rlimits(process, parts, &start, err);
 	if (r == 0 && from->config != NULL)
-		r = take_world(from->config, parts, &start, err);
+		r = take_world(from, parts, &start, err);
 	return r < 0 ? r : og_guest_put_start(out, from->number, &start, err);
 }
 

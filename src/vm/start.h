@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "format/guest.h"
 #include "format/oci_config.h"
+#include "vm/shares.h"
 
 /* What of a configuration a VM cannot give is refused, so that nothing is silently left out. */
 int og_vm_config_check(const struct og_oci_config *config, struct og_err *err);
@@ -18,6 +19,7 @@ struct og_vm_start {
 	uint32_t number;
 	const struct og_oci_process *process;
 	const struct og_oci_config *config; /* of the workload; NULL for an exec */
+	const struct og_vm_shares *shares;  /* of @config; may be NULL */
 	const char *user;
 	uint32_t rows, columns;
 	bool has_stdin;
