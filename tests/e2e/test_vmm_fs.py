@@ -293,6 +293,39 @@ def test_the_server_is_alone_with_the_folder(program, folder, readonly, caps):
     assert not process.exists() or "Z" in status_of(process)["State"], "it outlives its socket"
 
 
+# ---- a guest of our own, through the device ----
+
+@pytest.fixture
+def boot(prefix, require):
+    """boot(options...): what the test guest says that reads and writes the folder "shared"."""
+    guest = TOP / "build/tests/guest/test-guest"
+    if not guest.exists() or not os.access("/dev/kvm", os.R_OK | os.W_OK):
+        require.lacking("no test guest, or no usable /dev/kvm")
+
+    def run(*options):
+        words = [prefix / "bin/onggi-vmm", "--memory", 64, "--serial", "stdio", "--kernel", guest, "--cmdline", "fs",
+                 *options]
+        return subprocess.run([str(word) for word in words], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                              timeout=60, check=False)
+    return run
+
+
+def test_a_guest_reads_and_writes_by_its_device(boot, folder):
+    (folder / "file").write_text("from the host\n")
+    result = boot("--fs", f"tag=shared,path={folder}")
+    assert result.stdout.splitlines() == [
+        "init 0", "lookup 0", "dots 22", "open 0", "read 0", "from the host", "write 0", "init 0", "closed 116",
+        "done"], result.stderr
+    assert (folder / "file").read_text() == "from the guest"
+
+
+def test_words_that_are_no_folder_are_refused(boot, folder):
+    for words in ("tag=a", f"path={folder}", f"tag=,path={folder}", f"tag={'t' * 37},path={folder}",
+                  f"tag=a,path={folder},rw", "tag=a,path=/dev/null", "tag=a,path=/nonexistent"):
+        result = boot("--fs", words)
+        assert result.returncode == 2 and "--fs" in result.stderr, words
+
+
 # ---- attacks ----
 
 NAMES = ["..", ".", "../secret", "/etc/passwd", "a/b", "shared/../../secret"]

@@ -105,6 +105,7 @@ void test_net(void);
 void test_net_flood(void);
 void test_net_slow(void);
 void test_net_hostile(void);
+void test_fs(void);
 void test_vsock(void);
 void test_vsock_out(void);
 void test_vsock_hostile(void);

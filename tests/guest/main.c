@@ -156,6 +156,7 @@ static const struct {
 	{ "net-flood", test_net_flood },
 	{ "net-slow", test_net_slow },
 	{ "net-hostile", test_net_hostile },
+	{ "fs", test_fs },
 	{ "vsock", test_vsock },
 	{ "vsock-out", test_vsock_out },
 	{ "vsock-hostile", test_vsock_hostile },
