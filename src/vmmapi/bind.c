@@ -212,7 +212,6 @@ static int refuse_missing(const struct og_vmmapi *api, struct og_err *err)
 		bool wanted;
 		const char *what;
 	} missing[] = {
-		{ api->n_shares > 0, "fs" },
 		{ api->machine.huge_pages == OG_HUGE_2M, "machine-config: huge_pages 2M" },
 		{ og_body_has(&og_body_serial, &api->serial, "rate_limiter"),
 		  "serial: rate_limiter" },
@@ -241,6 +240,8 @@ int og_bind_configure(struct og_bind *bind, struct og_vmmapi *api, struct og_err
 	r = set_cpu(bind, api, err);
 	if (r == 0)
 		r = og_bind_nets(bind, api, err);
+	if (r == 0)
+		r = og_bind_shares(bind, api, err);
 	if (r == 0)
 		r = set_vsock(bind, api, err);
 	return r < 0 ? r : set_serial(bind, api, err);
@@ -356,6 +357,8 @@ void og_bind_init(struct og_bind *bind, struct og_loop *loop, bool jail)
 	bind->vsock_fd = bind->serial_fd = -EBADF;
 	for (unsigned i = 0; i < OG_VMM_NETS_MAX; i++)
 		bind->tap_fds[i] = -EBADF;
+	for (unsigned i = 0; i < OG_VMM_SHARES_MAX; i++)
+		bind->share_fds[i] = -EBADF;
 }
 
 void og_bind_done(struct og_bind *bind)
@@ -366,6 +369,7 @@ void og_bind_done(struct og_bind *bind)
 		(void)og_process_end(&bind->process);
 	remove_vsock(bind);
 	og_bind_close_nets(bind);
+	og_bind_close_shares(bind);
 	bind->serial_fd = og_close(bind->serial_fd);
 	free(bind->state);
 	bind->state = NULL;

@@ -28,7 +28,7 @@ struct og_bind {
 	char vsock_path[OG_API_SOCKET_MAX]; /* "": there is no such socket */
 	int vsock_fd;			    /* the machine listens at it; negative: none */
 	int serial_fd;			    /* where the serial port leads, if it is a file */
-	int tap_fds[OG_VMM_NETS_MAX];
+	int tap_fds[OG_VMM_NETS_MAX], share_fds[OG_VMM_SHARES_MAX];
 	struct og_bind_mmds *mmds; /* bind_net.c's; owned; NULL: there is no such service */
 	size_t mmds_bytes;
 	char *state; /* a snapshot's; owned while a machine begins from it */
@@ -57,6 +57,10 @@ int og_bind_pin(struct og_bind *bind, const struct og_api_pin *pin, struct og_er
 int og_bind_nets(struct og_bind *bind, const struct og_vmmapi *api, struct og_err *err);
 void og_bind_close_nets(struct og_bind *bind);
 int og_bind_send_mmds(struct og_bind *bind, const struct og_vmmapi *api, struct og_err *err);
+
+/* bind_fs.c. Errors: those of the folder or of its server, with its name. */
+int og_bind_shares(struct og_bind *bind, const struct og_vmmapi *api, struct og_err *err);
+void og_bind_close_shares(struct og_bind *bind);
 
 /* bind_snapshot.c */
 int og_bind_snapshot(void *data, struct og_vmmapi *api, const struct og_api_snapshot_create *create,

@@ -244,6 +244,8 @@ static int set_up_clone(struct front *front, const struct og_process *process,
 		api->pmems[i].fd = -EBADF;
 	for (unsigned i = 0; i < OG_VMM_NETS_MAX; i++)
 		front->bind.tap_fds[i] = -EBADF;
+	for (unsigned i = 0; i < OG_VMM_SHARES_MAX; i++)
+		front->bind.share_fds[i] = -EBADF;
 	r = og_bind_adopt(&front->bind, front->loop, process, params, err);
 	if (r == 0)
 		r = watch(front, err);
