@@ -111,6 +111,8 @@ void test_vsock_out(void);
 void test_vsock_hostile(void);
 void test_balloon(void);
 void test_balloon_hostile(void);
+void test_balloon_live(void);
+void test_hotplug_live(void);
 void test_hotplug(void);
 void test_hotplug_count(void);
 void test_pmem(void);

@@ -162,6 +162,8 @@ static const struct {
 	{ "vsock-hostile", test_vsock_hostile },
 	{ "balloon", test_balloon },
 	{ "balloon-hostile", test_balloon_hostile },
+	{ "balloon-live", test_balloon_live },
+	{ "hotplug-live", test_hotplug_live },
 	{ "hotplug", test_hotplug },
 	{ "hotplug-count", test_hotplug_count },
 	{ "pmem", test_pmem },

@@ -31,6 +31,12 @@ static void map_gib(uint64_t gpa)
 	__asm__ volatile("mov %0, %%cr3" : : "r"(level4) : "memory");
 }
 
+static void spin(void)
+{
+	for (;;)
+		__asm__ volatile("pause");
+}
+
 static uint64_t read64(unsigned device, unsigned offset)
 {
 	return reg_read(device, CONFIG_REG + offset) |
@@ -78,6 +84,48 @@ void test_balloon(void)
 	say_line("eighth", READ_ONCE(pages[7][0]));
 	say_line("ninth", READ_ONCE(pages[8][0]));
 	say_line("eleventh", READ_ONCE(pages[10][0]));
+}
+
+enum {
+	STATS = 2,
+	HINTS = 3
+};
+
+/* Tells statistics three times, each when it is asked to, and then hints at two pages. */
+void test_balloon_live(void)
+{
+	static struct {
+		uint16_t tag;
+		uint64_t value;
+	} __attribute__((packed)) stats[2];
+
+	static uint32_t id;
+	unsigned device;
+
+	if (!begin(&device, BALLOON, 4))
+		return;
+	for (unsigned i = 1; i <= 3; i++) {
+		stats[0].tag = 4; /* free memory */
+		stats[0].value = i * 1000;
+		stats[1].tag = 15; /* direct reclaim */
+		stats[1].value = i;
+		say_line("asked", (uint64_t)give(device, STATS, stats, sizeof(stats), 0));
+	}
+	say("waiting\n");
+	do
+		id = reg_read(device, CONFIG_REG + 8);
+	while (id < 2);
+	pages[0][0] = pages[3][0] = 7;
+	(void)give(device, HINTS, &id, sizeof(id), 0);
+	(void)give(device, HINTS, pages[0], 2 * 4096, WRITE);
+	id = 0;
+	(void)give(device, HINTS, &id, sizeof(id), 0);
+	say_line("hinted", READ_ONCE(pages[0][0]));
+	say_line("kept", READ_ONCE(pages[3][0]));
+	while (reg_read(device, CONFIG_REG + 8) != 1)
+		;
+	say("acknowledged\n");
+	spin();
 }
 
 void test_balloon_hostile(void)
@@ -148,6 +196,27 @@ void test_hotplug(void)
 	say_line("holds", at[0]);
 	say_line("unplug all", ask(device, 2, 0, 0));
 	say_line("outside", ask(device, 0, 0, 1));
+}
+
+/* Does what the operator asks for: plugs until there is enough, and unplugs all again. */
+void test_hotplug_live(void)
+{
+	unsigned device;
+	uint64_t gpa, requested;
+
+	if (!begin(&device, MEM, 1))
+		return;
+	gpa = read64(device, 16);
+	say("ready\n");
+	while ((requested = read64(device, 48)) == 0)
+		;
+	say_line("plug", ask(device, 0, gpa, (uint16_t)(requested / BLOCK)));
+	say_line("plugged", read64(device, 40));
+	while (read64(device, 48) != 0)
+		;
+	say_line("unplug", ask(device, 1, gpa, (uint16_t)(requested / BLOCK)));
+	say_line("plugged", read64(device, 40));
+	spin();
 }
 
 /* Plugs a block and counts in it for ever: a dot a step, "broken" where it holds another number. */
