@@ -302,6 +302,8 @@ static void hear_answer(struct og_vsock *vsock, const struct og_broker_answer *a
 		return;
 	}
 	place->deadline_ms = 0;
+	if (answer->code < 0)
+		og_close(fd); /* there should be none */
 	if (answer->code < 0 || attach(vsock, place, fd) < 0)
 		og_vsock_reset(vsock, place);
 	else
