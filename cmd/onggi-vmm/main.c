@@ -12,6 +12,7 @@
 #include "net_option.h"
 #include "vmm/broker.h"
 #include "vmm/process.h"
+#include "vmm/snapshot/memory_file.h"
 #include "vmmapi/front.h"
 
 #define CONSOLE_NAME	   "org.onggi.guest"
@@ -22,6 +23,7 @@ struct args {
 	struct og_vmm_config config;
 	struct og_disk_part parts[OG_VMM_DISKS_MAX * OG_DISK_PARTS_MAX];
 	struct og_front_config front;
+	const char *merge_base, *merge_changes;
 	bool probe, help, version;
 };
 
@@ -378,6 +380,20 @@ static int set_pmem_readonly(struct args *args, const char *value, struct og_err
 	return add_pmem(args, value, true, err);
 }
 
+static int set_merge(struct args *args, const char *value, struct og_err *err)
+{
+	(void)err;
+	args->merge_base = value;
+	return 0;
+}
+
+static int set_changes(struct args *args, const char *value, struct og_err *err)
+{
+	(void)err;
+	args->merge_changes = value;
+	return 0;
+}
+
 static int set_probe(struct args *args, const char *value, struct og_err *err)
 {
 	(void)value;
@@ -434,6 +450,8 @@ static const struct option_row {
 	{ "--firmware-log", "FILE", "what firmware says of itself", set_firmware_log },
 	{ "--timer", NULL, "a PC's timer (8254)", set_timer },
 	{ "--pci", NULL, "virtio devices on a PCI bus", set_pci },
+	{ "--merge-snapshot", "FILE", "a memory file that --changes are laid over", set_merge },
+	{ "--changes", "FILE", "the memory file of a later Diff snapshot", set_changes },
 	{ "--probe", NULL, "say whether KVM can run a kernel here", set_probe },
 	{ "--help", NULL, "this text", set_help },
 	{ "--version", NULL, "the version", set_version },
@@ -508,7 +526,9 @@ static int parse(struct args *args, char **argv, struct og_err *err)
 			return words;
 		argv += words;
 	}
-	if (args->help || args->version || args->probe)
+	if ((args->merge_base != NULL) != (args->merge_changes != NULL))
+		return og_fail(err, -EINVAL, "--merge-snapshot and --changes go together");
+	if (args->help || args->version || args->probe || args->merge_base != NULL)
 		return 0;
 	args->front.no_jail = !args->config.jail.enabled;
 	if (og_front_wanted(&args->front) &&
@@ -546,6 +566,17 @@ static int complain(const struct og_err *err, int status)
 	return status;
 }
 
+static int merge(const struct args *args, struct og_err *err)
+{
+	og_auto_fd base = open(args->merge_base, O_RDWR | O_CLOEXEC);
+	og_auto_fd changes = open(args->merge_changes, O_RDONLY | O_CLOEXEC);
+
+	if (base < 0 || changes < 0)
+		return og_fail(err, -errno, "open '%s'",
+			       base < 0 ? args->merge_base : args->merge_changes);
+	return og_memory_file_merge(base, changes, err);
+}
+
 int main(int argc, char **argv)
 {
 	static struct args args;
@@ -561,6 +592,8 @@ int main(int argc, char **argv)
 		puts("onggi-vmm " OG_VERSION);
 		return OG_EXIT_OFF;
 	}
+	if (args.merge_base != NULL)
+		return merge(&args, &err) < 0 ? complain(&err, OG_EXIT_ERROR) : OG_EXIT_OFF;
 	if (args.probe)
 		return og_vmm_usable(&err) < 0 ? complain(&err, OG_EXIT_ERROR) : OG_EXIT_OFF;
 	status = og_front_wanted(&args.front) ? og_front_run(&args.front, &err)

@@ -28,6 +28,9 @@
 /* Above all that passwd files and subuid ranges give out; a process's number is added. */
 #define OWN_UID_BASE 0x70000000U
 
+/* Of one machine and all its forks, which a guest that has taken it over could go on making. */
+#define THREADS_MAX 4096
+
 #define NAMESPACES (CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP)
 
 /* What comes first is only mounted over: one of these is on every system. */
@@ -56,6 +59,7 @@ static int set_limits(const struct og_jail_config *config, struct og_err *err)
 	} limits[] = {
 		{ RLIMIT_NOFILE, config->max_fds, "descriptors" },
 		{ RLIMIT_FSIZE, config->max_file_bytes, "the size of files" },
+		{ RLIMIT_NPROC, THREADS_MAX, "threads" },
 	};
 
 	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {

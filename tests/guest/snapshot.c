@@ -80,12 +80,18 @@ static int request(unsigned device, struct queue *q, uint32_t type, uint64_t *da
 	return wait_answer(device, q) < 0 ? 255 : READ_ONCE(status);
 }
 
-/* What was written before must be there; then @round is. */
+/*
+ * What was written before must be there, on the disk and in a page that only the device writes;
+ * then @round is.
+ */
 static int blk_sector(unsigned device, struct queue *q, uint64_t round)
 {
+	static uint64_t kept[512] __attribute__((aligned(PAGE)));
 	static uint64_t data[64];
 
-	if (request(device, q, 0, data) != 0 || (round > 1 && data[7] != round - 1))
+	if (round > 2 && READ_ONCE(kept[7]) != round - 2)
+		return -1;
+	if (request(device, q, 0, kept) != 0 || (round > 1 && READ_ONCE(kept[7]) != round - 1))
 		return -1;
 	data[7] = round;
 	return request(device, q, 1, data);
