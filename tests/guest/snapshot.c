@@ -15,16 +15,15 @@ static volatile uint64_t *page(uint64_t gpa, uint64_t index)
 	return (volatile uint64_t *)(gpa + index * PAGE);
 }
 
-/* Tells when the machine has become another one. */
+/* Tells when the machine has become another one: one word of it, read once, for it may do so here. */
 static void look_at_generation(void)
 {
-	static uint64_t known[2];
-	const volatile uint64_t *now = (const volatile uint64_t *)VMGENID_GPA;
+	static uint64_t known;
+	uint64_t now = *(const volatile uint64_t *)VMGENID_GPA;
 
-	if (known[0] != 0 && (known[0] != now[0] || known[1] != now[1]))
+	if (known != 0 && known != now)
 		say("G");
-	known[0] = now[0];
-	known[1] = now[1];
+	known = now;
 }
 
 /*
