@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""onggi-vmm boots what Debian ships beside Linux, and disks by firmware (vmm_firmware.py)."""
+
+import json
+import pathlib
+import shutil
+import subprocess
+
+import pytest
+
+import disks
+
+pytestmark = pytest.mark.lab
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
+LAB_FAILED = 125
+NEEDED = ["/usr/share/seabios/bios-256k.bin", "/usr/lib/grub-rescue/grub-rescue-cdrom.iso",
+          "/boot/memtest86+x64.bin", "/boot/gnumach-1.8-486.gz"]
+# Says where it is and powers off, in place of all that a system does after its first minutes.
+SERVICE = """[Unit]
+DefaultDependencies=no
+After=local-fs.target
+[Service]
+Type=oneshot
+ExecStart=/bin/sh -c 'echo "reached $(. /etc/os-release; echo $ID $VERSION_ID) on $(findmnt -no \
+SOURCE /), $(dmesg | grep -c "8259") and $(ls -d /sys/firmware/efi 2>&1)" >/dev/ttyS0'
+ExecStart=/bin/sh -c 'touch /written; sync; systemctl poweroff -ff'
+"""
+
+
+def grub_tree(path, config, *files):
+    (path / "boot/grub").mkdir(parents=True)
+    (path / "boot/grub/grub.cfg").write_text(config)
+    for file in files:
+        shutil.copy(file, path)
+    return path
+
+
+def debian_tree(path):
+    """Debian as mmdebstrap installs it, with GRUB's configuration and a service of ours."""
+    tar = subprocess.run([TOP / "tools/debian-root", "bootable"], stdout=subprocess.PIPE, text=True,
+                         check=True).stdout.strip()
+    path.mkdir()
+    subprocess.run(["tar", "-xf", tar, "-C", path], check=True)
+    (path / "etc/systemd/system/lab.service").write_text(SERVICE)
+    wants = path / "etc/systemd/system/sysinit.target.wants"
+    wants.mkdir(exist_ok=True)
+    (wants / "lab.service").symlink_to("/etc/systemd/system/lab.service")
+    kernel, initrd = (next((path / "boot").glob(name)).name for name in ("vmlinuz-*", "initrd.img-*"))
+    (path / "boot/grub").mkdir(exist_ok=True)
+    (path / "boot/grub/grub.cfg").write_text(
+        f"linux /boot/{kernel} root=/dev/vda1 rw console=ttyS0 quiet panic=-1\n"
+        f"initrd /boot/{initrd}\nboot\n")
+    return path
+
+
+@pytest.fixture(scope="module")
+def boots(in_lab, prefix, require, tmp_path_factory):
+    for path in NEEDED:
+        if not pathlib.Path(path).exists():
+            require.lacking(f"no {path}: tools/install-deps test")
+    for tool in ("grub-mkimage", "mmdebstrap"):
+        require.tool(tool)
+    top = tmp_path_factory.mktemp("firmware")
+    for name in ("memtest", "debian"):
+        (top / name).mkdir()
+    memtest = grub_tree(top / "tree", "linux16 /memtest86+x64.bin console=ttyS0,115200\nboot\n",
+                        "/boot/memtest86+x64.bin")
+    disks.bios_disk(top / "memtest/disk", memtest, 16)
+    disks.bios_disk(top / "debian/disk", debian_tree(top / "root"), 500)
+    shutil.rmtree(top / "root")
+    script = (f"exec /usr/bin/python3 {TOP}/tests/lab/vmm_firmware.py {prefix} "
+              f"{TOP}/build/tests/guest {top} /run/lab/disk")
+    for _ in range(2):
+        result = in_lab("sh", "-c", script, disk=3, timeout=1200)
+        if result.returncode != LAB_FAILED:
+            break
+    assert result.returncode == 0, result.stderr[-2000:]
+    return json.loads(result.stdout.splitlines()[-1])
+
+
+def test_gnu_mach_boots_by_multiboot(boots):
+    output = boots["mach"]["output"]
+    assert "GNU Mach 1.8" in output
+    assert "0000000000100000:000000000010000000, available" in output  # its memory, as we told it
+
+
+def test_our_pvh_kernel_boots_in_hardware_too(boots):
+    assert boots["pvh"]["status"] == 0
+    assert "cmdline in the lab" in boots["pvh"]["output"].splitlines()
+
+
+@pytest.mark.parametrize("way", ["memtest", "memtest-bios"])
+def test_memtest_runs(boots, way):
+    assert "Memtest86+ v6" in boots[way]["output"]
+
+
+def test_grubs_rescue_image_shows_its_menu(boots):
+    assert "GRUB loading" in boots["rescue"]["output"]
+    assert "GNU GRUB" in boots["rescue"]["output"]
+
+
+def test_an_installed_debian_boots_by_seabios_and_grub_and_powers_off(boots):
+    run = boots["debian"]
+    assert "Booting from Hard Disk" in run["output"]
+    assert "reached debian 12 on /dev/vda1" in run["output"]
+    assert run["status"] == 0, run["output"][-2000:]
