@@ -53,7 +53,6 @@ struct rule {
 /* Likewise, of fcntl.h and sys/mman.h. */
 #define F_SETFD_VALUE	      2
 #define F_DUPFD_CLOEXEC_VALUE 1030
-#define PROT_READ_WRITE_VALUE 3
 
 /* Waits for what is in flight when the driver resets a disk, and starts nothing. */
 #define RULE_RESET                       \
@@ -145,7 +144,7 @@ static const struct rule fs_read_rules[] = {
 	{ SYS_fdatasync, ANY, 0 },
 	/* Memory for the names of files. */
 	{ SYS_brk, ANY, 0 },
-	{ SYS_mmap, 2, PROT_READ_WRITE_VALUE },
+	{ SYS_mmap, 2, READ_WRITE_VALUE },
 	{ SYS_munmap, ANY, 0 },
 	{ SYS_madvise, ANY, 0 },
 	{ SYS_futex, ANY, 0 },
