@@ -1,24 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Cases of vmm_guests.py that ask for something while Linux runs: through the API."""
 
-import http.server
-import os
 import re
-import socket
-import subprocess
-import threading
 import time
 
 import api_vm
-
-MAC = "06:00:0a:09:00:02"
 
 
 class Cases:
     """Each method is a case; what it returns is the result of that name."""
 
     def __init__(self, prefix, kernels, initramfs, work, cmdline):
-        self.program, self.tool = prefix / "bin/onggi-vmm", initramfs.with_name("guest-tool")
+        self.program = prefix / "bin/onggi-vmm"
         self.kernel, self.initramfs, self.work, self.cmdline = kernels / "vmlinux", initramfs, work, cmdline
 
     def config(self, command, memory=256, cpus=1, **more):
@@ -28,9 +21,6 @@ class Cases:
 
     def vm(self, name, command, **more):
         return api_vm.ApiVm(self.program, self.work, name, self.config(command, **more))
-
-    def sum(self, path):
-        return subprocess.run([self.tool, "sum", path], capture_output=True, text=True, check=True).stdout.strip()
 
     def pause(self):
         """What was said before, during and after a pause of the machine."""
@@ -197,41 +187,6 @@ class Cases:
 
 def steps(lines):
     return [int(found[1]) for line in lines if (found := re.search(r"step=(\d+)", line))]
-
-
-def md5(data):
-    import hashlib
-    return hashlib.md5(data).hexdigest()
-
-
-def wait_until(vm, pattern, good):
-    """The first number behind `pattern` that is good."""
-    at = len(vm.lines)
-    while True:
-        found, at = vm.hear(pattern, since=at)
-        if good(int(found[1])):
-            return int(found[1])
-
-
-class serve:
-    """A web server for a folder, as a context."""
-
-    def __init__(self, folder):
-        def handler(*args):
-            return Quiet(*args, directory=str(folder))
-        self.server = http.server.ThreadingHTTPServer(("10.9.0.1", 8000), handler)
-
-    def __enter__(self):
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def __exit__(self, *_):
-        self.server.shutdown()
-        self.server.server_close()
-
-
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *_):  # pylint: disable=arguments-differ
-        pass
 
 
 def all_cases(*arguments):

@@ -155,6 +155,35 @@ def test_the_guest_reads_its_metadata_and_sees_it_change(guests):
     assert facts(found)["long"].split()[0] == found["long"]  # 40,000 bytes
 
 
+# ---- what is asked for through the API while Linux runs (api_cases.py) ----
+
+
+def in_order(numbers):
+    return numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+
+
+def test_a_paused_guest_does_nothing_and_then_goes_on(guests):
+    run = guests["pause"]
+    assert run.get("during") == 0, run
+    assert in_order(run["steps"]) and len(run["steps"]) >= 4
+
+
+def test_a_restored_guest_goes_on_where_it_was_and_so_does_the_first(guests):
+    run = guests["snapshot"]
+    assert "restored" in run, run
+    taken = run["restored"][0]
+    assert in_order(run["restored"]) and in_order(run["first"])
+    assert taken - 1 in run["first"] and taken in run["first"]
+    assert run["file_bytes"] == 256 << 20 and run["stored_bytes"] < 160 << 20
+
+
+def test_two_guests_of_one_snapshot_draw_different_numbers(guests):
+    run = guests["clones"]
+    assert "random" in run, run
+    assert run["reseeded"] == [True, True]
+    assert len(set(run["random"])) == 2
+
+
 def test_two_processors_load_disk_and_entropy_at_once(guests):
     assert "load done" in guests["load"]["output"]
     assert guests["load"]["status"] == 0

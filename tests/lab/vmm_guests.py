@@ -273,6 +273,7 @@ def main():
                 CASES[name]()
         except Exception:  # one case's trouble is not the others'
             RESULTS[name] = {"broke": traceback.format_exc()}
+            print(RESULTS[name]["broke"], file=sys.stderr, flush=True)
         print(f"{name}: {time.monotonic() - begin:.1f} s", file=sys.stderr, flush=True)
     print(json.dumps(RESULTS))
 
