@@ -4,6 +4,7 @@
  * (vmm/mmds/), its text is mmds.c's, which the machine calls through a hook. The text lies in memory
  * that is there before the start, as the machine may map none later.
  */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -54,13 +55,13 @@ static int update(void *data, int fd, struct og_err *err)
 	return 0;
 }
 
+/* Its form was checked when it was read; "" is the default. */
 static uint32_t ipv4_of(const char *text)
 {
-	unsigned part[4] = {};
+	struct in_addr address = {};
 
-	/* Its form was checked when it was read; "" is the default. */
-	(void)sscanf(text, "%u.%u.%u.%u", &part[0], &part[1], &part[2], &part[3]);
-	return part[0] << 24 | part[1] << 16 | part[2] << 8 | part[3];
+	(void)inet_pton(AF_INET, text, &address);
+	return ntohl(address.s_addr);
 }
 
 static int make_mmds(struct og_bind *bind, const struct og_vmmapi *api, struct og_err *err)
