@@ -347,12 +347,6 @@ def test_an_images_label_is_no_control(api, create):  # A27
     assert config["annotations"] == {}
 
 
-def test_a_vm_takes_no_folder_of_the_host(api):
-    status, answer = api.request("POST", "/containers/create", {
-        "Image": IMAGE, "Cmd": ["true"], "HostConfig": {"Isolation": "vm", "Binds": ["/etc:/x"]}})
-    assert status == 400 and "VM" in answer["message"]
-
-
 # ---- what strangers try ----
 
 BODY = b'{"Image":"busybox:test","Cmd":["true"],"HostConfig":{"Privileged":true}}'

@@ -15,7 +15,7 @@ def run(onggid, isolation, require):
     """run(words..., status=0): the output of `onggi run --rm --isolation ISOLATION words...`."""
     program = onggid.prefix / "bin/onggi-vmm"
     if isolation == "vm" and subprocess.run([program, "--probe"], check=False, capture_output=True).returncode:
-        require.lacking("no KVM that runs a kernel")
+        pytest.skip("QEMU serves here, which shares no folders: the lab has onggi-vmm")
 
     def run_it(*words, status=0):
         result = onggid.onggi("run", "--rm", "--network", "none", "--isolation", isolation, *words, check=False)

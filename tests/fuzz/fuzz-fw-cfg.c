@@ -34,7 +34,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		memcpy(&value, data + 1, 4);
 		if ((data[0] & 0x80) != 0) {
 			og_cmos_access(&cmos, offset & 1, &value, len, write);
-			memcpy(ram + (data[5] | (unsigned)data[6] << 8) % (RAM_BYTES - 4), data + 1, 4);
+			memcpy(ram + (data[5] | (unsigned)data[6] << 8) % (RAM_BYTES - 4), data + 1,
+			       4);
 		} else {
 			og_fw_cfg_access(&fw, offset < 4 ? offset : 4 * (offset - 3), &value, len,
 					 write);

@@ -173,13 +173,24 @@ static inline void *read_file(int fd, size_t *ret_len)
 	return bytes;
 }
 
+/* For as long as the test lasts. */
+static inline const void *map_file(int fd, size_t *ret_len)
+{
+	void *bytes;
+
+	*ret_len = (size_t)said(fd);
+	bytes = mmap(NULL, *ret_len, PROT_READ, MAP_PRIVATE, fd, 0);
+	CHECK(bytes != MAP_FAILED);
+	return bytes;
+}
+
 /* Makes @m begin from the files "state" and @memory in place of its kernel. */
 static inline void begin_from(struct machine *m, const char *state, const char *memory)
 {
 	og_auto_fd fd = open(state, O_RDONLY | O_CLOEXEC);
 
 	CHECK(fd >= 0);
-	m->config.snapshot.state = read_file(fd, &m->config.snapshot.state_bytes);
+	m->config.snapshot.state = map_file(fd, &m->config.snapshot.state_bytes);
 	m->config.snapshot.memory_fd = open(memory, O_RDONLY | O_CLOEXEC);
 	CHECK(m->config.snapshot.memory_fd >= 0);
 	og_vmm_config_keep(&m->config, m->config.snapshot.memory_fd);

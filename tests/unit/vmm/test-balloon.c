@@ -169,8 +169,8 @@ TEST(the_operator_changes_the_amount_and_sees_what_there_is)
 	what.kind = 99;
 	CHECK_EQ(command(&m, &what), -EINVAL);
 	config.amount_mib = 2;
+	m.virtio = og_virtio_free(m.virtio);
 	CHECK_EQ(og_virtio_balloon_new(&config, &m.world, &m.virtio, NULL), -EINVAL);
-	m.virtio = NULL;
 	driver_done(&m.d);
 }
 

@@ -306,6 +306,8 @@ TEST(state_survives_a_save_and_what_is_cut_does_not)
 
 	notify_gpa = OG_PCI_NOWHERE;
 	routes = 0;
+	(void)og_virtio_free(rng);
+	driver_done(&d);
 	plug();
 	og_unpack_init(&unpack, buf, pack.len);
 	CHECK_OK(og_virtio_pci_load(&pci, &unpack, NULL));

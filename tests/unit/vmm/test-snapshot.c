@@ -200,7 +200,7 @@ TEST(another_process_brings_memory_when_it_is_touched)
 	describe_machine(&clone, "pages", "out2");
 	give_disk(&clone, "disk");
 	state = open("state", O_RDONLY | O_CLOEXEC);
-	clone.config.snapshot.state = read_file(state, &clone.config.snapshot.state_bytes);
+	clone.config.snapshot.state = map_file(state, &clone.config.snapshot.state_bytes);
 	clone.config.snapshot.uffd_socket_fd = ends[1];
 	clone.config.snapshot.uffd_device_fd = open("/dev/userfaultfd", O_RDWR | O_CLOEXEC);
 	og_vmm_config_keep(&clone.config, ends[1]);
