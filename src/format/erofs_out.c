@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "format/erofs_out.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
@@ -63,7 +64,11 @@ int erofs_out_zeros(struct erofs_out *out, uint64_t len, struct og_err *err)
 	return r;
 }
 
+/* Really written: a file that ends here must be as long as it says it is. */
 int erofs_out_align(struct erofs_out *out, uint64_t unit, struct og_err *err)
 {
-	return erofs_out_zeros(out, -erofs_out_at(out) % unit, err);
+	static const uint8_t zeros[EROFS_BLOCK_BYTES];
+
+	assert(unit <= sizeof(zeros));
+	return erofs_out_put(out, zeros, (size_t)(-erofs_out_at(out) % unit), err);
 }
