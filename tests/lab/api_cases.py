@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Cases of vmm_guests.py that ask for something while Linux runs: through the API."""
 
+import hashlib
 import re
+import subprocess
 import time
 
 import api_vm
+
+MAC = "06:00:0a:09:00:02"
 
 
 class Cases:
@@ -82,40 +86,6 @@ class Cases:
                 found["reseeded"].append("crng reseeded due to virtual machine fork" in vm.text())
         return found
 
-    def fork(self):
-        """A running guest and its clone both go on with the same work."""
-        with self.vm("fork", "work") as vm:
-            vm.hear(r"step=3$")
-            path = self.work / "clone.api"
-            vm.ask("PUT", "/fork", {"id": "clone", "api_sock": str(path)})
-            said = len(vm.lines)
-            vm.hear(r"step=", since=said + 8)  # both speak here: the clone has the port's descriptor
-            state = api_vm.request(path, "GET", "/")
-            return {"steps": steps(vm.lines), "clone": state[1]["state"], "id": state[1]["id"]}
-
-    def network(self):
-        """A tap to the lab's own network: names, a download and an upload."""
-        for words in (["tuntap", "add", "dev", "tap0", "mode", "tap"], ["addr", "add", "10.9.0.1/24", "dev", "tap0"],
-                      ["link", "set", "tap0", "up"]):
-            subprocess.run(["ip", *words], check=True)
-        served = self.work / "served"
-        served.mkdir()
-        served.joinpath("file").write_bytes(os.urandom(10 << 20))
-        got = bytearray()
-        try:
-            with serve(served), socket.create_server(("10.9.0.1", 8001)) as sink, \
-                    self.vm("network", "network", cpus=2, **{"network-interfaces": [
-                        {"iface_id": "eth0", "host_dev_name": "tap0", "guest_mac": MAC}]}) as vm:
-                sink.settimeout(180)
-                peer, _ = sink.accept()
-                with peer:
-                    while chunk := peer.recv(1 << 20):
-                        got += chunk
-                vm.hear("all sent")
-                return {"output": vm.text(), "served": md5(served.joinpath("file").read_bytes()), "got": md5(got)}
-        finally:
-            subprocess.run(["ip", "link", "del", "tap0"], check=False)
-
     def metadata(self):
         """What the guest reads at the metadata service, before and after the host changes it."""
         subprocess.run(["ip", "tuntap", "add", "dev", "mmds0", "mode", "tap"], check=True)
@@ -138,59 +108,16 @@ class Cases:
         finally:
             subprocess.run(["ip", "link", "del", "mmds0"], check=False)
 
-    def share(self):
-        """virtio-fs: 10,000 files, random work on names and data, the same sums on both sides."""
-        folder = self.work / "shared"
-        folder.mkdir()
-        subprocess.run([self.tool, "fill", folder / "theirs", "2000", "3"], check=True)
-        with self.vm("share", "share", cpus=2, **{"shared-folders": [
-                {"id": "shared", "path_on_host": str(folder), "tag": "shared"}]}) as vm:
-            vm.hear("unmounted", seconds=900)
-            return {"output": vm.text(), **{name: self.sum(folder / name) for name in ("theirs", "ours", "stress")}}
-
-    def balloon(self):
-        """The guest's free memory as the balloon is blown up and let go."""
-        with self.vm("balloon", "memory", balloon={"amount_mib": 0, "deflate_on_oom": True,
-                                                   "stats_polling_interval_s": 1}) as vm:
-            before, at = vm.hear(r"free=(\d+)")
-            vm.ask("PATCH", "/balloon", {"amount_mib": 64})
-            wait_until(vm, r"free=(\d+)", lambda kib: kib < int(before[1]) - (60 << 10))
-            statistics = vm.ask("GET", "/balloon/statistics")
-            vm.ask("PATCH", "/balloon", {"amount_mib": 0})
-            wait_until(vm, r"free=(\d+)", lambda kib: kib > int(before[1]) - (16 << 10))
-            return {"statistics": statistics}
-
-    def hotplug(self):
-        """virtio-mem: the guest's memory grows, and shrinks again."""
-        with self.vm("hotplug", "memory", **{"memory-hotplug": {"total_size_mib": 512}}) as vm:
-            before, at = vm.hear(r"total=(\d+)")
-            vm.ask("PATCH", "/hotplug/memory", {"requested_size_mib": 256})
-            more = wait_until(vm, r"total=(\d+)", lambda kib: kib > int(before[1]) + (200 << 10))
-            status = vm.ask("GET", "/hotplug/memory")
-            vm.ask("PATCH", "/hotplug/memory", {"requested_size_mib": 0})
-            less = wait_until(vm, r"total=(\d+)", lambda kib: kib < int(before[1]) + (32 << 10))
-            return {"before": int(before[1]), "more": more, "less": less, "status": status}
-
-    def pmem(self):
-        path = self.work / "pmem"
-        with open(path, "wb") as file:
-            file.truncate(64 << 20)
-        subprocess.run(["/sbin/mkfs.ext4", "-q", "-b", "4096", path], check=True)
-        before = md5(path.read_bytes())
-        with self.vm("pmem", "pmem", pmem=[{"id": "pmem0", "path_on_host": str(path)}]) as vm:
-            written, _ = vm.hear(r"written=(\w+)")
-            vm.process.wait(180)
-            output = vm.text()
-        dump = subprocess.run(["/sbin/debugfs", "-R", "cat file", path], capture_output=True, check=False)
-        return {"output": output, "before": before, "written": written[1], "found": md5(dump.stdout)}
-
 
 def steps(lines):
     return [int(found[1]) for line in lines if (found := re.search(r"step=(\d+)", line))]
 
 
+def md5(data):
+    return hashlib.md5(data).hexdigest()
+
+
 def all_cases(*arguments):
     """{name: function}, by the names of the methods."""
     cases = Cases(*arguments)
-    return {name: getattr(cases, name) for name in ("pause", "snapshot", "clones", "fork", "network", "metadata", "share",
-                                                    "balloon", "hotplug", "pmem")}
+    return {name: getattr(cases, name) for name in ("pause", "snapshot", "clones", "metadata")}

@@ -72,7 +72,7 @@ def facts(run):
     return dict(re.findall(r"^(\w+)=(.*?)\r?$", run["output"], re.MULTILINE))
 
 
-@pytest.mark.parametrize("cpus", [1, 2, 3, 4, 8])
+@pytest.mark.parametrize("cpus", [1, 2, 4])
 def test_linux_boots_with_every_processor_and_powers_off(guests, cpus):
     run = guests[f"facts-{cpus}"]
     assert run["status"] == 0, run["output"]
