@@ -249,7 +249,5 @@ int og_vmm_fork(struct og_vmm *vmm, const struct og_fork_command *command, const
 		return pid;
 	answer.pid = pid;
 	*ret_answer = answer;
-	if (vmm->config->metrics != NULL)
-		atomic_store(&vmm->config->metrics->fork_pause_us, ret_answer->pause_us);
 	return 0;
 }

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "base/err.h"
@@ -52,6 +53,9 @@ struct og_jail_origin og_jail_origin(void);
  */
 int og_jail_enter(const struct og_jail_config *config, const struct og_jail_origin *origin,
 		  struct og_err *err);
+
+/* For good: no capability but those of @caps (bit n: capability n, the first 32). */
+int og_jail_keep_capabilities(uint64_t caps, struct og_err *err);
 
 /* Once, early. Afterwards /proc/self belongs to root. */
 int og_jail_prepare(struct og_err *err);

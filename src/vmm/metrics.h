@@ -113,6 +113,4 @@ struct og_metrics {
 	struct og_uart_metrics uart;
 	og_count i8042_reset_count;
 	og_count panic_count; /* of the hypervisor itself */
-	/* Microseconds that the last of each took, as a command. */
-	og_count pause_us, resume_us, snapshot_us, load_us, fork_pause_us;
 };

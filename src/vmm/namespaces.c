@@ -134,15 +134,18 @@ static int empty_root(struct og_err *err)
 	return 0;
 }
 
-static int drop_capabilities(struct og_err *err)
+int og_jail_keep_capabilities(uint64_t caps, struct og_err *err)
 {
 	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct none[2] = {};
+	struct __user_cap_data_struct kept[2] = {
+		{ .permitted = (uint32_t)caps, .effective = (uint32_t)caps },
+	};
 
 	for (int cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
-		(void)prctl(PR_CAPBSET_DROP, cap, 0, 0, 0);
+		if ((caps & 1ULL << cap) == 0)
+			(void)prctl(PR_CAPBSET_DROP, cap, 0, 0, 0);
 	(void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
-	if (syscall(SYS_capset, &head, none) < 0)
+	if (syscall(SYS_capset, &head, kept) < 0)
 		return og_fail(err, -errno, "drop capabilities");
 	return 0;
 }
@@ -206,5 +209,5 @@ int og_jail_enter(const struct og_jail_config *config, const struct og_jail_orig
 		r = enter_as_root(config, origin->pid, err);
 	else if ((r = change_user(config, origin->pid, err)) == 0)
 		r = enter_as_user(false, geteuid(), getegid(), err);
-	return r == 0 ? drop_capabilities(err) : r;
+	return r == 0 ? og_jail_keep_capabilities(0, err) : r;
 }

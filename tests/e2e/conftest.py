@@ -4,11 +4,15 @@ Fixtures of the end-to-end tests alone; the lab's tests share those in tests/con
 
 runtime         the real onggi-runtime with a bundle: lib/bundles.py
 attack          an attempt that runs once on the real build and once on the weakened one: lib/attacks.py
+guest_kernel    the small guest of tests/guest, and a /dev/kvm to run it on
+guest           the words that boot it; its command line comes last
+run_guest       run_guest("word", options...): boots it to its end and gives the result
 weakened_build  the folder that tools/build-weakened made
 """
 
 import os
 import pathlib
+import subprocess
 
 import pytest
 
@@ -16,6 +20,30 @@ import attacks
 import bundles
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="session")
+def guest_kernel(require):
+    path = ROOT / "build/tests/guest/test-guest"
+    if not path.exists():
+        require.lacking("no build/tests/guest/test-guest: make")
+    if not os.access("/dev/kvm", os.R_OK | os.W_OK):
+        require.lacking("no usable /dev/kvm")
+    return path
+
+
+@pytest.fixture(scope="session")
+def guest(prefix, guest_kernel):
+    return [prefix / "bin/onggi-vmm", "--memory", "64", "--serial", "stdio", "--kernel", guest_kernel,
+            "--cmdline"]
+
+
+@pytest.fixture
+def run_guest(guest):
+    def run(word, *options):
+        return subprocess.run([str(w) for w in (*guest, word, *options)], stdin=subprocess.DEVNULL,
+                              capture_output=True, text=True, timeout=60, check=False)
+    return run
 
 
 @pytest.fixture(scope="session")

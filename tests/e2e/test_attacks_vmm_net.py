@@ -20,22 +20,19 @@ KIND = b"\x88\xb5"  # as the test guest's
 
 
 @pytest.fixture
-def reached(require):
+def reached(require, guest_kernel):
     """reached(hole): the frames that a hostile guest brings to the tap, up to its good one."""
     require.root()
     program = TOP / "build-weakened/cmd/onggi-vmm/onggi-vmm"
-    guest = TOP / "build/tests/guest/test-guest"
     if not program.exists():
         require.lacking("no build-weakened: tools/build-weakened")
-    if not os.access("/dev/kvm", os.R_OK | os.W_OK):
-        require.lacking("no usable /dev/kvm")
     if not os.path.exists("/dev/net/tun"):
         require.lacking("no /dev/net/tun")
     network = taps.Network()
     network.tap("tap0")
 
     def run(hole):
-        words = [*network.enter, program, "--memory", "32", "--kernel", guest, "--cmdline", "net-hostile",
+        words = [*network.enter, program, "--memory", "32", "--kernel", guest_kernel, "--cmdline", "net-hostile",
                  "--net", f"tap=tap0,mac={MAC}"]
         frames = []
         with network.packets("tap0") as sock, \

@@ -22,14 +22,9 @@ def vmm(prefix):
 
 
 @pytest.fixture(scope="module")
-def guest(require):
+def guest(guest_kernel):
     """The arguments that boot the test guest; its command line comes last."""
-    path = TOP / "build/tests/guest/test-guest"
-    if not path.exists():
-        require.lacking("no build/tests/guest/test-guest: make")
-    if not os.access("/dev/kvm", os.R_OK | os.W_OK):
-        require.lacking("no usable /dev/kvm")
-    return ["--memory", "64", "--serial", "stdio", "--kernel", path, "--cmdline"]
+    return ["--memory", "64", "--serial", "stdio", "--kernel", guest_kernel, "--cmdline"]
 
 
 @pytest.fixture

@@ -1,34 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Disks by format and engine, with the small guest of tests/guest, which any /dev/kvm runs."""
 
-import os
-import pathlib
 import shutil
 import subprocess
 import time
 
 import pytest
 
-TOP = pathlib.Path(__file__).resolve().parents[2]
 MIB = 1 << 20
 PIECE = 4096
-
-
-@pytest.fixture
-def run(prefix, require):
-    """run("word", options...): boots the guest to its end and gives the result."""
-    path = TOP / "build/tests/guest/test-guest"
-    if not path.exists():
-        require.lacking("no build/tests/guest/test-guest: make")
-    if not os.access("/dev/kvm", os.R_OK | os.W_OK):
-        require.lacking("no usable /dev/kvm")
-
-    def run_guest(word, *options):
-        words = [prefix / "bin/onggi-vmm", "--memory", "64", "--serial", "stdio", "--kernel", path,
-                 "--cmdline", word, *options]
-        return subprocess.run([str(w) for w in words], stdin=subprocess.DEVNULL,
-                              capture_output=True, text=True, timeout=60, check=False)
-    return run_guest
 
 
 @pytest.fixture
@@ -62,17 +42,17 @@ def expected(discarded):
 
 
 @pytest.mark.parametrize("engine", ["sync", "async"])
-def test_requests_in_flight_are_served_and_forgotten_by_a_reset(run, raw, engine):
-    result = run("blk-more", "--disk", f"path={raw},io_engine={engine}")
+def test_requests_in_flight_are_served_and_forgotten_by_a_reset(run_guest, raw, engine):
+    result = run_guest("blk-more", "--disk", f"path={raw},io_engine={engine}")
     assert (result.returncode, result.stderr) == (0, "")
     assert result.stdout.splitlines() == SAID
     assert list(raw.read_bytes()[:16 * PIECE:512]) == expected(discarded=True)
 
 
-def test_a_qcow2_disk_holds_what_the_guest_wrote(run, qemu_img, tmp_path):
+def test_a_qcow2_disk_holds_what_the_guest_wrote(run_guest, qemu_img, tmp_path):
     image, copy = tmp_path / "image", tmp_path / "copy"
     qemu_img("create", "-f", "qcow2", image, "1M")
-    result = run("blk-more", "--disk", f"path={image},format=qcow2")
+    result = run_guest("blk-more", "--disk", f"path={image},format=qcow2")
     assert result.stdout.splitlines() == SAID
     qemu_img("check", "-f", "qcow2", image)
     qemu_img("convert", "-f", "qcow2", "-O", "raw", image, copy)
@@ -80,20 +60,20 @@ def test_a_qcow2_disk_holds_what_the_guest_wrote(run, qemu_img, tmp_path):
     assert list(copy.read_bytes()[:16 * PIECE:512]) == expected(discarded=False)
 
 
-def test_a_backing_file_is_what_the_operator_says_and_is_not_written(run, qemu_img, raw, tmp_path):
+def test_a_backing_file_is_what_the_operator_says_and_is_not_written(run_guest, qemu_img, raw, tmp_path):
     image = tmp_path / "image"
     raw.write_bytes(b"x" * MIB)
     qemu_img("create", "-f", "qcow2", "-b", raw, "-F", "raw", image)
-    result = run("blk", "--disk", f"path={image},format=qcow2")
+    result = run_guest("blk", "--disk", f"path={image},format=qcow2")
     assert result.returncode == 1 and "backing=FILE" in result.stderr
-    result = run("blk", "--disk", f"path={image},format=qcow2,backing={raw}")
+    result = run_guest("blk", "--disk", f"path={image},format=qcow2,backing={raw}")
     assert "sectors 2048\n" in result.stdout and "write 0\n" in result.stdout
     assert raw.read_bytes() == b"x" * MIB
 
 
-def test_a_limit_makes_requests_wait(run, raw):
+def test_a_limit_makes_requests_wait(run_guest, raw):
     begin = time.monotonic()
-    result = run("blk-more", "--disk", f"path={raw},ops=10/1000")
+    result = run_guest("blk-more", "--disk", f"path={raw},ops=10/1000")
     # Ten at once, and then one in 100 ms: at least 22 are served.
     assert time.monotonic() - begin >= 1.2
     assert result.stdout.splitlines()[:6] == SAID[:6]
@@ -107,14 +87,14 @@ def test_a_limit_makes_requests_wait(run, raw):
     ("path={raw},backing={raw}", "a raw disk has no backing file"),
     ("path=/nowhere", "open '/nowhere'"),
 ])
-def test_words_that_make_no_disk_are_named(run, raw, words, says):
-    result = run("off", "--disk", words.format(raw=raw))
+def test_words_that_make_no_disk_are_named(run_guest, raw, words, says):
+    result = run_guest("off", "--disk", words.format(raw=raw))
     assert result.returncode in (1, 2) and says in result.stderr
 
 
-def test_every_device_comes_back_from_a_driver_that_keeps_no_rule(run, raw):
+def test_every_device_comes_back_from_a_driver_that_keeps_no_rule(run_guest, raw):
     """A67 to A69, over whatever is in the machine."""
-    lines = run("hostile-all", "--disk", raw, "--disk", f"path={raw},io_engine=async,id=second",
+    lines = run_guest("hostile-all", "--disk", raw, "--disk", f"path={raw},io_engine=async,id=second",
                 "--balloon", "8").stdout.splitlines()
     devices = int(lines[0].split()[1])
     assert devices >= 4

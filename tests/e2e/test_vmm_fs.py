@@ -2,6 +2,7 @@
 """The server of shared folders (src/vmm/fs), asked directly as a guest's kernel would ask it."""
 
 import errno
+import functools
 import hashlib
 import os
 import pathlib
@@ -296,18 +297,9 @@ def test_the_server_is_alone_with_the_folder(program, folder, readonly, caps):
 # ---- a guest of our own, through the device ----
 
 @pytest.fixture
-def boot(prefix, require):
+def boot(run_guest):
     """boot(options...): what the test guest says that reads and writes the folder "shared"."""
-    guest = TOP / "build/tests/guest/test-guest"
-    if not guest.exists() or not os.access("/dev/kvm", os.R_OK | os.W_OK):
-        require.lacking("no test guest, or no usable /dev/kvm")
-
-    def run(*options):
-        words = [prefix / "bin/onggi-vmm", "--memory", 64, "--serial", "stdio", "--kernel", guest, "--cmdline", "fs",
-                 *options]
-        return subprocess.run([str(word) for word in words], stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                              timeout=60, check=False)
-    return run
+    return functools.partial(run_guest, "fs")
 
 
 def test_a_guest_reads_and_writes_by_its_device(boot, folder):

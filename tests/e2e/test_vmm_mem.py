@@ -1,34 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Hot-plug memory, with the small guest of tests/guest, which any /dev/kvm runs."""
 
-import os
-import pathlib
-import subprocess
-
 import pytest
 
-TOP = pathlib.Path(__file__).resolve().parents[2]
 
-
-@pytest.fixture
-def run(prefix, require):
-    """run("word", options...): boots the guest to its end and gives the result."""
-    path = TOP / "build/tests/guest/test-guest"
-    if not path.exists():
-        require.lacking("no build/tests/guest/test-guest: make")
-    if not os.access("/dev/kvm", os.R_OK | os.W_OK):
-        require.lacking("no usable /dev/kvm")
-
-    def run_guest(word, *options):
-        words = [prefix / "bin/onggi-vmm", "--memory", "64", "--serial", "stdio", "--kernel", path,
-                 "--cmdline", word, *options]
-        return subprocess.run([str(w) for w in words], stdin=subprocess.DEVNULL,
-                              capture_output=True, text=True, timeout=60, check=False)
-    return run_guest
-
-
-def test_memory_is_plugged_and_unplugged(run):
-    result = run("hotplug", "--hotplug-memory", "256:8")
+def test_memory_is_plugged_and_unplugged(run_guest):
+    result = run_guest("hotplug", "--hotplug-memory", "256:8")
     assert (result.returncode, result.stderr) == (0, "")
     assert result.stdout.splitlines() == [
         f"region at {4 << 30}", f"region bytes {256 << 20}", f"requested {8 << 20}",
@@ -36,8 +13,8 @@ def test_memory_is_plugged_and_unplugged(run):
         "unplug 0", "plugged 0", "gone", "plug 0", "holds 0", "unplug all 0", "outside 3", "done"]
 
 
-def test_nothing_is_plugged_that_nobody_asked_for(run):
-    lines = run("hotplug", "--hotplug-memory", "256").stdout.splitlines()
+def test_nothing_is_plugged_that_nobody_asked_for(run_guest):
+    lines = run_guest("hotplug", "--hotplug-memory", "256").stdout.splitlines()
     assert lines[2:6] == ["requested 0", "plug 1", "too much 3", "plugged 0"]
 
 
@@ -46,6 +23,6 @@ def test_nothing_is_plugged_that_nobody_asked_for(run):
     ("256:300", "hot-plug memory of 300 MiB (up to 256"), ("x", "TOTAL[:REQUESTED]"),
     ("1048576", "up to 131072 and"),
 ])
-def test_memory_that_cannot_be_is_named(run, value, says):
-    result = run("off", "--hotplug-memory", value)
+def test_memory_that_cannot_be_is_named(run_guest, value, says):
+    result = run_guest("off", "--hotplug-memory", value)
     assert result.returncode in (1, 2) and says in result.stderr

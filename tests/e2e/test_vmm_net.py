@@ -7,7 +7,6 @@ import pathlib
 import re
 import socket
 import subprocess
-import threading
 import time
 
 import pytest
@@ -18,18 +17,6 @@ TOP = pathlib.Path(__file__).resolve().parents[2]
 MAC = "52:54:00:00:00:2a"
 OURS = bytes.fromhex("525400000001")
 KIND = b"\x88\xb5"  # for experiments
-
-
-@pytest.fixture(scope="module")
-def guest(prefix, require):
-    """The words that boot the test guest; its command line comes last."""
-    path = TOP / "build/tests/guest/test-guest"
-    if not path.exists():
-        require.lacking("no build/tests/guest/test-guest: make")
-    if not os.access("/dev/kvm", os.R_OK | os.W_OK):
-        require.lacking("no usable /dev/kvm")
-    return [prefix / "bin/onggi-vmm", "--memory", "64", "--serial", "stdio", "--kernel", path,
-            "--cmdline"]
 
 
 @pytest.fixture

@@ -10,20 +10,6 @@ import threading
 
 import pytest
 
-TOP = pathlib.Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture(scope="module")
-def guest(prefix, require):
-    """The words that boot the test guest; its command line comes last."""
-    path = TOP / "build/tests/guest/test-guest"
-    if not path.exists():
-        require.lacking("no build/tests/guest/test-guest: make")
-    if not os.access("/dev/kvm", os.R_OK | os.W_OK):
-        require.lacking("no usable /dev/kvm")
-    return [prefix / "bin/onggi-vmm", "--memory", "64", "--serial", "stdio", "--kernel", path,
-            "--cmdline"]
-
 
 @contextlib.contextmanager
 def running(guest, word, path):

@@ -5,8 +5,6 @@
 #include <linux/capability.h>
 #include <stdint.h>
 
-#include "base/err.h"
-
 #define OG_FS_CAP(name) (1ULL << CAP_##name)
 
 /* Files of every user, with their owners; and making them as another user. */
@@ -16,9 +14,6 @@
 
 /* Files of every user, to be read. */
 #define OG_FS_CAPS_READ OG_FS_CAP(DAC_READ_SEARCH)
-
-/* Keeps @caps and no other, for good. */
-int og_fs_caps_keep(uint64_t caps, struct og_err *err);
 
 /* Of OG_FS_CAPS_WRITE, which the process kept, those of @caps count from here on. */
 void og_fs_caps_effective(uint64_t caps);

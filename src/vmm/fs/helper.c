@@ -195,7 +195,7 @@ static int confine_process(const struct start *start, bool others, struct og_err
 
 	if (others && setgroups(0, NULL) < 0)
 		return og_fail(err, -errno, "give up groups");
-	r = og_fs_caps_keep(caps, err);
+	r = og_jail_keep_capabilities(caps, err);
 	return r == 0 ? og_jail_prepare(err) : r;
 }
 
