@@ -65,7 +65,8 @@ static int listen_unix(struct daemon *daemon, const char *path, struct og_err *e
 	if (fd < 0)
 		return fd;
 	daemon->sockets[daemon->socket_count++] = strdup(path);
-	return og_http_server_listen(daemon->server, fd, true, err);
+	return og_http_server_listen(daemon->server, fd,
+				     &(struct og_http_listen){ .peers = OG_HTTP_LOCAL }, err);
 }
 
 static int listen_inherited(struct daemon *daemon, struct og_err *err)
@@ -78,13 +79,15 @@ static int listen_inherited(struct daemon *daemon, struct og_err *err)
 		return og_fail(err, -EINVAL, "no socket was handed over (LISTEN_FDS)");
 	for (int fd = LISTEN_FDS_START; fd < LISTEN_FDS_START + (int)number; fd++) {
 		struct sockaddr_storage address = {};
+		struct og_http_listen how = {};
 		socklen_t len = sizeof(address);
 		int r;
 
 		(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
 		if (getsockname(fd, (struct sockaddr *)&address, &len) < 0)
 			return og_fail(err, -errno, "descriptor %d", fd);
-		r = og_http_server_listen(daemon->server, fd, address.ss_family == AF_UNIX, err);
+		how.peers = address.ss_family == AF_UNIX ? OG_HTTP_LOCAL : OG_HTTP_LOOPBACK;
+		r = og_http_server_listen(daemon->server, fd, &how, err);
 		if (r < 0)
 			return r;
 	}
@@ -102,7 +105,10 @@ static int listen_on(struct daemon *daemon, const char *host, struct og_err *err
 	if (!og_starts_with(host, "tcp://"))
 		return og_fail(err, -EINVAL, "-H %s: there are unix://, tcp:// and fd://", host);
 	fd = og_http_listen_loopback(host + strlen("tcp://"), err);
-	return fd < 0 ? fd : og_http_server_listen(daemon->server, fd, false, err);
+	return fd < 0 ? fd
+		      : og_http_server_listen(daemon->server, fd,
+					      &(struct og_http_listen){ .peers = OG_HTTP_LOOPBACK },
+					      err);
 }
 
 static int listen_all(struct daemon *daemon, struct og_err *err)

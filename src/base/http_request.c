@@ -6,6 +6,7 @@
  * a bounded buffer between the two.
  */
 #include "base/http_request.h"
+#include "base/text.h"
 
 #include <assert.h>
 #include <poll.h>
@@ -66,6 +67,7 @@ struct og_http_request *http_request_new(struct og_http_server *server)
 		return NULL;
 	request->server = server;
 	request->raw.fd = -EBADF;
+	request->file_fd = -EBADF;
 	(void)pthread_mutex_init(&request->lock, NULL);
 	(void)pthread_cond_init(&request->changed, NULL);
 	request->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -90,6 +92,8 @@ struct og_http_request *http_request_free(struct og_http_request *request)
 	pairs_done(&request->extra);
 	free(request->method);
 	free(request->path);
+	free(request->raw_path);
+	og_close(request->file_fd);
 	free(request->type);
 	free(request->out);
 	free(request->early);
@@ -168,6 +172,45 @@ const char *og_http_query(const struct og_http_request *request, const char *nam
 const char *og_http_query_at(const struct og_http_request *request, const char *name, size_t index)
 {
 	return http_pairs_get(&request->query, name, index, false);
+}
+
+const char *og_http_raw_path(const struct og_http_request *request)
+{
+	return request->raw_path;
+}
+
+bool og_http_slash_escaped(const struct og_http_request *request)
+{
+	return request->slash_escaped;
+}
+
+const char *og_http_peer_address(const struct og_http_request *request)
+{
+	return request->peer;
+}
+
+bool og_http_is_tls(const struct og_http_request *request)
+{
+	(void)request;
+	return false;
+}
+
+const char *og_http_client_name(const struct og_http_request *request)
+{
+	(void)request;
+	return NULL;
+}
+
+int64_t og_http_content_length(const struct og_http_request *request)
+{
+	const char *length = og_http_request_header(request, "Content-Length");
+	int64_t value = 0;
+
+	if (og_http_request_header(request, "Transfer-Encoding") != NULL)
+		return -1;
+	if (length != NULL)
+		(void)og_parse_i64(length, 0, INT64_MAX, &value);
+	return value;
 }
 
 bool og_http_has_body(const struct og_http_request *request)
@@ -284,13 +327,32 @@ void og_http_reply(struct og_http_request *request, int status, const char *type
 	(void)pthread_mutex_unlock(&request->lock);
 }
 
+void og_http_reply_file(struct og_http_request *request, int status, const char *type, int fd,
+			uint64_t offset, uint64_t len)
+{
+	(void)pthread_mutex_lock(&request->lock);
+	assert(request->answer == HTTP_NONE);
+	request->file_fd = fd;
+	request->file_offset = offset;
+	request->size = len;
+	set_answer(request, HTTP_FILE, status, type);
+	(void)pthread_mutex_unlock(&request->lock);
+}
+
 int og_http_stream(struct og_http_request *request, int status, const char *type,
 		   struct og_err *err)
+{
+	return og_http_stream_sized(request, status, type, MHD_SIZE_UNKNOWN, err);
+}
+
+int og_http_stream_sized(struct og_http_request *request, int status, const char *type,
+			 uint64_t len, struct og_err *err)
 {
 	int r = 0;
 
 	(void)pthread_mutex_lock(&request->lock);
 	assert(request->answer == HTTP_NONE);
+	request->size = len;
 	if (request->gone)
 		r = og_fail(err, -EPIPE, "the client has left");
 	else
@@ -504,4 +566,9 @@ ssize_t http_request_drain(void *data, uint64_t offset, char *buf, size_t max)
 			return MHD_CONTENT_READER_END_WITH_ERROR;
 		}
 	}
+}
+
+uint64_t og_http_answer_bytes(const struct og_http_request *request)
+{
+	return request->out_len;
 }

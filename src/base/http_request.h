@@ -24,6 +24,7 @@ struct http_pairs {
 enum http_answer {
 	HTTP_NONE,     /* the handler has not decided */
 	HTTP_REPLY,    /* status, type, out */
+	HTTP_FILE,     /* status, type, file */
 	HTTP_STREAM,   /* status, type, and `out` fills and drains */
 	HTTP_UPGRADE,  /* asked for; the connection's thread makes it */
 	HTTP_UPGRADED, /* raw is valid */
@@ -40,6 +41,9 @@ struct og_http_request {
 	int client_fd;
 	char *method;
 	char *path;
+	char *raw_path;
+	bool slash_escaped;
+	char peer[64];
 	struct http_pairs headers;
 	struct http_pairs query;
 	bool has_body;
@@ -61,6 +65,9 @@ struct og_http_request {
 	enum http_answer answer;
 	int status;
 	char *type;
+	int file_fd;
+	uint64_t file_offset;
+	uint64_t size;		 /* of a file or a stream; MHD_SIZE_UNKNOWN */
 	struct http_pairs extra; /* headers of the answer */
 	char *out;		 /* the reply's body, or the stream's not yet sent bytes */
 	size_t out_len;

@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
@@ -28,7 +29,7 @@ struct listener {
 	struct og_http_server *server;
 	struct MHD_Daemon *daemon;
 	struct http_acceptor *acceptor;
-	bool local;
+	enum og_http_peers peers;
 };
 
 struct og_http_server {
@@ -62,7 +63,7 @@ static int hex_digit(char c)
 }
 
 /* Decodes percent escapes in place. False: a bad escape, or a control character. */
-static bool decode(char *text)
+static bool decode(char *text, bool *ret_slash)
 {
 	char *to = text;
 
@@ -76,6 +77,7 @@ static bool decode(char *text)
 			if (low < 0)
 				return false;
 			c = (unsigned char)(high * 16 + low);
+			*ret_slash |= c == '/';
 			from += 2;
 		}
 		if (c < 0x20 || c == 0x7f)
@@ -125,10 +127,11 @@ static enum MHD_Result add_query(void *data, enum MHD_ValueKind kind, const char
 	struct http_pairs *query = data;
 	og_auto_free char *key = strdup(name);
 	og_auto_free char *text = strdup(value == NULL ? "" : value);
+	bool slash;
 
 	(void)kind;
-	if (key == NULL || text == NULL || query->count >= QUERY_VALUES_MAX || !decode(key) ||
-	    !decode(text)) {
+	if (key == NULL || text == NULL || query->count >= QUERY_VALUES_MAX ||
+	    !decode(key, &slash) || !decode(text, &slash)) {
 		query->failed = true;
 		return MHD_NO;
 	}
@@ -275,8 +278,12 @@ static enum MHD_Result answer(struct listener *listener, struct og_http_request 
 		response = MHD_create_response_from_buffer(request->out_len, request->out,
 							   MHD_RESPMEM_PERSISTENT);
 		break;
+	case HTTP_FILE:
+		response = MHD_create_response_from_fd_at_offset64(
+			request->size, og_take_fd(&request->file_fd), request->file_offset);
+		break;
 	case HTTP_STREAM:
-		response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BLOCK,
+		response = MHD_create_response_from_callback(request->size, STREAM_BLOCK,
 							     http_request_drain, request, NULL);
 		break;
 	case HTTP_UPGRADE:
@@ -301,12 +308,18 @@ static bool fill(struct og_http_request *request, struct MHD_Connection *connect
 
 	request->connection = connection;
 	request->client_fd = info == NULL ? -EBADF : info->connect_fd;
+	info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+	if (info != NULL && info->client_addr != NULL && info->client_addr->sa_family != AF_UNIX)
+		(void)getnameinfo(info->client_addr, sizeof(struct sockaddr_storage), request->peer,
+				  sizeof(request->peer), NULL, 0, NI_NUMERICHOST);
 	request->method = strdup(method);
 	request->path = strdup(url);
+	request->raw_path = strdup(url);
 	(void)MHD_get_connection_values(connection, MHD_HEADER_KIND, add_header, &request->headers);
 	(void)MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, add_query,
 					&request->query);
-	return request->method != NULL && request->path != NULL && !request->headers.failed;
+	return request->method != NULL && request->path != NULL && request->raw_path != NULL &&
+	       !request->headers.failed;
 }
 
 static uint64_t announced_length(const struct og_http_request *request)
@@ -337,9 +350,9 @@ static enum MHD_Result begin(struct listener *listener, struct MHD_Connection *c
 		return refuse(listener, connection, 414, "the path is too long");
 	if (request->query.failed)
 		return refuse(listener, connection, 400, "the query is malformed");
-	if (!decode(request->path) || !path_is_plain(request->path))
+	if (!decode(request->path, &request->slash_escaped) || !path_is_plain(request->path))
 		return refuse(listener, connection, 400, "the path is malformed");
-	if (!listener->local && from_web_page(request))
+	if (listener->peers == OG_HTTP_LOOPBACK && from_web_page(request))
 		return refuse(listener, connection, 403,
 			      "requests from web pages are not served: Host must be this machine's "
 			      "loopback address and Origin absent");
@@ -379,13 +392,16 @@ static void on_completed(void *data, struct MHD_Connection *connection, void **s
 			 enum MHD_RequestTerminationCode code)
 {
 	struct og_http_request *request = *state;
+	const struct listener *listener = data;
+	const struct og_http_config *config = &listener->server->config;
 
-	(void)data;
 	(void)code;
 	if (request == NULL)
 		return;
 	(void)MHD_set_connection_option(connection, MHD_CONNECTION_OPTION_TIMEOUT, OG_HTTP_IDLE_S);
 	http_request_set_gone(request);
+	if (config->done != NULL)
+		config->done(request, config->data);
 	*state = http_request_free(request);
 }
 
@@ -406,15 +422,17 @@ int og_http_server_new(const struct og_http_config *config, struct og_http_serve
 	return 0;
 }
 
-int og_http_server_listen(struct og_http_server *server, int listen_fd, bool local,
-			  struct og_err *err)
+int og_http_server_listen(struct og_http_server *server, int listen_fd,
+			  const struct og_http_listen *options, struct og_err *err)
 {
 	og_auto_fd fd = listen_fd;
 	struct listener *listener = &server->listeners[server->count];
 
 	if (server->count == LISTENERS_MAX)
 		return og_fail(err, -E2BIG, "more than %d listeners", LISTENERS_MAX);
-	*listener = (struct listener){ .server = server, .local = local };
+	if (options->tls != NULL)
+		return og_fail(err, -ENOTSUP, "serve TLS");
+	*listener = (struct listener){ .server = server, .peers = options->peers };
 	listener->daemon = MHD_start_daemon(
 		MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION | MHD_USE_POLL |
 			MHD_ALLOW_UPGRADE | MHD_USE_ITC | MHD_USE_NO_LISTEN_SOCKET,
@@ -531,11 +549,22 @@ static bool is_loopback(const union tcp_address *address)
 	return IN6_IS_ADDR_LOOPBACK(&address->v6.sin6_addr);
 }
 
+static int listen_tcp(const union tcp_address *tcp, const char *address, struct og_err *err)
+{
+	socklen_t len = tcp->any.sa_family == AF_INET ? sizeof(tcp->v4) : sizeof(tcp->v6);
+	og_auto_fd fd = socket(tcp->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd < 0)
+		return og_fail(err, -errno, "make socket");
+	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){ 1 }, sizeof(int));
+	if (bind(fd, &tcp->any, len) < 0 || listen(fd, LISTEN_BACKLOG) < 0)
+		return og_fail(err, -errno, "listen on '%s'", address);
+	return og_take_fd(&fd);
+}
+
 int og_http_listen_loopback(const char *address, struct og_err *err)
 {
-	og_auto_fd fd = -EBADF;
 	union tcp_address tcp;
-	socklen_t len;
 
 	if (parse_tcp(address, &tcp) < 0)
 		return og_fail(err, -EINVAL, "'%s' is no ADDRESS:PORT", address);
@@ -545,12 +574,15 @@ int og_http_listen_loopback(const char *address, struct og_err *err)
 			"'%s' can be reached from other machines, and TLS is not served yet: "
 			"listen on 127.0.0.1 or a unix socket",
 			address);
-	len = tcp.any.sa_family == AF_INET ? sizeof(tcp.v4) : sizeof(tcp.v6);
-	fd = socket(tcp.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return og_fail(err, -errno, "make socket");
-	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){ 1 }, sizeof(int));
-	if (bind(fd, &tcp.any, len) < 0 || listen(fd, LISTEN_BACKLOG) < 0)
-		return og_fail(err, -errno, "listen on '%s'", address);
-	return og_take_fd(&fd);
+	return listen_tcp(&tcp, address, err);
+}
+
+int og_http_listen_tcp(const char *address, struct og_err *err)
+{
+	og_auto_free char *both = address[0] == ':' ? og_strdupf("[::]%s", address) : NULL;
+	union tcp_address tcp;
+
+	if (parse_tcp(both == NULL ? address : both, &tcp) < 0)
+		return og_fail(err, -EINVAL, "'%s' is no ADDRESS:PORT", address);
+	return listen_tcp(&tcp, address, err);
 }

@@ -21,9 +21,12 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 
-/* Connections at a time, each with two threads while a request runs: what one host's tools need,
- * and no more than 1,000 threads (A40). */
+/* Connections at a time and, of these, requests being handled, each in a thread: what one host's
+ * tools need, and no more than 1,000 threads (A40). */
 #define OG_HTTP_CONNECTIONS_MAX 512U
+
+/* A head must have come so long after its first byte, or after the connection was made. */
+#define OG_HTTP_HEAD_TIMEOUT_S 30U
 
 /* Request line and headers together. Registry credentials in X-Registry-Auth are the largest. */
 #define OG_HTTP_HEAD_MAX (64U * 1024U)
@@ -39,13 +42,31 @@
 
 struct og_http_server;
 struct og_http_request;
+struct og_tls_server;
 
 /* Handles one request; runs in a thread of its own. One that returns without an answer is a 500. */
 typedef void og_http_fn(struct og_http_request *request, void *data);
 
+/* What strangers may take of this machine. Zero: the default. */
+struct og_http_limits {
+	unsigned connections_max; /* one more is answered 503; OG_HTTP_CONNECTIONS_MAX */
+	unsigned head_timeout_s;  /* OG_HTTP_HEAD_TIMEOUT_S */
+	unsigned idle_timeout_s;  /* between requests, and within a body; OG_HTTP_IDLE_S */
+	/* Bytes a second that a body must come with, and an answer of known length be taken with,
+	 * on average once idle_timeout_s have passed; none. */
+	unsigned min_rate;
+	/* Of a body that nobody reads any more; what has more left is answered and hung up on;
+	 * OG_HTTP_DRAIN_MAX. */
+	uint64_t drain_max;
+};
+
 struct og_http_config {
 	og_http_fn *handle;
-	void *data;
+	/* Called when a handled request is over: its answer is sent, or its client gone; for access
+	 * logs. In the handler's thread. NULL: nobody wants to know. */
+	og_http_fn *done;
+	void *data; /* of both */
+	struct og_http_limits limits;
 	/* Makes the body of an answer that the server itself gives (400, 500): the caller's form.
 	 * The result is freed by the server. */
 	char *(*error_body)(int status, const char *text);
@@ -58,12 +79,20 @@ struct og_http_config {
 int og_http_server_new(const struct og_http_config *config, struct og_http_server **ret_server,
 		       struct og_err *err);
 
-/*
- * Serves @listen_fd, a listening socket, which is taken over (also on an error). @local: peers
- * are known by the socket's permissions (unix); else Host and Origin are checked.
- */
-int og_http_server_listen(struct og_http_server *server, int listen_fd, bool local,
-			  struct og_err *err);
+enum og_http_peers {
+	OG_HTTP_LOCAL,	  /* of a unix socket: known by its permissions */
+	OG_HTTP_LOOPBACK, /* of this machine: Host and Origin are checked (A35) */
+	OG_HTTP_ANYBODY,  /* of anywhere: who they are is the handler's to find out */
+};
+
+struct og_http_listen {
+	enum og_http_peers peers;
+	struct og_tls_server *tls; /* borrowed until the server is freed; NULL: no TLS */
+};
+
+/* Serves @listen_fd, a listening socket, which is taken over (also on an error). */
+int og_http_server_listen(struct og_http_server *server, int listen_fd,
+			  const struct og_http_listen *options, struct og_err *err);
 
 /*
  * Stops listening, tells running handlers that their clients are gone, and waits for them.
@@ -83,6 +112,9 @@ int og_http_listen_unix(const char *path, gid_t gid, struct og_err *err);
  * address is another one. */
 int og_http_listen_loopback(const char *address, struct og_err *err);
 
+/* Likewise on any address of this machine: "0.0.0.0:5000", "[::]:5000", ":5000" (which is both). */
+int og_http_listen_tcp(const char *address, struct og_err *err);
+
 /* ---- the request; all text is borrowed until the handler returns ---- */
 
 const char *og_http_method(const struct og_http_request *request);
@@ -90,12 +122,30 @@ const char *og_http_method(const struct og_http_request *request);
 /* Decoded, begins with '/', has no empty, "." or ".." segments and no control characters. */
 const char *og_http_path(const struct og_http_request *request);
 
+/* As it was sent, with its escapes. */
+const char *og_http_raw_path(const struct og_http_request *request);
+
+/* A '/' of the path was sent as %2F: who takes segments for names must refuse it (A55). */
+bool og_http_slash_escaped(const struct og_http_request *request);
+
+/* The peer's numeric address without a port; "" on a unix socket. */
+const char *og_http_peer_address(const struct og_http_request *request);
+
+bool og_http_is_tls(const struct og_http_request *request);
+
+/* Whom the client's certificate, which was checked, names: its subject's common name, else its
+ * first alternative name; NULL: it sent none. */
+const char *og_http_client_name(const struct og_http_request *request);
+
 /* Of a header or a query parameter, the first value; NULL: not there. */
 const char *og_http_request_header(const struct og_http_request *request, const char *name);
 const char *og_http_query(const struct og_http_request *request, const char *name);
 
 /* The @index-th value of a query parameter that may be repeated; NULL: no more. */
 const char *og_http_query_at(const struct og_http_request *request, const char *name, size_t index);
+
+/* Of the body: 0 when there is none, -1 when its length is not known before its end (chunked). */
+int64_t og_http_content_length(const struct og_http_request *request);
 
 /* True when there is a body, of announced or unknown length. */
 bool og_http_has_body(const struct og_http_request *request);
@@ -110,7 +160,11 @@ ssize_t og_http_read(struct og_http_request *request, void *buf, size_t len);
 int og_http_read_body(struct og_http_request *request, size_t max_bytes, char **ret_buf,
 		      size_t *ret_len, struct og_err *err);
 
-/* ---- the answer: one of reply, stream, upgrade ---- */
+/*
+ * ---- the answer: one of reply, reply_file, stream, upgrade ----
+ *
+ * To HEAD it is given as to GET: Content-Length stands, and no body is sent.
+ */
 
 /* Adds a header to the answer; before it is given. */
 void og_http_set_header(struct og_http_request *request, const char *name, const char *value);
@@ -119,9 +173,21 @@ void og_http_set_header(struct og_http_request *request, const char *name, const
 void og_http_reply(struct og_http_request *request, int status, const char *type, const void *body,
 		   size_t len);
 
+/*
+ * Answers with @len bytes at @offset of the file @fd, which is taken over, when the handler has
+ * returned. It must not shrink meanwhile: then the connection breaks off. For HEAD @fd may be
+ * negative.
+ */
+void og_http_reply_file(struct og_http_request *request, int status, const char *type, int fd,
+			uint64_t offset, uint64_t len);
+
 /* Begins an answer of unknown length, sent at once. It ends when the handler returns. */
 int og_http_stream(struct og_http_request *request, int status, const char *type,
 		   struct og_err *err);
+
+/* Likewise of @len bytes: a Content-Length, and no chunks. One that ends before breaks off. */
+int og_http_stream_sized(struct og_http_request *request, int status, const char *type,
+			 uint64_t len, struct og_err *err);
 
 /*
  * Writes on in the stream; waits while the client is slow. -EPIPE: it has left. While the request's
@@ -155,3 +221,6 @@ int og_http_upgrade(struct og_http_request *request, const char *protocol, const
 /* True once an answer was given or begun. */
 bool og_http_answered(const struct og_http_request *request);
 int og_http_answer_status(const struct og_http_request *request);
+
+/* Of the answer's body, bytes sent so far. */
+uint64_t og_http_answer_bytes(const struct og_http_request *request);

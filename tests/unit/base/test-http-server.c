@@ -91,7 +91,7 @@ static void handle(struct og_http_request *request, void *data)
 		show(request);
 }
 
-static struct og_http_server *serve(bool local)
+static struct og_http_server *serve(enum og_http_peers peers)
 {
 	static const struct og_http_config config = {
 		.handle = handle,
@@ -105,7 +105,8 @@ static struct og_http_server *serve(bool local)
 	(void)signal(SIGPIPE, SIG_IGN);
 	CHECK(fd >= 0);
 	CHECK_OK(og_http_server_new(&config, &server, NULL));
-	CHECK_OK(og_http_server_listen(server, fd, local, NULL));
+	CHECK_OK(og_http_server_listen(server, fd, &(struct og_http_listen){ .peers = peers },
+				       NULL));
 	return server;
 }
 
@@ -143,7 +144,7 @@ static int status_of(const char *text)
 
 TEST(a_request_is_answered_with_its_path_and_query)
 {
-	og_cleanup(og_http_server_freep) struct og_http_server *server = serve(true);
+	og_cleanup(og_http_server_freep) struct og_http_server *server = serve(OG_HTTP_LOCAL);
 	og_auto_free char *answer = talk("GET /a%20b/c:1?q=1&q=x%2Fy+z&w HTTP/1.1\r\nHost: x\r\n"
 					 "Connection: close\r\n\r\n");
 
@@ -153,14 +154,14 @@ TEST(a_request_is_answered_with_its_path_and_query)
 
 TEST(a_handler_without_an_answer_is_a_500)
 {
-	og_cleanup(og_http_server_freep) struct og_http_server *server = serve(true);
+	og_cleanup(og_http_server_freep) struct og_http_server *server = serve(OG_HTTP_LOCAL);
 
 	CHECK_EQ(status_of("GET /silent HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"), 500);
 }
 
 TEST(bodies_come_whole_with_length_and_in_chunks)
 {
-	og_cleanup(og_http_server_freep) struct og_http_server *server = serve(true);
+	og_cleanup(og_http_server_freep) struct og_http_server *server = serve(OG_HTTP_LOCAL);
 	og_auto_free char *plain = talk("POST /echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
 					"Content-Length: 5\r\n\r\nhello");
 	og_auto_free char *chunked = talk("POST /echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
@@ -173,7 +174,7 @@ TEST(bodies_come_whole_with_length_and_in_chunks)
 
 TEST(what_two_readers_could_read_in_two_ways_is_refused)
 {
-	og_cleanup(og_http_server_freep) struct og_http_server *server = serve(true);
+	og_cleanup(og_http_server_freep) struct og_http_server *server = serve(OG_HTTP_LOCAL);
 	static const char *const heads[] = {
 		"Host: x\r\nContent-Length: 3\r\nContent-Length: 3\r\n",
 		"Host: x\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n",
@@ -195,7 +196,7 @@ TEST(what_two_readers_could_read_in_two_ways_is_refused)
 
 TEST(lines_that_end_or_fold_in_another_way_are_refused)
 {
-	og_cleanup(og_http_server_freep) struct og_http_server *server = serve(true);
+	og_cleanup(og_http_server_freep) struct og_http_server *server = serve(OG_HTTP_LOCAL);
 	static const char *const texts[] = {
 		"GET /a HTTP/1.1\nHost: x\n\n",
 		"GET /a HTTP/1.1\r\nHost: x\nX: y\r\n\r\n",
@@ -212,7 +213,7 @@ TEST(lines_that_end_or_fold_in_another_way_are_refused)
 
 TEST(a_connection_carries_one_request)
 {
-	og_cleanup(og_http_server_freep) struct og_http_server *server = serve(true);
+	og_cleanup(og_http_server_freep) struct og_http_server *server = serve(OG_HTTP_LOCAL);
 	og_auto_free char *answer = talk("GET /one HTTP/1.1\r\nHost: x\r\n\r\n"
 					 "GET /two HTTP/1.1\r\nHost: x\r\n\r\n");
 
@@ -222,7 +223,7 @@ TEST(a_connection_carries_one_request)
 
 TEST(a_head_that_comes_in_pieces_is_whole_in_the_end)
 {
-	og_cleanup(og_http_server_freep) struct og_http_server *server = serve(true);
+	og_cleanup(og_http_server_freep) struct og_http_server *server = serve(OG_HTTP_LOCAL);
 	static const char text[] = "GET /pieces HTTP/1.1\r\nHost: x\r\n\r\n";
 	og_auto_fd fd = dial();
 	char buf[512] = "";
@@ -235,7 +236,7 @@ TEST(a_head_that_comes_in_pieces_is_whole_in_the_end)
 
 TEST(paths_that_name_two_things_are_refused)
 {
-	og_cleanup(og_http_server_freep) struct og_http_server *server = serve(true);
+	og_cleanup(og_http_server_freep) struct og_http_server *server = serve(OG_HTTP_LOCAL);
 	static const char *const paths[] = {
 		"/a/../b", "/a/%2e%2e/b", "/./a",  "//a",  "/a/",
 		"/a%00b",  "/a%0ab",	  "/a%zz", "/a%2", "/a?q=%00",
@@ -251,7 +252,7 @@ TEST(paths_that_name_two_things_are_refused)
 
 TEST(an_endless_head_is_cut_off)
 {
-	og_cleanup(og_http_server_freep) struct og_http_server *server = serve(true);
+	og_cleanup(og_http_server_freep) struct og_http_server *server = serve(OG_HTTP_LOCAL);
 	og_auto_text text = {};
 	og_auto_fd fd = dial();
 	ssize_t n = 0;
@@ -267,7 +268,7 @@ TEST(an_endless_head_is_cut_off)
 
 TEST(a_body_over_the_limit_is_refused_unread)
 {
-	og_cleanup(og_http_server_freep) struct og_http_server *server = serve(true);
+	og_cleanup(og_http_server_freep) struct og_http_server *server = serve(OG_HTTP_LOCAL);
 
 	CHECK_EQ(status_of("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 104857600\r\n\r\nx"),
 		 413);
@@ -275,7 +276,7 @@ TEST(a_body_over_the_limit_is_refused_unread)
 
 TEST(a_body_that_breaks_off_is_an_error_for_its_reader)
 {
-	og_cleanup(og_http_server_freep) struct og_http_server *server = serve(true);
+	og_cleanup(og_http_server_freep) struct og_http_server *server = serve(OG_HTTP_LOCAL);
 	og_auto_fd fd = dial();
 	static const char head[] = "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nabc";
 	char buf[16];
@@ -287,7 +288,7 @@ TEST(a_body_that_breaks_off_is_an_error_for_its_reader)
 
 TEST(an_upgraded_connection_is_the_handlers)
 {
-	og_cleanup(og_http_server_freep) struct og_http_server *server = serve(true);
+	og_cleanup(og_http_server_freep) struct og_http_server *server = serve(OG_HTTP_LOCAL);
 
 	for (int i = 0; i < 50; i++) {
 		og_auto_fd fd = dial();
@@ -313,7 +314,7 @@ TEST(an_upgraded_connection_is_the_handlers)
 
 TEST(a_stream_is_sent_at_once_and_ends_when_its_client_leaves)
 {
-	og_cleanup(og_http_server_freep) struct og_http_server *server = serve(true);
+	og_cleanup(og_http_server_freep) struct og_http_server *server = serve(OG_HTTP_LOCAL);
 
 	for (int i = 0; i < 50; i++) {
 		og_auto_fd fd = dial();
@@ -333,7 +334,7 @@ TEST(a_stream_is_sent_at_once_and_ends_when_its_client_leaves)
 
 TEST(a_server_that_ends_ends_its_streams_and_connections)
 {
-	og_cleanup(og_http_server_freep) struct og_http_server *server = serve(true);
+	og_cleanup(og_http_server_freep) struct og_http_server *server = serve(OG_HTTP_LOCAL);
 	og_auto_fd idle_fd = dial(), stream_fd = dial();
 	char buf[512];
 
@@ -347,7 +348,7 @@ TEST(a_server_that_ends_ends_its_streams_and_connections)
 
 TEST(web_pages_are_refused_where_peers_are_not_known)
 {
-	og_cleanup(og_http_server_freep) struct og_http_server *server = serve(false);
+	og_cleanup(og_http_server_freep) struct og_http_server *server = serve(OG_HTTP_LOOPBACK);
 
 	CHECK_EQ(status_of("GET /a HTTP/1.1\r\nHost: evil.example\r\n\r\n"), 403);
 	CHECK_EQ(status_of("GET /a HTTP/1.1\r\nHost: localhost.evil.example\r\n\r\n"), 403);
@@ -392,7 +393,7 @@ static size_t open_fds(void)
 
 TEST(ten_thousand_dropped_connections_leak_nothing)
 {
-	og_cleanup(og_http_server_freep) struct og_http_server *server = serve(true);
+	og_cleanup(og_http_server_freep) struct og_http_server *server = serve(OG_HTTP_LOCAL);
 	size_t before = open_fds();
 
 	for (int i = 0; i < 10000; i++) {
