@@ -10,6 +10,7 @@ start_registry  a function that starts another one, with authentication or TLS: 
 image_store     an empty image store worked on by the test program og-images; new_image_store() makes more
 busybox_tar     path of the busybox image as a docker archive
 debian_tar      path of a Debian root file system as a tar
+peers           cosign, skopeo and oras of Debian 13: peers.run("cosign", ...): lib/peers.py
 
 ONGGI_REQUIRE_ALL=1 (set by CI) turns each skip for want of a tool into a failure.
 """
@@ -30,6 +31,7 @@ import daemon
 import images
 import imagestore
 import leaks
+import peers as peers_lib
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 STRICT = os.environ.get("ONGGI_STRICT_LEAKS", str(int(os.environ.get("CI") == "true"))) == "1"
@@ -166,6 +168,20 @@ def debian_tar():
     need_tool("mmdebstrap")
     need_root()
     return images.debian_root_tar()
+
+
+@pytest.fixture(scope="session")
+def peers_root():
+    need_tool("mmdebstrap")
+    path, why = peers_lib.root()
+    return path or lacking(why)
+
+
+@pytest.fixture
+def peers(peers_root, tmp_path):
+    folder = tmp_path / "peers"
+    folder.mkdir()
+    return peers_lib.Peers(peers_root, folder)
 
 
 def free_port():

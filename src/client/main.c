@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "client/command.h"
+#include "client/trust.h"
 
 struct global_options {
 	const char *host;
@@ -68,6 +69,7 @@ static int print_overview(FILE *out)
 		for (const struct og_command *at = tables[i]; at->name != NULL; at++)
 			(void)fprintf(out, "  %-10s %s\n", at->name, at->summary);
 	}
+	og_trust_print(out);
 	(void)fputs("\n'onggi COMMAND --help' says more; so does onggi(1).\n", out);
 	return out == stdout ? EXIT_SUCCESS : OG_EXIT_USAGE;
 }
@@ -170,6 +172,15 @@ static int run_command(const struct og_command *command, struct og_session *sess
 	return status;
 }
 
+static int become_trust(char **argv, const char *host)
+{
+	struct og_err err = {};
+
+	(void)og_trust_exec(argv, host, &err);
+	(void)fprintf(stderr, "onggi: %s\n", err.text);
+	return OG_EXIT_USAGE;
+}
+
 int og_client_main(int argc, char **argv)
 {
 	struct global_options globals = {};
@@ -192,7 +203,11 @@ int og_client_main(int argc, char **argv)
 	}
 	if (globals.help || at >= argc)
 		return print_overview(globals.help ? stdout : stderr);
+	if (globals.config != NULL)
+		(void)setenv("DOCKER_CONFIG", globals.config, 1);
 	command = find_command(argv[at]);
+	if (command == NULL && og_trust_has(argv[at]))
+		return become_trust(argv + at, globals.host);
 	if (command == NULL && og_streq(argv[at], "help"))
 		return print_overview(stdout);
 	if (command == NULL) {
@@ -200,8 +215,6 @@ int og_client_main(int argc, char **argv)
 			      argv[at]);
 		return OG_EXIT_USAGE;
 	}
-	if (globals.config != NULL)
-		(void)setenv("DOCKER_CONFIG", globals.config, 1);
 	if (og_session_init(&session, globals.host, &err) < 0) {
 		(void)fprintf(stderr, "onggi: %s\n", err.text);
 		return OG_EXIT_USAGE;

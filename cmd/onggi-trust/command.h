@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * onggi-trust's commands, as tables: a file of commands has one, main.c lists them. A command reads
+ * its options into a struct of its own, runs, and gives an exit status, or a negative errno with a
+ * line that the program prints.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/err.h"
+#include "client/options.h"
+
+#define EXIT_USAGE 125 /* a wrong use, as onggi's and docker's */
+
+struct trust_command {
+	const char *name;      /* one word, "scan", or two, "key generate" */
+	const char *arguments; /* for the usage line */
+	const char *summary;
+	const struct og_option *options;
+	size_t option_count;
+	size_t values_size;
+	int least, most; /* words besides options; most -1: any number */
+	int failure;	 /* exit status of an error; 0: 1 */
+	int (*run)(const void *values, int argc, char **argv, struct og_err *err);
+};
+
+/* Each file's table, ended by { NULL }. */

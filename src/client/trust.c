@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "client/trust.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/install.h"
+#include "base/text.h"
+
+struct word {
+	const char *name;
+	const char *summary; /* NULL: not in the list */
+};
+
+/* One line a command. */
+static const struct word words[] = {
+	{ NULL, NULL },
+};
+
+bool og_trust_has(const char *name)
+{
+	for (const struct word *word = words; word->name != NULL; word++) {
+		if (og_streq(word->name, name))
+			return true;
+	}
+	return false;
+}
+
+void og_trust_print(FILE *out)
+{
+	for (const struct word *word = words; word->name != NULL; word++) {
+		if (word->summary != NULL)
+			(void)fprintf(out, "  %-10s %s\n", word->name, word->summary);
+	}
+}
+
+/* @argv[0] is replaced by the program's name, so one more word in front is needed. */
+static char **with_name(char **argv, char *name)
+{
+	size_t count = 0;
+	char **longer;
+
+	while (argv[count] != NULL)
+		count++;
+	longer = calloc(count + 2, sizeof(longer[0]));
+	if (longer == NULL)
+		return NULL;
+	longer[0] = name;
+	for (size_t i = 0; i < count; i++)
+		longer[i + 1] = argv[i];
+	return longer;
+}
+
+int og_trust_exec(char **argv, const char *host, struct og_err *err)
+{
+	char name[] = "onggi-trust";
+	og_auto_free char **longer = with_name(argv, name);
+	og_auto_free char *path = NULL;
+	int r = og_install_path("bin/onggi-trust", &path, err);
+
+	if (r < 0)
+		return r;
+	if (longer == NULL)
+		return og_fail(err, -ENOMEM, "no memory");
+	if (host != NULL)
+		(void)setenv("ONGGI_HOST", host, 1);
+	(void)execv(path, longer);
+	return og_fail(err, -errno, "run '%s'", path);
+}
