@@ -89,7 +89,7 @@ static bool decode(char *text, bool *ret_slash)
 }
 
 /* No empty, "." or ".." segments: what remains names one thing. */
-static bool path_is_plain(const char *path)
+static bool path_is_plain(const char *path, bool trailing_slash)
 {
 	if (path[0] != '/')
 		return false;
@@ -98,6 +98,8 @@ static bool path_is_plain(const char *path)
 	while (*path == '/') {
 		size_t len = strcspn(path + 1, "/");
 
+		if (len == 0 && path[1] == '\0' && trailing_slash)
+			return true;
 		if (len == 0 || (len == 1 && path[1] == '.') ||
 		    (len == 2 && path[1] == '.' && path[2] == '.'))
 			return false;
@@ -350,7 +352,8 @@ static enum MHD_Result begin(struct listener *listener, struct MHD_Connection *c
 		return refuse(listener, connection, 414, "the path is too long");
 	if (request->query.failed)
 		return refuse(listener, connection, 400, "the query is malformed");
-	if (!decode(request->path, &request->slash_escaped) || !path_is_plain(request->path))
+	if (!decode(request->path, &request->slash_escaped) ||
+	    !path_is_plain(request->path, config->trailing_slash))
 		return refuse(listener, connection, 400, "the path is malformed");
 	if (listener->peers == OG_HTTP_LOOPBACK && from_web_page(request))
 		return refuse(listener, connection, 403,

@@ -67,6 +67,7 @@ struct og_http_config {
 	og_http_fn *done;
 	void *data; /* of both */
 	struct og_http_limits limits;
+	bool trailing_slash; /* a path may end with '/', as "/v2/" does; else that is a 400 */
 	/* Makes the body of an answer that the server itself gives (400, 500): the caller's form.
 	 * The result is freed by the server. */
 	char *(*error_body)(int status, const char *text);
@@ -119,7 +120,8 @@ int og_http_listen_tcp(const char *address, struct og_err *err);
 
 const char *og_http_method(const struct og_http_request *request);
 
-/* Decoded, begins with '/', has no empty, "." or ".." segments and no control characters. */
+/* Decoded, begins with '/', has no empty, "." or ".." segments and no control characters; an empty
+ * one at the end where the configuration says so. */
 const char *og_http_path(const struct og_http_request *request);
 
 /* As it was sent, with its escapes. */
