@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/io.h"
 #include "base/text.h"
 
 #define COUNT_OF(a) (sizeof(a) / sizeof((a)[0]))
@@ -19,6 +20,10 @@
 
 /* Where Debian and most others keep the trusted certificates as one file. */
 #define CA_BUNDLE "/etc/ssl/certs/ca-certificates.crt"
+#define CA_FOLDER "/etc/ssl/certs"
+
+/* As libcurl sends at most; its 64 KiB would be four times the system calls. */
+#define SEND_BUFFER_BYTES (512L << 10)
 
 struct og_http_client {
 	CURL *curl; /* owned */
@@ -35,7 +40,8 @@ struct og_http_response {
 struct exchange {
 	const struct og_http_request *request;
 	struct og_http_response *response;
-	int code; /* why a callback ended it */
+	uint64_t sent; /* bytes of the body */
+	int code;      /* why a callback ended it */
 };
 
 int og_http_client_new(struct og_http_client **ret_client, struct og_err *err)
@@ -107,7 +113,7 @@ int og_http_origin(const char *url, struct og_http_origin *ret_origin)
 	return 0;
 }
 
-static bool same_origin(const char *a, const char *b)
+bool og_http_same_origin(const char *a, const char *b)
 {
 	struct og_http_origin oa, ob;
 
@@ -233,6 +239,55 @@ static int on_tick(void *data, curl_off_t down_total, curl_off_t down, curl_off_
 	return r < 0;
 }
 
+/* ---- what is sent ---- */
+
+static ssize_t give(struct exchange *exchange, char *buf, size_t room)
+{
+	const struct og_http_upload *upload = exchange->request->upload;
+	uint64_t left = upload->size - exchange->sent;
+
+	if (upload->size != OG_HTTP_SIZE_UNKNOWN && room > left)
+		room = (size_t)left;
+	if (room == 0)
+		return 0;
+	if (upload->buf != NULL) {
+		memcpy(buf, (const char *)upload->buf + exchange->sent, room);
+		return (ssize_t)room;
+	}
+	if (upload->source != NULL)
+		return upload->source(upload->source_data, buf, room);
+	return og_pread_upto(upload->fd, buf, room, upload->offset + exchange->sent);
+}
+
+static size_t on_send(char *buf, size_t size, size_t count, void *data)
+{
+	struct exchange *exchange = data;
+	ssize_t n = give(exchange, buf, size * count);
+
+	if (n < 0) {
+		exchange->code = (int)n;
+		return CURL_READFUNC_ABORT;
+	}
+	exchange->sent += (uint64_t)n;
+	return (size_t)n;
+}
+
+static bool may_be_sent_again(const struct og_http_request *request)
+{
+	return request->upload == NULL || request->upload->source == NULL;
+}
+
+/* libcurl starts over where a kept connection turns out to be dead. */
+static int on_seek(void *data, curl_off_t offset, int origin)
+{
+	struct exchange *exchange = data;
+
+	if (origin != SEEK_SET || !may_be_sent_again(exchange->request))
+		return CURL_SEEKFUNC_FAIL;
+	exchange->sent = (uint64_t)offset;
+	return CURL_SEEKFUNC_OK;
+}
+
 /* ---- asking ---- */
 
 static const struct {
@@ -252,6 +307,9 @@ static const struct {
 	{ CURLE_GOT_NOTHING, -ECONNRESET, "it hung up without an answer" },
 	{ CURLE_RECV_ERROR, -ECONNRESET, "the transfer broke off" },
 	{ CURLE_SEND_ERROR, -ECONNRESET, "the transfer broke off" },
+	{ CURLE_SEND_FAIL_REWIND, -ECONNRESET, "the transfer broke off" },
+	{ CURLE_SSL_CERTPROBLEM, -EKEYREJECTED, "our certificate or its key cannot be used" },
+	{ CURLE_SSL_CACERT_BADFILE, -EKEYREJECTED, "the trusted certificates cannot be read" },
 	{ CURLE_OUT_OF_MEMORY, -ENOMEM, "no memory" },
 };
 
@@ -289,6 +347,19 @@ static int make_headers(const struct og_http_request *request, bool with_authori
 
 	for (size_t i = 0; request->headers != NULL && request->headers[i] != NULL && r == 0; i++)
 		r = request->headers[i][0] != '\0' ? add_header(list, request->headers[i]) : 0;
+	/* An empty body has no type; libcurl would say that it is a form. */
+	if (r == 0 && request->method != NULL && request->upload == NULL)
+		r = add_header(list, "Content-Type:");
+	/* Without it libcurl waits a second for a go-ahead that most servers never give. */
+	if (r == 0 && request->upload != NULL)
+		r = add_header(list, "Expect:");
+	if (r == 0 && request->upload != NULL) {
+		const char *type = request->upload->type;
+		og_auto_free char *line = og_strdupf(
+			"Content-Type: %s", type != NULL ? type : "application/octet-stream");
+
+		r = line != NULL ? add_header(list, line) : -ENOMEM;
+	}
 	if (r == 0 && with_authorization && request->authorization != NULL) {
 		og_auto_free char *line = og_strdupf("Authorization: %s", request->authorization);
 
@@ -315,11 +386,49 @@ static void set_trust(CURL *curl, const struct og_http_request *request)
 	if (request->ca_file != NULL || request->unverified) {
 		curl_easy_setopt(curl, CURLOPT_CAPATH, NULL);
 		curl_easy_setopt(curl, CURLOPT_CAINFO, request->ca_file);
+	} else if (request->extra_ca_file != NULL) {
+		curl_easy_setopt(curl, CURLOPT_CAPATH, CA_FOLDER);
+		curl_easy_setopt(curl, CURLOPT_CAINFO, request->extra_ca_file);
+	}
+	if (request->cert_file != NULL) {
+		curl_easy_setopt(curl, CURLOPT_SSLCERT, request->cert_file);
+		curl_easy_setopt(curl, CURLOPT_SSLKEY, request->key_file);
 	}
 	if (request->unverified) {
 		curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, 0L);
 		curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, 0L);
 	}
+}
+
+static void set_upload(CURL *curl, struct exchange *exchange)
+{
+	uint64_t size = exchange->request->upload->size;
+
+	curl_easy_setopt(curl, CURLOPT_UPLOAD, 1L);
+	curl_easy_setopt(curl, CURLOPT_UPLOAD_BUFFERSIZE, SEND_BUFFER_BYTES);
+	curl_easy_setopt(curl, CURLOPT_READFUNCTION, on_send);
+	curl_easy_setopt(curl, CURLOPT_READDATA, exchange);
+	curl_easy_setopt(curl, CURLOPT_SEEKFUNCTION, on_seek);
+	curl_easy_setopt(curl, CURLOPT_SEEKDATA, exchange);
+	curl_easy_setopt(curl, CURLOPT_INFILESIZE_LARGE,
+			 size != OG_HTTP_SIZE_UNKNOWN ? (curl_off_t)size : (curl_off_t)-1);
+}
+
+static void set_method(CURL *curl, struct exchange *exchange, bool at_home)
+{
+	const struct og_http_request *request = exchange->request;
+	const char *method = request->method;
+
+	if (at_home && request->form != NULL)
+		curl_easy_setopt(curl, CURLOPT_POSTFIELDS, request->form);
+	if (request->upload != NULL)
+		set_upload(curl, exchange);
+	else if (method != NULL && og_streq(method, "HEAD"))
+		curl_easy_setopt(curl, CURLOPT_NOBODY, 1L);
+	else if (method != NULL && !og_streq(method, "GET") && !og_streq(method, "DELETE"))
+		curl_easy_setopt(curl, CURLOPT_POSTFIELDS, ""); /* for its Content-Length: 0 */
+	if (method != NULL && !og_streq(method, "HEAD"))
+		curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method);
 }
 
 static void set_common(CURL *curl, struct exchange *exchange)
@@ -347,7 +456,7 @@ static int ask_once(struct og_http_client *client, const struct og_http_request 
 		    const char *url, struct exchange *exchange, struct og_err *err)
 {
 	og_cleanup(slist_freep) struct curl_slist *headers = NULL;
-	bool at_home = same_origin(request->url, url);
+	bool at_home = og_http_same_origin(request->url, url);
 	CURLcode code;
 
 	if (!request->may(request->data, url))
@@ -361,8 +470,7 @@ static int ask_once(struct og_http_client *client, const struct og_http_request 
 	trust_system(client->curl);
 	if (at_home)
 		set_trust(client->curl, request);
-	if (at_home && request->form != NULL)
-		curl_easy_setopt(client->curl, CURLOPT_POSTFIELDS, request->form);
+	set_method(client->curl, exchange, at_home);
 	curl_easy_setopt(client->curl, CURLOPT_ERRORBUFFER, client->error);
 	curl_easy_setopt(client->curl, CURLOPT_URL, url);
 	curl_easy_setopt(client->curl, CURLOPT_HTTPHEADER, headers);
@@ -375,16 +483,21 @@ static int ask_once(struct og_http_client *client, const struct og_http_request 
 	return code == CURLE_OK ? 0 : explain(client, url, code, err);
 }
 
-static bool is_redirect(const struct og_http_response *response)
+static bool is_redirect(const struct og_http_request *request,
+			const struct og_http_response *response)
 {
+	const char *method = request->method;
+	bool reads = method == NULL || og_streq(method, "GET") || og_streq(method, "HEAD");
 	int s = response->status;
 
-	return (s == 301 || s == 302 || s == 303 || s == 307 || s == 308) &&
-	       og_http_header(response, "Location", 0) != NULL;
+	if (og_http_header(response, "Location", 0) == NULL)
+		return false;
+	if (s == 307 || s == 308)
+		return may_be_sent_again(request);
+	return reads && (s == 301 || s == 302 || s == 303);
 }
 
-/* The absolute form of @location as seen from @base, the caller's to free. */
-static int resolve(const char *base, const char *location, char **ret_url)
+int og_http_resolve(const char *base, const char *location, char **ret_url)
 {
 	og_cleanup(curl_url_cleanupp) CURLU *parsed = curl_url();
 	og_cleanup(curl_freep) char *text = NULL;
@@ -415,11 +528,11 @@ int og_http_ask(struct og_http_client *client, const struct og_http_request *req
 		r = ask_once(client, request, url, &exchange, err);
 		if (r < 0)
 			return r;
-		if (!is_redirect(response)) {
+		if (!is_redirect(request, response)) {
 			*ret_response = og_take_ptr(response);
 			return 0;
 		}
-		r = resolve(url, og_http_header(response, "Location", 0), &next);
+		r = og_http_resolve(url, og_http_header(response, "Location", 0), &next);
 		if (r < 0)
 			return og_fail(err, r, "'%.200s': it redirects to nowhere", url);
 		free(url);

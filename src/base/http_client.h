@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/cleanup.h"
 #include "base/err.h"
@@ -43,12 +44,33 @@ typedef int og_http_body_fn(void *data, const struct og_http_response *response,
 /* Called about once a second or more often; a negative errno ends the request with that code. */
 typedef int og_http_tick_fn(void *data);
 
+/* Gives the next bytes to send: their number, 0 at the end, or a negative errno that ends the request. */
+typedef ssize_t og_http_source_fn(void *data, void *buf, size_t len);
+
+#define OG_HTTP_SIZE_UNKNOWN UINT64_MAX
+
+/* What is sent as a request's body: @buf, else what @source gives, else @size bytes of @fd. */
+struct og_http_upload {
+	const void *buf;
+	og_http_source_fn *source;
+	void *source_data;
+	int fd;		  /* a file; its position is not looked at or moved */
+	uint64_t offset;  /* of @fd: the first byte sent */
+	uint64_t size;	  /* bytes; of a @source also OG_HTTP_SIZE_UNKNOWN: sent in chunks */
+	const char *type; /* Content-Type; NULL: application/octet-stream */
+};
+
 struct og_http_request {
 	const char *url;
+	const char *method; /* "HEAD", "PUT", "POST", "PATCH", "DELETE"; NULL: GET, with @form POST */
+	const struct og_http_upload *upload; /* NULL: none */
 	const char *const *headers; /* "Name: value" or "" for none; NULL-terminated, or NULL */
 	const char *authorization;  /* its value, sent to the first URL's host alone; NULL: none */
-	const char *form;      /* POST this application/x-www-form-urlencoded text; NULL: GET */
-	const char *ca_file;   /* trust these certificates alone; NULL: the system's */
+	const char *form;	   /* POST this application/x-www-form-urlencoded text; NULL: GET */
+	const char *ca_file;	   /* trust these certificates alone; NULL: the system's */
+	const char *extra_ca_file; /* trust these beside the system's; not with @ca_file */
+	const char *cert_file; /* PEM: show this certificate to the first URL's host; NULL: none */
+	const char *key_file;  /* PEM: its key */
 	bool unverified;       /* take any certificate */
 	size_t max_body_bytes; /* of an answer that is kept; longer: -E2BIG */
 	og_http_may_fn *may;   /* must not be NULL */
@@ -58,12 +80,13 @@ struct og_http_request {
 };
 
 /*
- * Asks, and follows redirects. An answer of any status is success. On success *@ret_response is
+ * Asks, and follows redirects: of GET and HEAD all, of what has a body 307 and 308 when it can be sent
+ * again, which that of a source cannot; others are the answer. An answer of any status is success. On success *@ret_response is
  * the caller's to free. @err names the host.
  *
  * Errors: -EHOSTUNREACH (unknown or unreachable), -ECONNREFUSED, -ETIMEDOUT, -ECONNRESET (broken off, may
  * be tried again), -EKEYREJECTED (certificate), -EPROTO (no HTTP, no TLS), -EPERM (@may forbids),
- * -ELOOP (redirects), -E2BIG, -ENOMEM, and what @body and @tick return.
+ * -ELOOP (redirects), -E2BIG, -ENOMEM, and what @body, @tick and the source return.
  */
 int og_http_ask(struct og_http_client *client, const struct og_http_request *request,
 		struct og_http_response **ret_response, struct og_err *err);
@@ -79,6 +102,12 @@ const char *og_http_header(const struct og_http_response *response, const char *
 
 /* What was kept of the body, NUL-terminated; of a streamed one, only that of an error. */
 const char *og_http_body(const struct og_http_response *response, size_t *ret_len);
+
+/* The absolute form of @location as seen from @base, the caller's to free. Errors: -EPROTO, -ENOMEM. */
+int og_http_resolve(const char *base, const char *location, char **ret_url);
+
+/* Are both URLs of one scheme, host and port? */
+bool og_http_same_origin(const char *a, const char *b);
 
 /* "https", "host:port" of a URL, for the caller's policy; the port is always there. */
 struct og_http_origin {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The client's side of a registry: OCI distribution-spec, pull; Docker Registry HTTP API v2. One
- * og_registry speaks of one repository and is shared by the threads of one pull, each with a
+ * The client's side of a registry: OCI distribution-spec 1.1; Docker Registry HTTP API v2. One
+ * og_registry speaks of one repository and is shared by the threads of one pull or push, each with a
  * client (og_http_client) of its own.
  *
  * HTTPS always, except to this machine (loopback) and to registries named as insecure: those may
@@ -16,18 +16,39 @@
 #include "base/http_client.h"
 #include "format/imageref.h"
 
+#define OG_REGISTRY_LIST_MAX	  100000U    /* names of one listing, whatever its pages say */
+#define OG_REGISTRY_REFERRERS_MAX 4096U	     /* of one manifest */
+#define OG_REGISTRY_PAGE_MAX	  (4U << 20) /* bytes of one page of a listing */
+
 struct og_registry;
 
+/* What will be done: the token that is asked for says so. 0: pull. */
+enum og_registry_access {
+	OG_REGISTRY_PULL = 1,
+	OG_REGISTRY_PUSH = 2, /* and pull */
+	OG_REGISTRY_DELETE = 4,
+	OG_REGISTRY_CATALOG = 8, /* og_registry_catalog() alone; no repository */
+	OG_REGISTRY_LOGIN = 16,	 /* og_registry_ping() alone; no repository */
+};
+
 struct og_registry_options {
+	unsigned int access; /* of enum og_registry_access */
 	const char *user;
 	const char *password;
 	const char *identity_token;
 	const char *const *insecure; /* "host[:port]", NULL-terminated, or NULL */
-	int (*tick)(void *data);     /* a negative errno cancels what is under way; may be NULL */
+	const char *ca_file;	     /* trusted beside the system's certificates; NULL: certs.d's */
+	const char *cert_file; /* shown to the registry (PEM), with its key; NULL: certs.d's */
+	const char *key_file;
+	int (*tick)(void *data); /* a negative errno cancels what is under way; may be NULL */
 	void *tick_data;
 };
 
-/* Does no I/O; what @options points to must outlive it. On success *@ret_registry is the caller's. */
+/*
+ * Does no I/O but look for certificates: /etc/onggi/certs.d/HOST or /etc/docker/certs.d/HOST, ca.crt and
+ * client.cert with client.key. What @options points to must outlive it. On success *@ret_registry
+ * is the caller's.
+ */
 int og_registry_new(const struct og_imageref *ref, const struct og_registry_options *options,
 		    struct og_registry **ret_registry, struct og_err *err);
 
@@ -67,3 +88,102 @@ typedef int og_registry_sink_fn(void *data, const void *buf, size_t len, struct 
 int og_registry_blob(struct og_registry *registry, struct og_http_client *client,
 		     const struct og_digest *digest, uint64_t size, og_registry_sink_fn *sink,
 		     void *data, struct og_err *err);
+
+/*
+ * Is it a registry, and are the credentials right (GET /v2/)? Errors: -EACCES, -EPROTO, the network's.
+ */
+int og_registry_ping(struct og_registry *registry, struct og_http_client *client,
+		     struct og_err *err);
+
+/* ---- is it there? A @digest is text, of sha256 or any other algorithm that the registry knows ---- */
+
+/* Returns 1 with its size in bytes, 0 when there is none, or an error. @ret_size may be NULL. */
+int og_registry_has_blob(struct og_registry *registry, struct og_http_client *client,
+			 const char *digest, uint64_t *ret_size, struct og_err *err);
+
+/*
+ * Likewise for a manifest by tag or digest. @ret_digest (may be NULL) gets what the registry says is
+ * its digest, "" when it does not.
+ */
+int og_registry_has_manifest(struct og_registry *registry, struct og_http_client *client,
+			     const char *reference, char ret_digest[160], struct og_err *err);
+
+/* ---- pushing ---- */
+
+/*
+ * What a blob is made of: @buf, or a stream that can be begun anew at any byte, because transfers
+ * break. @seek is called before the first read and after every break.
+ */
+struct og_registry_source {
+	const char *digest;
+	uint64_t size;	 /* bytes */
+	const void *buf; /* NULL: the two functions */
+	int (*seek)(void *data, uint64_t offset, struct og_err *err);
+	ssize_t (*read)(void *data, void *buf, size_t len, struct og_err *err);
+	void *data;
+};
+
+/*
+ * Uploads a blob: a small one in one request where the registry takes that, else in one streamed PUT; one that
+ * breaks is taken up again where the registry says it has got to, a few times.
+ *
+ * Errors: -EACCES, -EBADMSG (the registry says the content is another, or the source ended early),
+ * -EPROTO, the network's, and what the source returns.
+ */
+int og_registry_put_blob(struct og_registry *registry, struct og_http_client *client,
+			 const struct og_registry_source *source, struct og_err *err);
+
+/*
+ * Makes the blob appear here from the repository @from ("library/debian") of the same registry.
+ * Returns 1, or 0 when the registry wants it uploaded; or an error. One repository at a time gets
+ * into the token, so that a row of calls should name the same.
+ */
+int og_registry_mount_blob(struct og_registry *registry, struct og_http_client *client,
+			   const char *digest, const char *from, struct og_err *err);
+
+/*
+ * Puts a manifest under a tag or its digest. One with a subject, at a registry without the referrers
+ * API, is entered in the tag that stands in for it ("Referrers Tag Schema"). @ret_digest (may be
+ * NULL): of @buf.
+ */
+int og_registry_put_manifest(struct og_registry *registry, struct og_http_client *client,
+			     const char *reference, const char *media_type, const void *buf,
+			     size_t len, struct og_digest *ret_digest, struct og_err *err);
+
+/* Removes a tag, or by digest a manifest. Errors: -ENOENT, -ENOTSUP (the registry deletes nothing). */
+int og_registry_delete(struct og_registry *registry, struct og_http_client *client,
+		       const char *reference, struct og_err *err);
+
+/* ---- listings: all pages. Lists are NULL-terminated, the caller's to free (og_strv_free) ---- */
+
+int og_registry_tags(struct og_registry *registry, struct og_http_client *client, char ***ret_tags,
+		     struct og_err *err);
+
+int og_registry_catalog(struct og_registry *registry, struct og_http_client *client,
+			char ***ret_repositories, struct og_err *err);
+
+/* One manifest that names another as its subject. Texts are the list's, "" where missing. */
+struct og_referrer {
+	const char *media_type;
+	const char *artifact_type;
+	const char *digest; /* well-formed text of a known algorithm */
+	uint64_t size;
+	const struct og_json *annotations; /* NULL where missing */
+};
+
+struct og_referrers {
+	struct og_referrer *items;
+	size_t count;
+	struct og_json **pages; /* owned; what the texts are in */
+	size_t page_count;
+};
+
+void og_referrers_done(struct og_referrers *referrers);
+
+/*
+ * The referrers of the manifest @digest, by the API or, where the registry has none (404), by the tag
+ * that stands in for it. @artifact_type NULL: all. None is success. The caller ends *@ret_referrers.
+ */
+int og_registry_referrers(struct og_registry *registry, struct og_http_client *client,
+			  const char *digest, const char *artifact_type,
+			  struct og_referrers *ret_referrers, struct og_err *err);

@@ -112,29 +112,45 @@ static int read_token(const struct og_http_response *response, const char *realm
 	return *ret_authorization != NULL ? 0 : og_fail(err, -ENOMEM, "no memory");
 }
 
+/* What stands between and before several scopes. */
+static char *join_scopes(struct og_http_client *client, const char *const *scopes,
+			 const char *before_each, const char *between)
+{
+	og_auto_text text = {};
+
+	for (size_t i = 0; scopes[i] != NULL; i++) {
+		og_auto_free char *escaped = og_http_escape(client, scopes[i]);
+
+		if (escaped == NULL)
+			return NULL;
+		og_text_addf(&text, "%s%s%s", i > 0 ? between : "", before_each, escaped);
+	}
+	return og_text_take(&text);
+}
+
 /* GET REALM?service=S&scope=repository:NAME:pull&account=USER */
 static char *token_url(struct og_http_client *client, const struct og_challenge *challenge,
-		       const char *scope, const struct og_registry_options *options)
+		       const char *const *scopes, const struct og_registry_options *options)
 {
 	og_auto_free char *service = og_http_escape(client, challenge->service);
-	og_auto_free char *escaped = og_http_escape(client, scope);
+	og_auto_free char *escaped = join_scopes(client, scopes, "&scope=", "");
 	og_auto_free char *user =
 		og_http_escape(client, options->user != NULL ? options->user : "");
 	bool named = options->user != NULL && options->user[0] != '\0';
 
 	if (service == NULL || escaped == NULL || user == NULL)
 		return NULL;
-	return og_strdupf("%s%sservice=%s&scope=%s%s%s", challenge->realm,
+	return og_strdupf("%s%sservice=%s%s%s%s", challenge->realm,
 			  strchr(challenge->realm, '?') != NULL ? "&" : "?", service, escaped,
 			  named ? "&account=" : "", named ? user : "");
 }
 
 /* The body of OAuth2's refresh: an identity token in place of a password. */
 static char *refresh_form(struct og_http_client *client, const struct og_challenge *challenge,
-			  const char *scope, const struct og_registry_options *options)
+			  const char *const *scopes, const struct og_registry_options *options)
 {
 	og_auto_free char *service = og_http_escape(client, challenge->service);
-	og_auto_free char *escaped = og_http_escape(client, scope);
+	og_auto_free char *escaped = join_scopes(client, scopes, "", "%20");
 	og_auto_free char *token = og_http_escape(client, options->identity_token);
 
 	if (service == NULL || escaped == NULL || token == NULL)
@@ -145,22 +161,21 @@ static char *refresh_form(struct og_http_client *client, const struct og_challen
 }
 
 static int get_token(struct og_http_client *client, const struct og_challenge *challenge,
-		     const struct og_registry_options *options, const char *repository,
+		     const struct og_registry_options *options, const char *const *scopes,
 		     char **ret_authorization, struct og_err *err)
 {
 	bool refresh = options->identity_token != NULL && options->identity_token[0] != '\0';
 	og_cleanup(og_http_response_freep) struct og_http_response *response = NULL;
 	og_auto_free char *credentials = basic(options);
-	/* What we ask for is ours to say: a registry's wish may name another's repository. */
-	og_auto_free char *scope = og_strdupf("repository:%s:pull", repository);
 	og_auto_free char *url = NULL, *form = NULL;
 	struct og_http_origin origin;
 	int r;
 
-	if (scope != NULL && refresh)
-		form = refresh_form(client, challenge, scope, options);
-	if (scope != NULL && !refresh)
-		url = token_url(client, challenge, scope, options);
+	/* What we ask for is ours to say: a registry's wish may name another's repository. */
+	if (refresh)
+		form = refresh_form(client, challenge, scopes, options);
+	else
+		url = token_url(client, challenge, scopes, options);
 	if (url == NULL && form == NULL)
 		return og_fail(err, -ENOMEM, "no memory");
 	const struct og_http_request request = {
@@ -181,7 +196,7 @@ static int get_token(struct og_http_client *client, const struct og_challenge *c
 }
 
 int og_registry_authorize(struct og_http_client *client, const struct og_http_response *response,
-			  const struct og_registry_options *options, const char *repository,
+			  const struct og_registry_options *options, const char *const *scopes,
 			  char **ret_authorization, struct og_err *err)
 {
 	struct og_challenge challenge = {};
@@ -196,7 +211,7 @@ int og_registry_authorize(struct og_http_client *client, const struct og_http_re
 		(void)og_challenge_parse(value, &challenge, NULL);
 	}
 	if (challenge.bearer)
-		return get_token(client, &challenge, options, repository, ret_authorization, err);
+		return get_token(client, &challenge, options, scopes, ret_authorization, err);
 	credentials = challenge.basic ? basic(options) : NULL;
 	if (credentials != NULL)
 		*ret_authorization = credentials;

@@ -18,13 +18,15 @@ bool og_registry_is_insecure(const char *domain, const char *const *insecure);
 /* https always, http to those above alone. */
 bool og_registry_may_ask(const char *url, const char *const *insecure);
 
+#define OG_REGISTRY_SCOPES_MAX 2
+
 /*
- * Answers a 401 to a pull from @repository. *@ret_authorization is the value of the header to try
+ * Answers a 401 to a request that needs @scopes ("repository:NAME:pull"), NULL-terminated. *@ret_authorization is the value of the header to try
  * next, the caller's to free; untouched when nothing can be offered.
  *
  * Errors: -EACCES (the token server refuses), -EPROTO, -EPERM (a realm that may not be asked),
  * the network's.
  */
 int og_registry_authorize(struct og_http_client *client, const struct og_http_response *response,
-			  const struct og_registry_options *options, const char *repository,
+			  const struct og_registry_options *options, const char *const *scopes,
 			  char **ret_authorization, struct og_err *err);
