@@ -4,7 +4,9 @@
  * it. Plain data between those who read (inventory.c and its sources) and those who judge (matching,
  * reports). Nothing of what was read is ever run.
  *
- * All texts are owned by the inventory, never NULL, "" where unknown.
+ * All texts are owned by the inventory, never NULL, "" where unknown; they are valid UTF-8 on one line,
+ * whatever was read. Packages and findings are in order (type, name, version; kind, path), so that two
+ * scans of one thing say the same.
  */
 #pragma once
 
