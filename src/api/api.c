@@ -10,14 +10,14 @@
 #include "api/route.h"
 
 static const struct route *const tables[] = {
-	system_routes, workload_routes, stream_routes, image_routes, volume_routes, control_routes,
+	system_routes, workload_routes, stream_routes,	 image_routes,
+	volume_routes, control_routes,	registry_routes,
 };
 
 #define TABLE_COUNT (sizeof(tables) / sizeof(tables[0]))
 
 /* What Docker has and we have not: named, so that nobody has to guess (501). */
 static const char *const absent[] = {
-	"/auth",
 	"/build",
 	"/build/prune",
 	"/commit",
@@ -29,8 +29,6 @@ static const char *const absent[] = {
 	"/containers/{}/checkpoints",
 	"/containers/{}/export",
 	"/distribution/{*}/json",
-	"/images/search",
-	"/images/{*}/push",
 	"/networks",
 	"/networks/{*}",
 	"/nodes",

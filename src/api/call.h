@@ -34,6 +34,7 @@ extern const struct route system_routes[];
 extern const struct route workload_routes[];
 extern const struct route stream_routes[];
 extern const struct route image_routes[];
+extern const struct route registry_routes[];
 extern const struct route volume_routes[];
 extern const struct route control_routes[];
 

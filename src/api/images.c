@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "api/call.h"
+#include "api/progress.h"
 #include "base/clock.h"
 #include "format/docker_query.h"
 
@@ -215,85 +216,6 @@ static int history(struct call *call, struct og_err *err)
 	return reply_json(call, 200, answer);
 }
 
-/* ---- progress ---- */
-
-/* A stream of progress lines that begins with the first of them. */
-struct progress {
-	struct call *call;
-	bool quiet;
-	int begun; /* 0: not yet, 1: yes, or a negative errno */
-};
-
-static int begin(struct progress *progress)
-{
-	if (progress->begun == 0) {
-		int r = og_http_stream(progress->call->request, 200, "application/json", NULL);
-
-		progress->begun = r < 0 ? r : 1;
-	}
-	return progress->begun < 0 ? progress->begun : 0;
-}
-
-static struct og_json *progress_json(const struct og_progress *step)
-{
-	struct og_json *json = og_json_new_object();
-	struct og_json *detail = og_json_new_object();
-
-	og_json_set_string(json, "status", step->text);
-	if (step->id == NULL) {
-		(void)og_json_free(detail);
-		return json;
-	}
-	if (step->current > 0 || step->total > 0) {
-		og_json_set_int(detail, "current", (int64_t)step->current);
-		if (step->total > 0)
-			og_json_set_int(detail, "total", (int64_t)step->total);
-	}
-	og_json_set(json, "progressDetail", detail);
-	og_json_set_string(json, "id", step->id);
-	return json;
-}
-
-static int on_progress(void *data, const struct og_progress *step)
-{
-	struct progress *progress = data;
-	int r = progress->quiet ? 0 : begin(progress);
-
-	if (r == 0 && !progress->quiet)
-		r = write_json_line(progress->call, progress_json(step));
-	/* While the body is still coming, lines that find no room are dropped. */
-	return r == -EPIPE ? -ECANCELED : 0;
-}
-
-/* Ends an operation: @code is its result. After the first line an error is one more line. */
-static int finish(struct progress *progress, int code, struct og_err *err)
-{
-	struct og_json *json, *detail;
-
-	if (code >= 0 || progress->begun != 1)
-		return code;
-	json = og_json_new_object();
-	detail = og_json_new_object();
-	og_json_set_string(detail, "message", error_text(err));
-	og_json_set(json, "errorDetail", detail);
-	og_json_set_string(json, "error", err->text);
-	(void)write_json_line(progress->call, json);
-	return code;
-}
-
-static int write_field(struct progress *progress, const char *key, const char *text)
-{
-	struct og_json *json = og_json_new_object();
-	int r = begin(progress);
-
-	og_json_set_string(json, key, text);
-	if (r < 0) {
-		(void)og_json_free(json);
-		return r;
-	}
-	return write_json_line(progress->call, json);
-}
-
 static ssize_t read_request(void *data, void *buf, size_t len)
 {
 	return og_http_read(data, buf, len);
@@ -314,14 +236,14 @@ static void split_platform(char *text, struct og_platform *ret_platform)
 	ret_platform->variant = rest;
 }
 
-static char *join_reference(const char *name, const char *tag)
+char *join_reference(const char *name, const char *tag)
 {
 	if (*tag == '\0')
 		return strdup(name);
 	return og_strdupf("%s%s%s", name, strncmp(tag, "sha256:", 7) == 0 ? "@" : ":", tag);
 }
 
-static const char *or_null(const char *text)
+const char *or_null(const char *text)
 {
 	return text == NULL || *text == '\0' ? NULL : text;
 }
@@ -331,10 +253,10 @@ static int pull(struct call *call, struct og_err *err)
 	og_cleanup(og_registry_auth_done) struct og_registry_auth auth = {};
 	og_auto_free char *reference = NULL, *id = NULL;
 	og_auto_free char *platform = strdup(query_text(call, "platform"));
-	struct progress progress = { .call = call };
+	struct call_progress progress = { .call = call };
 	struct og_pull pull = {
 		.insecure = og_engine_config(call->engine)->insecure_registries,
-		.progress = on_progress,
+		.progress = call_progress_step,
 		.progress_data = &progress,
 	};
 	int r = og_registry_auth_parse(og_http_request_header(call->request, "X-Registry-Auth"),
@@ -354,8 +276,8 @@ static int pull(struct call *call, struct og_err *err)
 	if (r == 0)
 		og_events_image(call->engine, "pull", reference, reference);
 	if (r == 0)
-		r = begin(&progress); /* even without a line it is a stream */
-	return finish(&progress, r, err);
+		r = call_progress_begin(&progress); /* even without a line it is a stream */
+	return call_progress_finish(&progress, r, err);
 }
 
 static int import(struct call *call, struct og_err *err)
@@ -363,7 +285,7 @@ static int import(struct call *call, struct og_err *err)
 	og_auto_free char *reference = NULL, *id = NULL;
 	og_auto_free char *platform = strdup(query_text(call, "platform"));
 	const char *changes[SHOWN_CHANGES + 1] = {};
-	struct progress progress = { .call = call, .quiet = true };
+	struct call_progress progress = { .call = call, .quiet = true };
 	struct og_import import = { .message = or_null(query_text(call, "message")),
 				    .changes = changes };
 	int r;
@@ -384,9 +306,9 @@ static int import(struct call *call, struct og_err *err)
 	r = og_images_import(images(call), read_request, call->request, &import, &id, err);
 	if (r == 0) {
 		og_events_image(call->engine, "import", id, reference);
-		r = write_field(&progress, "status", id);
+		r = call_progress_field(&progress, "status", id);
 	}
-	return finish(&progress, r, err);
+	return call_progress_finish(&progress, r, err);
 }
 
 static int create(struct call *call, struct og_err *err)
@@ -401,11 +323,11 @@ static int load(struct call *call, struct og_err *err)
 	og_cleanup(og_strv_freep) char **loaded = NULL;
 	og_auto_free char *platform_text = strdup(query_text(call, "platform"));
 	struct og_platform platform;
-	struct progress progress = { .call = call, .quiet = query_bool(call, "quiet", false) };
+	struct call_progress progress = { .call = call, .quiet = query_bool(call, "quiet", false) };
 	int r;
 
 	split_platform(platform_text, &platform);
-	r = og_images_load(images(call), read_request, call->request, &platform, on_progress,
+	r = og_images_load(images(call), read_request, call->request, &platform, call_progress_step,
 			   &progress, &loaded, err);
 	for (char **name = loaded; r == 0 && *name != NULL; name++) {
 		bool is_id = og_starts_with(*name, "sha256:");
@@ -415,11 +337,11 @@ static int load(struct call *call, struct og_err *err)
 		if (text == NULL)
 			return -ENOMEM;
 		og_events_image(call->engine, "load", *name, *name);
-		r = write_field(&progress, "stream", text);
+		r = call_progress_field(&progress, "stream", text);
 	}
 	if (r == 0)
-		r = begin(&progress);
-	return finish(&progress, r, err);
+		r = call_progress_begin(&progress);
+	return call_progress_finish(&progress, r, err);
 }
 
 /* ---- save ---- */

@@ -187,7 +187,7 @@ static int take_output(struct pump *pump)
 
 	if (n == -EAGAIN)
 		return 1;
-	if (n == -ECONNRESET && og_http_status(pump->http) == 101)
+	if (n == -ECONNRESET && og_http_answer_status(pump->http) == 101)
 		return 0; /* unread input of ours was thrown away there: an end like others */
 	if (n <= 0)
 		return (int)n;

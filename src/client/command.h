@@ -37,6 +37,7 @@ extern const struct og_command og_stats_commands[];
 extern const struct og_command og_list_commands[];
 extern const struct og_command og_show_commands[];
 extern const struct og_command og_image_commands[];
+extern const struct og_command og_registry_commands[];
 extern const struct og_command og_stream_commands[];
 
 /* Runs the program's whole command line. Returns its exit status. */

@@ -264,7 +264,7 @@ struct og_http *og_http_free(struct og_http *http)
 	return NULL;
 }
 
-int og_http_status(const struct og_http *http)
+int og_http_answer_status(const struct og_http *http)
 {
 	return http->head.status;
 }

@@ -51,7 +51,7 @@ int og_http_open(const struct og_host *host, const struct og_http_call *call,
 struct og_http *og_http_free(struct og_http *http);
 OG_DEFINE_CLEANUP(struct og_http, og_http_free)
 
-int og_http_status(const struct og_http *http);
+int og_http_answer_status(const struct og_http *http);
 const char *og_http_content_type(const struct og_http *http);
 
 /* To wait for an answer's body beside other things. What was read ahead is not waiting there. */

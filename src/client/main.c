@@ -27,8 +27,9 @@ static const struct og_option global_options[] = {
 #define GLOBAL_COUNT (sizeof(global_options) / sizeof(global_options[0]))
 
 static const struct og_command *const tables[] = {
-	og_run_commands,  og_lifecycle_commands, og_control_commands, og_stats_commands,
-	og_list_commands, og_show_commands,	 og_image_commands,   og_stream_commands,
+	og_run_commands,   og_lifecycle_commands, og_control_commands,
+	og_stats_commands, og_list_commands,	  og_show_commands,
+	og_image_commands, og_stream_commands,	  og_registry_commands,
 };
 
 static const struct og_command *find_command(const char *name)

@@ -45,7 +45,7 @@ int og_answer_check(struct og_http *http, int *ret_status, struct og_err *err)
 	og_cleanup(og_json_freep) struct og_json *answer = NULL;
 	og_auto_free char *text = NULL;
 	size_t len = 0;
-	int status = og_http_status(http);
+	int status = og_http_answer_status(http);
 	const char *message;
 
 	if (ret_status != NULL)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How an image comes to be known: its documents, its merged file, its record and names. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -171,4 +172,45 @@ int og_images_put_documents(struct og_session *session, const char *config, size
 		return r;
 	manifest = og_make_manifest(record, config_len);
 	return og_blob_put(session, manifest, strlen(manifest), &record->manifest, err);
+}
+
+int og_session_pin_record(struct og_session *session, const struct og_record *record,
+			  struct og_err *err)
+{
+	struct og_file_name name = og_file_name(OG_FOLDER_BLOBS, &record->id);
+	bool exists = false;
+	int r = og_session_pin(session, &name, &exists, err);
+
+	for (size_t i = 0; i < record->layer_count && r == 0 && exists; i++) {
+		name = og_layer_blob_name(&record->layers[i].blob, &record->layers[i].diff_id);
+		r = og_session_pin(session, &name, &exists, err);
+		if (r < 0 || !exists)
+			break;
+		name = og_file_name(OG_FOLDER_LAYERS, &record->layers[i].diff_id);
+		r = og_session_pin(session, &name, &exists, err);
+	}
+	if (r == 0 && !exists)
+		return og_fail_plain(err, -ENOENT, "'%s' is gone", name.text);
+	return r;
+}
+
+static const struct {
+	const char *docker, *oci;
+} media_types[] = {
+	{ OG_MEDIA_DOCKER_LAYER, OG_MEDIA_OCI_LAYER_GZIP },
+	{ "application/vnd.docker.image.rootfs.diff.tar", OG_MEDIA_OCI_LAYER },
+	{ "application/vnd.docker.image.rootfs.diff.tar.zstd", OG_MEDIA_OCI_LAYER_ZSTD },
+};
+
+char *og_make_oci_manifest(struct og_record *record, uint64_t config_bytes)
+{
+	for (size_t i = 0; i < record->layer_count; i++) {
+		struct og_record_layer *layer = &record->layers[i];
+
+		for (size_t j = 0; j < sizeof(media_types) / sizeof(media_types[0]); j++)
+			if (og_streq(layer->media_type, media_types[j].docker))
+				(void)snprintf(layer->media_type, sizeof(layer->media_type), "%s",
+					       media_types[j].oci);
+	}
+	return og_make_manifest(record, config_bytes);
 }

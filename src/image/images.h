@@ -161,6 +161,40 @@ int og_images_pull(struct og_images *images, const struct og_pull *pull, char **
 		   struct og_err *err);
 
 /*
+ * The names "repository:tag" that images here have in the repository @name, NULL-terminated, the
+ * caller's. Errors: -ENOENT (none), -EINVAL.
+ */
+int og_images_repository_tags(struct og_images *images, const char *name, char ***ret_names,
+			      struct og_err *err);
+
+struct og_push {
+	const char *reference; /* "debian", "host:5000/a/b:tag": a name that an image here has */
+	const char *user;      /* as of og_pull */
+	const char *password;
+	const char *identity_token;
+	const char *const *insecure;
+	og_progress_fn *progress; /* may be NULL */
+	void *progress_data;
+};
+
+struct og_pushed {
+	char tag[132];
+	char digest[72]; /* "sha256:HEX" of the manifest */
+	uint64_t size;	 /* bytes of it */
+};
+
+/*
+ * Pushes the image with that name: under the manifest it came with, or, where that is not here
+ * whole, one made for it. Its progress ends with "TAG: digest: ..." as Docker's does. The image gets the
+ * name REPOSITORY@DIGEST.
+ *
+ * Errors: -EINVAL (reference), -ENOENT (no image of that name), -EACCES, -EUCLEAN (damaged here), the
+ * registry's (registry.h) and the network's.
+ */
+int og_images_push(struct og_images *images, const struct og_push *push,
+		   struct og_pushed *ret_pushed, struct og_err *err);
+
+/*
  * Loads a docker-archive or oci-archive, whose members may come in any order, plain or compressed
  * as a whole. *@ret_loaded are the loaded references ("busybox:latest"), or IDs of images without
  * a name; NULL-terminated, the caller's. @platform chooses from an index; NULL: this machine's.
@@ -247,3 +281,47 @@ int og_images_remove(struct og_images *images, const char *name, bool force,
 /* Removes unused images without a name (@all: unused ones with names too), then unreferenced files. */
 int og_images_prune(struct og_images *images, bool all, og_image_use_fn *in_use, void *in_use_data,
 		    struct og_removed_list *ret_list, struct og_err *err);
+
+/* ---- what is asked of registries besides ---- */
+
+struct og_login {
+	const char *address; /* "host:5000", "https://index.docker.io/v1/"; "": Docker Hub */
+	const char *user;
+	const char *password;
+	const char *identity_token;
+	const char *const *insecure; /* as of og_pull */
+};
+
+/* Does the registry take these credentials? Errors: -EACCES, -EINVAL (address), the network's. */
+int og_images_login(const struct og_login *login, struct og_err *err);
+
+struct og_search {
+	const char *term; /* "words": at Docker Hub; "host:5000/words", "host:5000/": at a registry */
+	bool list_tags;	  /* @term is a repository, and its tags are the result */
+	size_t limit;	  /* results */
+	const char *user; /* as of og_pull */
+	const char *password;
+	const char *identity_token;
+	const char *const *insecure;
+};
+
+struct og_found_repository {
+	char *name; /* as one would pull it, "host:5000/a/b"; with its tag where tags are listed */
+	char *description; /* "" where the registry has none, as all but Docker's */
+	int64_t stars;
+	bool official, automated;
+};
+
+struct og_search_result {
+	struct og_found_repository *items; /* owned, with their texts */
+	size_t count;
+};
+
+void og_search_result_done(struct og_search_result *result);
+
+/*
+ * Asks Docker's search where the registry has it, else looks through its catalog for names that hold
+ * the words. The caller ends *@ret_result. Errors: -EINVAL (term), the registry's and the network's.
+ */
+int og_images_search(const struct og_search *search, struct og_search_result *ret_result,
+		     struct og_err *err);

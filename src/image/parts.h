@@ -9,6 +9,7 @@
 #include "image/catalog.h"
 #include "image/images.h"
 #include "image/layer.h"
+#include "image/registry.h"
 #include "image/relay.h"
 #include "image/store.h"
 
@@ -122,6 +123,13 @@ int og_images_put_documents(struct og_session *session, const char *config, size
 
 /* The manifest we write for an image that came without one, the caller's to free. */
 char *og_make_manifest(const struct og_record *record, uint64_t config_bytes);
+
+/* The same in OCI's words, whatever words the image came with. */
+char *og_make_oci_manifest(struct og_record *record, uint64_t config_bytes);
+
+/* Pins what the image is made of. Errors: -ENOENT (some of it is gone). */
+int og_session_pin_record(struct og_session *session, const struct og_record *record,
+			  struct og_err *err);
 
 /* First @count digits behind "sha256:". */
 void og_short_id(const struct og_digest *digest, char ret_id[13]);

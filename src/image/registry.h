@@ -14,6 +14,7 @@
 #include "base/digest.h"
 #include "base/err.h"
 #include "base/http_client.h"
+#include "base/json.h"
 #include "format/imageref.h"
 
 #define OG_REGISTRY_LIST_MAX	  100000U    /* names of one listing, whatever its pages say */
@@ -65,6 +66,8 @@ struct og_document {
 };
 
 void og_document_done(struct og_document *document);
+
+int og_digest_of(const void *buf, size_t len, struct og_digest *ret_digest, struct og_err *err);
 
 /*
  * Fetches a manifest by tag or by digest text. By digest its content is checked; by tag the digest
@@ -161,6 +164,14 @@ int og_registry_tags(struct og_registry *registry, struct og_http_client *client
 
 int og_registry_catalog(struct og_registry *registry, struct og_http_client *client,
 			char ***ret_repositories, struct og_err *err);
+
+/*
+ * Docker's search (GET /v1/search), which most registries have not: -ENOENT or -EPROTO. *@ret_answer
+ * is the document as it came, the caller's to free.
+ */
+int og_registry_search(struct og_registry *registry, struct og_http_client *client,
+		       const char *words, size_t limit, struct og_json **ret_answer,
+		       struct og_err *err);
 
 /* One manifest that names another as its subject. Texts are the list's, "" where missing. */
 struct og_referrer {

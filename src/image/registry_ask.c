@@ -134,8 +134,9 @@ static char *make_url(const struct og_inquiry *inquiry, bool plain_http)
 
 	if (inquiry->url != NULL)
 		return strdup(inquiry->url);
-	if (inquiry->whole_registry)
-		return og_strdupf("%s://%s/v2/%s", scheme, registry->host, inquiry->path);
+	if (inquiry->root != NULL)
+		return og_strdupf("%s://%s/%s/%s", scheme, registry->host, inquiry->root,
+				  inquiry->path);
 	return og_strdupf("%s://%s/v2/%s/%s", scheme, registry->host, registry->ref.path,
 			  inquiry->path);
 }

@@ -8,10 +8,10 @@
 struct og_inquiry {
 	struct og_registry *registry;
 	struct og_http_client *client;
-	const char *path;    /* below /v2/NAME/ ... */
-	bool whole_registry; /* ... or below /v2/ */
-	const char *url;     /* in place of both: an address that the registry named */
-	const char *method;  /* NULL: GET */
+	const char *path;   /* below /v2/NAME/ ... */
+	const char *root;   /* ... or below /ROOT/ */
+	const char *url;    /* in place of both: an address that the registry named */
+	const char *method; /* NULL: GET */
 	const struct og_http_upload *upload;
 	const char *const *headers;
 	int accepted[4]; /* statuses that are success; none: 200 and 206 */

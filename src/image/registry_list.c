@@ -168,12 +168,41 @@ int og_registry_catalog(struct og_registry *registry, struct og_http_client *cli
 	og_auto_inquiry inquiry = {
 		.registry = registry,
 		.client = client,
-		.whole_registry = true,
+		.root = "v2",
 		.path = "_catalog?n=" PAGE_NAMES,
 	};
 	int r = list_names(&inquiry, "repositories", ret_repositories, err);
 
 	return r < 0 ? og_fail_in(err, r, "list repositories") : 0;
+}
+
+int og_registry_search(struct og_registry *registry, struct og_http_client *client,
+		       const char *words, size_t limit, struct og_json **ret_answer,
+		       struct og_err *err)
+{
+	og_cleanup(og_http_response_freep) struct og_http_response *response = NULL;
+	og_auto_free char *escaped = og_http_escape(client, words);
+	og_auto_free char *path = og_strdupf("search?q=%s&n=%zu", escaped, limit);
+	og_auto_inquiry inquiry = {
+		.registry = registry,
+		.client = client,
+		.root = "v1",
+		.path = path,
+		.max_body_bytes = OG_REGISTRY_PAGE_MAX,
+	};
+	const char *body;
+	size_t len;
+	int r;
+
+	if (escaped == NULL || path == NULL)
+		return no_memory(err);
+	r = og_inquire(&inquiry, &response, err);
+	if (r < 0)
+		return og_fail_in(err, r, "search");
+	body = og_http_body(response, &len);
+	if (og_json_parse(body, len, ret_answer, err) < 0)
+		return og_fail_in(err, -EPROTO, "search");
+	return 0;
 }
 
 /* ---- referrers ---- */

@@ -32,7 +32,7 @@ int og_registry_ping(struct og_registry *registry, struct og_http_client *client
 		.registry = registry,
 		.client = client,
 		.path = "",
-		.whole_registry = true,
+		.root = "v2",
 		.max_body_bytes = ANSWER_MAX,
 	};
 

@@ -7,8 +7,6 @@
 
 #include "image/registry.h"
 
-int og_digest_of(const void *buf, size_t len, struct og_digest *ret_digest, struct og_err *err);
-
 /* og_registry_put_manifest() alone. *@ret_subject_known: the registry has noted its subject. */
 int og_registry_put_plain_manifest(struct og_registry *registry, struct og_http_client *client,
 				   const char *reference, const char *media_type, const void *buf,

@@ -50,25 +50,6 @@ static void save_done(struct save *save)
 
 /* ---- what to save ---- */
 
-static int pin_files(struct save *save, const struct og_record *record, struct og_err *err)
-{
-	struct og_file_name name = og_file_name(OG_FOLDER_BLOBS, &record->id);
-	bool exists = false;
-	int r = og_session_pin(&save->session, &name, &exists, err);
-
-	for (size_t i = 0; i < record->layer_count && r == 0 && exists; i++) {
-		name = og_layer_blob_name(&record->layers[i].blob, &record->layers[i].diff_id);
-		r = og_session_pin(&save->session, &name, &exists, err);
-		if (r < 0 || !exists)
-			break;
-		name = og_file_name(OG_FOLDER_LAYERS, &record->layers[i].diff_id);
-		r = og_session_pin(&save->session, &name, &exists, err);
-	}
-	if (r == 0 && !exists)
-		return og_fail_plain(err, -ENOENT, "'%s' is gone", name.text);
-	return r;
-}
-
 /* The item for the image @id, made when there is none yet. */
 static int get_item(struct save *save, const char *id, struct saved **ret_item, struct og_err *err)
 {
@@ -93,7 +74,7 @@ static int get_item(struct save *save, const char *id, struct saved **ret_item, 
 	r = og_catalog_read(save->images->store.db, id, &more[save->count].record, err);
 	(void)pthread_mutex_unlock(&save->images->store.lock);
 	if (r == 0)
-		r = pin_files(save, &more[save->count++].record, err);
+		r = og_session_pin_record(&save->session, &more[save->count++].record, err);
 	*ret_item = &more[save->count - 1];
 	return r;
 }
@@ -130,35 +111,12 @@ static int add_name(struct save *save, const char *name, struct og_err *err)
 
 /* ---- documents ---- */
 
-static const struct {
-	const char *docker, *oci;
-} media_types[] = {
-	{ OG_MEDIA_DOCKER_LAYER, OG_MEDIA_OCI_LAYER_GZIP },
-	{ "application/vnd.docker.image.rootfs.diff.tar", OG_MEDIA_OCI_LAYER },
-	{ "application/vnd.docker.image.rootfs.diff.tar.zstd", OG_MEDIA_OCI_LAYER_ZSTD },
-};
-
-/* The image's manifest in OCI's words, whatever words it came with. */
 static int make_manifest(struct saved *item, struct og_err *err)
 {
-	og_cleanup(og_sha256_freep) struct og_sha256 *sha256 = NULL;
-	int r = og_sha256_new(&sha256, err);
-
-	for (size_t i = 0; i < item->record.layer_count; i++) {
-		struct og_record_layer *layer = &item->record.layers[i];
-
-		for (size_t j = 0; j < sizeof(media_types) / sizeof(media_types[0]); j++)
-			if (og_streq(layer->media_type, media_types[j].docker))
-				(void)snprintf(layer->media_type, sizeof(layer->media_type), "%s",
-					       media_types[j].oci);
-	}
-	if (r < 0)
-		return r;
-	item->manifest = og_make_manifest(&item->record, item->config_bytes);
-	r = og_sha256_add(sha256, item->manifest, strlen(item->manifest), err);
-	if (r == 0)
-		og_sha256_finish(sha256, item->manifest_digest.sha256);
-	return r;
+	item->manifest = og_make_oci_manifest(&item->record, item->config_bytes);
+	if (item->manifest == NULL)
+		return og_fail(err, -ENOMEM, "no memory");
+	return og_digest_of(item->manifest, strlen(item->manifest), &item->manifest_digest, err);
 }
 
 static struct og_json *make_entry(const struct saved *item, const struct og_imageref *tag)

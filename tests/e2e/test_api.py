@@ -109,7 +109,7 @@ def test_versions_of_the_api(api, path, status):
 
 @pytest.mark.parametrize("method, path", [
     ("POST", "/build"), ("POST", "/commit"), ("GET", "/networks"), ("POST", "/swarm/init"),
-    ("GET", "/containers/x/changes"), ("POST", "/images/x/push"), ("GET", "/containers/x/export"),
+    ("GET", "/containers/x/changes"), ("GET", "/distribution/x/json"), ("GET", "/containers/x/export"),
 ])
 def test_what_is_not_there_is_named(api, method, path):
     status, answer = api.request(method, path)

@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pushing: by Docker's clients and our own, to a registry that nobody here wrote."""
+
+import base64
+import json
+import shutil
+import urllib.request
+
+import pytest
+
+import images
+import registries
+
+CLIENTS = sorted({path for path in (shutil.which("docker"), "/usr/local/bin/docker",
+                                    "/usr/bin/docker") if path and shutil.which(path)})
+
+
+@pytest.fixture(params=[*CLIENTS, "onggi"])
+def client(request, onggid, require, tmp_path):
+    """client(words...): a run of docker's or our own command line, with credentials of its own."""
+    tool = onggid.prefix / "bin/onggi" if request.param == "onggi" else require.tool(request.param)
+
+    def run(*words, **rest):
+        return onggid.run(tool, "--config", tmp_path / "config", "-H", onggid.host, *words, **rest)
+    (tmp_path / "config").mkdir()
+    return run
+
+
+def get(url, accept="*/*", method="GET"):
+    request = urllib.request.Request(url, headers={"Accept": accept}, method=method)
+    with urllib.request.urlopen(request, timeout=20) as answer:
+        return answer.read(), answer.headers
+
+
+def load(onggid, folder, tag, *marks):
+    """An image of busybox and one layer a mark."""
+    layers = [images.busybox_layer()] + [
+        images.tar([images.entry("mark", mark)]) for mark in marks]
+    images.docker_archive(folder / "in.tar", layers, tag=tag)
+    onggid.run(onggid.prefix / "bin/onggi", "-H", onggid.host, "load", "-i", folder / "in.tar")
+
+
+def test_what_was_pushed_is_pulled_again(client, onggid, registry, tmp_path):
+    name = f"{registry}/pushed/again:1"
+    load(onggid, tmp_path, name, b"first\n", b"second\n")
+    before = json.loads(client("inspect", name).stdout)[0]
+    out = client("push", name).stdout
+    assert "The push refers to repository" in out and "1: digest: sha256:" in out, out
+    client("rmi", "-f", name)
+    client("pull", name)
+    after = json.loads(client("inspect", name).stdout)[0]
+    assert after["Id"] == before["Id"]
+    assert client("run", "--rm", name, "cat", "/mark").stdout == "second\n"
+    again = client("push", name).stdout
+    assert "Layer already exists" in again and "Pushed" not in again
+    client("rmi", "-f", name)
+
+
+def test_a_pulled_image_keeps_its_manifest(client, onggid, registry, require, tmp_path):
+    skopeo = require.tool("skopeo")
+    images.docker_archive(tmp_path / "in.tar", [images.tar([images.entry("mark", str(client).encode())])])
+    source, target = f"{registry}/kept:1", f"{registry}/elsewhere/kept:1"
+    onggid.run(skopeo, "copy", "-q", "--dest-tls-verify=false", "--format", "v2s2",
+               f"docker-archive:{tmp_path}/in.tar", f"docker://{source}")
+    client("pull", source)
+    client("tag", source, target)
+    out = client("push", target).stdout
+    assert "Mounted from kept" in out or "Layer already exists" in out, out
+    accept = "application/vnd.docker.distribution.manifest.v2+json"
+    first, _ = get(f"http://{registry}/v2/kept/manifests/1", accept)
+    second, headers = get(f"http://{registry}/v2/elsewhere/kept/manifests/1", accept)
+    assert first == second
+    digests = json.loads(client("inspect", target).stdout)[0]["RepoDigests"]
+    assert f"{registry}/elsewhere/kept@{headers['Docker-Content-Digest']}" in digests
+    client("rmi", "-f", source, target)
+
+
+def test_an_image_that_is_not_there_is_not_pushed(client, registry):
+    result = client("push", f"{registry}/nothing:1", check=False)
+    assert result.returncode == 1
+    assert "does not exist locally with the tag" in result.stderr + result.stdout
+
+
+def test_all_tags_of_a_repository_are_pushed(onggid, registry, tmp_path, require):
+    tool = require.tool(CLIENTS[0] if CLIENTS else "docker")
+    for tag in ("a", "b"):
+        load(onggid, tmp_path, f"{registry}/tags:{tag}", tag.encode())
+    onggid.run(tool, "-H", onggid.host, "push", "--all-tags", f"{registry}/tags")
+    tags, _ = get(f"http://{registry}/v2/tags/tags/list")
+    assert sorted(json.loads(tags)["tags"]) == ["a", "b"]
+
+
+def test_login_push_and_logout_where_a_password_is_asked(client, onggid, start_registry, tmp_path):
+    registry = start_registry(more=registries.htpasswd(tmp_path / "htpasswd", "user", "pass:word"))
+    name = f"{registry}/closed:1"
+    load(onggid, tmp_path, name, b"closed\n")
+    denied = client("push", name, check=False)
+    assert denied.returncode == 1 and "denied" in denied.stdout + denied.stderr
+    wrong = client("login", "-u", "user", "--password-stdin", registry, input="other", check=False)
+    assert wrong.returncode == 1 and "unauthorized" in wrong.stderr
+    right = client("login", "-u", "user", "--password-stdin", registry, input="pass:word\n")
+    assert "Login Succeeded" in right.stdout
+    config = json.loads((tmp_path / "config/config.json").read_text())
+    assert base64.b64decode(config["auths"][registry]["auth"]) == b"user:pass:word"
+    client("push", name)
+    client("logout", registry)
+    assert "pass" not in (tmp_path / "config/config.json").read_text()
+    assert registry not in json.loads((tmp_path / "config/config.json").read_text()).get("auths", {})
+    assert client("push", name, check=False).returncode == 1
+    client("rmi", "-f", name)
+
+
+def test_a_token_for_pushing_is_got(onggid, start_registry, tmp_path):
+    tokens = registries.TokenServer(tmp_path / "tokens", "user", "secret")
+    try:
+        registry = start_registry(more=registries.token_auth(tokens))
+        name = f"{registry}/some/pushed:1"
+        load(onggid, tmp_path, name, b"token\n")
+        config = tmp_path / "config"
+        config.mkdir()
+        auth = base64.b64encode(b"user:secret").decode()
+        (config / "config.json").write_text(json.dumps({"auths": {registry: {"auth": auth}}}))
+        onggid.run(onggid.prefix / "bin/onggi", "--config", config, "-H", onggid.host, "push", name)
+        assert any("scope=repository%3Asome%2Fpushed%3Apull%2Cpush" in path for path, _ in tokens.log)
+    finally:
+        tokens.stop()
+
+
+def test_search_looks_through_the_catalog(client, onggid, registry, tmp_path):
+    name = f"{registry}/found/by-search:1"
+    load(onggid, tmp_path, name, b"search\n")
+    client("push", name)
+    assert f"{registry}/found/by-search" in client("search", f"{registry}/by-sea").stdout
+    assert "by-search" not in client("search", f"{registry}/otherwise").stdout
+    client("rmi", "-f", name)
