@@ -18,6 +18,8 @@ mount --bind "$ROOT" "$ROOT"
 mount -o remount,bind,ro "$ROOT"
 mount -t proc proc "$ROOT/proc"
 mount -t tmpfs tmpfs "$ROOT/tmp"
+mount -t tmpfs tmpfs "$ROOT/var/tmp"
+mount -t tmpfs tmpfs "$ROOT/run"
 mount -t tmpfs -o mode=755 tmpfs "$ROOT/dev"
 for name in null zero urandom random; do
 	: >"$ROOT/dev/$name"
