@@ -1,152 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * One request and its two threads. libmicrohttpd pushes the body in and pulls the answer out of
- * callbacks; a handler wants to read, work and write. The piece of body in libmicrohttpd's buffer
- * is lent to the handler until it has copied it, so a body is copied once; the answer's stream is
- * a bounded buffer between the two.
- */
+/* What a handler sees of a request, and its body. */
 #include "base/http_request.h"
-#include "base/text.h"
 
-#include <assert.h>
-#include <poll.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/eventfd.h>
-#include <sys/socket.h>
+#include <sys/epoll.h>
 
-/* Handlers parse documents of a megabyte and hash with 64 KiB buffers on the stack. */
-#define HANDLER_STACK_BYTES (1024U * 1024U)
-
-bool http_pairs_add(struct http_pairs *pairs, const char *name, const char *value)
+const char *http_pair_get(const struct http_pair *pairs, size_t count, const char *name,
+			  size_t index, bool any_case)
 {
-	struct http_pair *items =
-		reallocarray(pairs->items, pairs->count + 1, sizeof(*pairs->items));
-	struct http_pair pair;
-
-	if (items == NULL) {
-		pairs->failed = true;
-		return false;
-	}
-	pairs->items = items;
-	pair = (struct http_pair){ .name = strdup(name), .value = strdup(value) };
-	pairs->items[pairs->count++] = pair;
-	if (pair.name == NULL || pair.value == NULL)
-		pairs->failed = true;
-	return !pairs->failed;
-}
-
-static void pairs_done(struct http_pairs *pairs)
-{
-	for (size_t i = 0; i < pairs->count; i++) {
-		free(pairs->items[i].name);
-		free(pairs->items[i].value);
-	}
-	free(pairs->items);
-}
-
-const char *http_pairs_get(const struct http_pairs *pairs, const char *name, size_t index,
-			   bool any_case)
-{
-	for (size_t i = 0; i < pairs->count; i++) {
-		const struct http_pair *pair = &pairs->items[i];
-		int differs = any_case ? strcasecmp(pair->name, name) : strcmp(pair->name, name);
+	for (size_t i = 0; i < count; i++) {
+		int differs = any_case ? strcasecmp(pairs[i].name, name)
+				       : strcmp(pairs[i].name, name);
 
 		if (differs == 0 && index-- == 0)
-			return pair->value;
+			return pairs[i].value;
 	}
 	return NULL;
-}
-
-struct og_http_request *http_request_new(struct og_http_server *server)
-{
-	og_cleanup(http_request_freep) struct og_http_request *request =
-		calloc(1, sizeof(*request));
-
-	if (request == NULL)
-		return NULL;
-	request->server = server;
-	request->raw.fd = -EBADF;
-	request->file_fd = -EBADF;
-	(void)pthread_mutex_init(&request->lock, NULL);
-	(void)pthread_cond_init(&request->changed, NULL);
-	request->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	request->gone_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (request->wake_fd < 0 || request->gone_fd < 0)
-		return NULL;
-	return og_take_ptr(request);
-}
-
-struct og_http_request *http_request_free(struct og_http_request *request)
-{
-	if (request == NULL)
-		return NULL;
-	if (request->thread_started)
-		(void)pthread_join(request->thread, NULL);
-	og_close(request->wake_fd);
-	og_close(request->gone_fd);
-	(void)pthread_cond_destroy(&request->changed);
-	(void)pthread_mutex_destroy(&request->lock);
-	pairs_done(&request->headers);
-	pairs_done(&request->query);
-	pairs_done(&request->extra);
-	free(request->method);
-	free(request->path);
-	free(request->raw_path);
-	og_close(request->file_fd);
-	free(request->type);
-	free(request->out);
-	free(request->early);
-	free(request);
-	return NULL;
-}
-
-/* ---- the handler's thread ---- */
-
-struct start {
-	struct og_http_request *request;
-	og_http_fn *handle;
-	void *data;
-};
-
-static void wake(int fd)
-{
-	(void)eventfd_write(fd, 1);
-}
-
-static void *run_handler(void *data)
-{
-	og_auto_free struct start *start = data;
-	struct og_http_request *request = start->request;
-
-	start->handle(request, start->data);
-
-	(void)pthread_mutex_lock(&request->lock);
-	request->finished = true;
-	(void)pthread_cond_broadcast(&request->changed);
-	wake(request->wake_fd);
-	(void)pthread_mutex_unlock(&request->lock);
-	return NULL;
-}
-
-int http_request_start(struct og_http_request *request, og_http_fn *handle, void *data)
-{
-	og_auto_free struct start *start = malloc(sizeof(*start));
-	pthread_attr_t attr;
-	int r;
-
-	if (start == NULL)
-		return -ENOMEM;
-	*start = (struct start){ .request = request, .handle = handle, .data = data };
-	(void)pthread_attr_init(&attr);
-	(void)pthread_attr_setstacksize(&attr, HANDLER_STACK_BYTES);
-	r = -pthread_create(&request->thread, &attr, run_handler, start);
-	(void)pthread_attr_destroy(&attr);
-	if (r < 0)
-		return r;
-	(void)og_take_ptr(start);
-	request->thread_started = true;
-	return 0;
 }
 
 const char *og_http_method(const struct og_http_request *request)
@@ -157,21 +27,6 @@ const char *og_http_method(const struct og_http_request *request)
 const char *og_http_path(const struct og_http_request *request)
 {
 	return request->path;
-}
-
-const char *og_http_request_header(const struct og_http_request *request, const char *name)
-{
-	return http_pairs_get(&request->headers, name, 0, true);
-}
-
-const char *og_http_query(const struct og_http_request *request, const char *name)
-{
-	return http_pairs_get(&request->query, name, 0, false);
-}
-
-const char *og_http_query_at(const struct og_http_request *request, const char *name, size_t index)
-{
-	return http_pairs_get(&request->query, name, index, false);
 }
 
 const char *og_http_raw_path(const struct og_http_request *request)
@@ -186,36 +41,42 @@ bool og_http_slash_escaped(const struct og_http_request *request)
 
 const char *og_http_peer_address(const struct og_http_request *request)
 {
-	return request->peer;
+	return request->conn->peer;
 }
 
 bool og_http_is_tls(const struct og_http_request *request)
 {
-	(void)request;
-	return false;
+	return request->conn->tls != NULL;
 }
 
 const char *og_http_client_name(const struct og_http_request *request)
 {
-	(void)request;
-	return NULL;
+	return request->conn->tls == NULL ? NULL : og_tls_client_name(request->conn->tls);
+}
+
+const char *og_http_request_header(const struct og_http_request *request, const char *name)
+{
+	return http_pair_get(request->headers, request->header_count, name, 0, true);
+}
+
+const char *og_http_query(const struct og_http_request *request, const char *name)
+{
+	return og_http_query_at(request, name, 0);
+}
+
+const char *og_http_query_at(const struct og_http_request *request, const char *name, size_t index)
+{
+	return http_pair_get(request->query, request->query_count, name, index, false);
 }
 
 int64_t og_http_content_length(const struct og_http_request *request)
 {
-	const char *length = og_http_request_header(request, "Content-Length");
-	int64_t value = 0;
-
-	if (og_http_request_header(request, "Transfer-Encoding") != NULL)
-		return -1;
-	if (length != NULL)
-		(void)og_parse_i64(length, 0, INT64_MAX, &value);
-	return value;
+	return request->content_length;
 }
 
 bool og_http_has_body(const struct og_http_request *request)
 {
-	return request->has_body;
+	return request->content_length != 0;
 }
 
 bool og_http_wants_upgrade(const struct og_http_request *request)
@@ -223,27 +84,159 @@ bool og_http_wants_upgrade(const struct og_http_request *request)
 	return request->wants_upgrade;
 }
 
+int og_http_gone_fd(const struct og_http_request *request)
+{
+	struct http_conn *conn = request->conn;
+	struct epoll_event client = { .events = EPOLLRDHUP };
+	struct epoll_event stop = { .events = EPOLLIN };
+
+	if (conn->gone_fd >= 0)
+		return conn->gone_fd;
+	conn->gone_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (conn->gone_fd < 0 || epoll_ctl(conn->gone_fd, EPOLL_CTL_ADD, conn->fd, &client) < 0 ||
+	    epoll_ctl(conn->gone_fd, EPOLL_CTL_ADD, conn->server->stop_fd, &stop) < 0) {
+		conn->gone_fd = og_close(conn->gone_fd);
+		return conn->server->stop_fd;
+	}
+	return conn->gone_fd;
+}
+
+/* ---- the body ---- */
+
+/* Who waits for a word before the body gets it when somebody wants to read. */
+static int tell_to_continue(struct og_http_request *request)
+{
+	static char text[] = "HTTP/1.1 100 Continue\r\n\r\n";
+	struct iovec iov = { .iov_base = text, .iov_len = sizeof(text) - 1 };
+	struct http_conn *conn = request->conn;
+
+	if (!request->expects_continue)
+		return 0;
+	request->expects_continue = false;
+	if (conn->at < conn->len)
+		return 0;
+	return http_conn_send(conn, &iov, 1, false,
+			      (int)conn->server->config.limits.idle_timeout_s * 1000,
+			      &request->out);
+}
+
+/* At most @len > 0 bytes of content, which come next. */
+static ssize_t read_content(struct og_http_request *request, void *buf, size_t len)
+{
+	struct http_conn *conn = request->conn;
+	size_t have = conn->len - conn->at;
+	ssize_t n;
+
+	if (have > 0) {
+		if (len > have)
+			len = have;
+		memcpy(buf, conn->buf + conn->at, len);
+		conn->at += len;
+		return (ssize_t)len;
+	}
+	n = http_conn_recv_wait(conn, buf, len, &request->in);
+	return n == 0 ? -ECONNRESET : n;
+}
+
+/* Puts what comes next behind the head. */
+static int refill(struct og_http_request *request)
+{
+	struct http_conn *conn = request->conn;
+	ssize_t n;
+
+	if (conn->at < conn->len)
+		return 0;
+	conn->at = conn->len = conn->base;
+	n = http_conn_recv_wait(conn, conn->buf + conn->len, conn->room - conn->len, &request->in);
+	if (n <= 0)
+		return n == 0 ? -ECONNRESET : (int)n;
+	conn->len += (size_t)n;
+	return 0;
+}
+
+static ssize_t read_chunked(struct og_http_request *request, void *buf, size_t len)
+{
+	struct og_http_chunks *chunks = &request->chunks;
+	struct http_conn *conn = request->conn;
+	ssize_t n;
+
+	while (chunks->left == 0) {
+		int r = refill(request);
+
+		if (r < 0)
+			return r;
+		n = og_http_chunks_skip(chunks, conn->buf + conn->at, conn->len - conn->at);
+		if (n < 0)
+			return n;
+		conn->at += (size_t)n;
+		if (chunks->done)
+			return 0;
+	}
+	n = read_content(request, buf, len < chunks->left ? len : (size_t)chunks->left);
+	if (n > 0)
+		chunks->left -= (uint64_t)n;
+	return n;
+}
+
+static ssize_t read_plain(struct og_http_request *request, void *buf, size_t len)
+{
+	ssize_t n = read_content(request, buf, len < request->left ? len : (size_t)request->left);
+
+	if (n > 0)
+		request->left -= (uint64_t)n;
+	return n;
+}
+
+static ssize_t read_some(struct og_http_request *request, void *buf, size_t len)
+{
+	bool chunked = request->content_length < 0;
+	ssize_t n = tell_to_continue(request);
+
+	if (n == 0)
+		n = chunked ? read_chunked(request, buf, len) : read_plain(request, buf, len);
+	if (n < 0) {
+		request->conn->broken = true;
+		return -ECONNRESET;
+	}
+	request->body_read += (uint64_t)n;
+	if (chunked ? n == 0 : request->left == 0)
+		request->body_done = true;
+	return n;
+}
+
 ssize_t og_http_read(struct og_http_request *request, void *buf, size_t len)
 {
 	ssize_t n;
 
-	(void)pthread_mutex_lock(&request->lock);
-	while (request->chunk_len == 0 && !request->body_done && !request->gone)
-		(void)pthread_cond_wait(&request->changed, &request->lock);
-	if (request->chunk_len > 0) {
-		if (len > request->chunk_len)
-			len = request->chunk_len;
-		memcpy(buf, request->chunk, len);
-		request->chunk += len;
-		request->chunk_len -= len;
-		if (request->chunk_len == 0)
-			(void)pthread_cond_broadcast(&request->changed);
-		n = (ssize_t)len;
-	} else {
-		n = request->body_done ? 0 : -ECONNRESET;
-	}
-	(void)pthread_mutex_unlock(&request->lock);
+	if (request->body_done || len == 0)
+		return 0;
+	if (request->conn->broken)
+		return -ECONNRESET;
+	n = read_some(request, buf, len);
+	if (request->body_read > request->body_max)
+		return -EFBIG;
+	if (request->body_done)
+		(void)http_answer_flush(request);
 	return n;
+}
+
+bool http_request_drain(struct og_http_request *request)
+{
+	const struct http_conn *conn = request->conn;
+	uint64_t max = conn->server->config.limits.drain_max;
+	uint64_t start = request->body_read;
+	char buf[32768];
+
+	/* Nobody knows whether a client that was not told to continue will. */
+	if (!request->body_done && request->expects_continue && conn->at == conn->len)
+		return false;
+	request->expects_continue = false;
+	if (request->left > max)
+		return false;
+	while (!request->body_done && !conn->broken)
+		if (request->body_read - start > max || read_some(request, buf, sizeof(buf)) < 0)
+			return false;
+	return request->body_done;
 }
 
 int og_http_read_body(struct og_http_request *request, size_t max_bytes, char **ret_buf,
@@ -265,11 +258,14 @@ int og_http_read_body(struct og_http_request *request, size_t max_bytes, char **
 			buf = more;
 		}
 		n = og_http_read(request, buf + len, room - len - 1);
-		if (n < 0)
+		if (n == -EFBIG)
+			len = max_bytes + 1;
+		else if (n < 0)
 			return og_fail(err, (int)n, "the request's body is incomplete");
 		if (n == 0)
 			break;
-		len += (size_t)n;
+		if (n > 0)
+			len += (size_t)n;
 		if (len > max_bytes)
 			return og_fail(err, -EFBIG, "the request's body is over %zu bytes",
 				       max_bytes);
@@ -278,297 +274,4 @@ int og_http_read_body(struct og_http_request *request, size_t max_bytes, char **
 	*ret_len = len;
 	*ret_buf = og_take_ptr(buf);
 	return 0;
-}
-
-void og_http_set_header(struct og_http_request *request, const char *name, const char *value)
-{
-	(void)http_pairs_add(&request->extra, name, value);
-}
-
-/* With the lock held. */
-static bool append(struct og_http_request *request, const void *buf, size_t len)
-{
-	if (request->out_at == request->out_len)
-		request->out_at = request->out_len = 0;
-	if (len > request->out_room - request->out_len) {
-		size_t room = request->out_len + len + 4096;
-		char *more = realloc(request->out, room);
-
-		if (more == NULL)
-			return false;
-		request->out = more;
-		request->out_room = room;
-	}
-	if (len > 0)
-		memcpy(request->out + request->out_len, buf, len);
-	request->out_len += len;
-	return true;
-}
-
-/* With the lock held. */
-static void set_answer(struct og_http_request *request, enum http_answer answer, int status,
-		       const char *type)
-{
-	request->answer = answer;
-	request->status = status;
-	request->type = type == NULL ? NULL : strdup(type);
-	(void)pthread_cond_broadcast(&request->changed);
-}
-
-void og_http_reply(struct og_http_request *request, int status, const char *type, const void *body,
-		   size_t len)
-{
-	(void)pthread_mutex_lock(&request->lock);
-	assert(request->answer == HTTP_NONE);
-	if (append(request, body, len))
-		set_answer(request, HTTP_REPLY, status, type);
-	else
-		set_answer(request, HTTP_REPLY, 500, NULL);
-	(void)pthread_mutex_unlock(&request->lock);
-}
-
-void og_http_reply_file(struct og_http_request *request, int status, const char *type, int fd,
-			uint64_t offset, uint64_t len)
-{
-	(void)pthread_mutex_lock(&request->lock);
-	assert(request->answer == HTTP_NONE);
-	request->file_fd = fd;
-	request->file_offset = offset;
-	request->size = len;
-	set_answer(request, HTTP_FILE, status, type);
-	(void)pthread_mutex_unlock(&request->lock);
-}
-
-int og_http_stream(struct og_http_request *request, int status, const char *type,
-		   struct og_err *err)
-{
-	return og_http_stream_sized(request, status, type, MHD_SIZE_UNKNOWN, err);
-}
-
-int og_http_stream_sized(struct og_http_request *request, int status, const char *type,
-			 uint64_t len, struct og_err *err)
-{
-	int r = 0;
-
-	(void)pthread_mutex_lock(&request->lock);
-	assert(request->answer == HTTP_NONE);
-	request->size = len;
-	if (request->gone)
-		r = og_fail(err, -EPIPE, "the client has left");
-	else
-		set_answer(request, HTTP_STREAM, status, type);
-	(void)pthread_mutex_unlock(&request->lock);
-	return r;
-}
-
-/* With the lock held. 0: there is room for @len more. */
-static int await_room(struct og_http_request *request, size_t len)
-{
-	for (;;) {
-		size_t kept = request->out_len - request->out_at;
-
-		if (request->gone)
-			return -EPIPE;
-		/* Of a request without a body the end may not have been noticed yet. */
-		if (!request->body_done && request->has_body)
-			return kept + len > OG_HTTP_EARLY_MAX ? -EAGAIN : 0;
-		if (kept < HTTP_STREAM_MAX)
-			return 0;
-		(void)pthread_cond_wait(&request->changed, &request->lock);
-	}
-}
-
-int og_http_write(struct og_http_request *request, const void *buf, size_t len)
-{
-	int r;
-
-	(void)pthread_mutex_lock(&request->lock);
-	assert(request->answer == HTTP_STREAM);
-	r = await_room(request, len);
-	if (r == 0 && !append(request, buf, len))
-		r = -ENOMEM;
-	if (r == 0)
-		wake(request->wake_fd);
-	(void)pthread_mutex_unlock(&request->lock);
-	return r;
-}
-
-void og_http_break(struct og_http_request *request)
-{
-	(void)pthread_mutex_lock(&request->lock);
-	assert(request->answer == HTTP_STREAM);
-	request->broken = true;
-	(void)pthread_mutex_unlock(&request->lock);
-}
-
-int og_http_gone_fd(const struct og_http_request *request)
-{
-	return request->gone_fd;
-}
-
-int og_http_upgrade(struct og_http_request *request, const char *protocol, const char *type,
-		    struct og_http_raw *ret_raw, struct og_err *err)
-{
-	int r = 0;
-
-	og_http_set_header(request, "Upgrade", protocol);
-	(void)pthread_mutex_lock(&request->lock);
-	assert(request->answer == HTTP_NONE);
-	set_answer(request, HTTP_UPGRADE, 101, type);
-	while (request->answer == HTTP_UPGRADE && !request->gone)
-		(void)pthread_cond_wait(&request->changed, &request->lock);
-	if (request->answer == HTTP_UPGRADED)
-		*ret_raw = request->raw;
-	else
-		r = og_fail(err, -EPIPE, "the client has left");
-	(void)pthread_mutex_unlock(&request->lock);
-	return r;
-}
-
-bool og_http_answered(const struct og_http_request *request)
-{
-	return request->answer != HTTP_NONE;
-}
-
-int og_http_answer_status(const struct og_http_request *request)
-{
-	return request->status;
-}
-
-/* ---- the connection's thread ---- */
-
-size_t http_request_feed(struct og_http_request *request, const char *buf, size_t len)
-{
-	size_t left;
-
-	(void)pthread_mutex_lock(&request->lock);
-	request->chunk = buf;
-	request->chunk_len = len;
-	(void)pthread_cond_broadcast(&request->changed);
-	while (request->chunk_len > 0 && !request->finished)
-		(void)pthread_cond_wait(&request->changed, &request->lock);
-	left = request->chunk_len;
-	request->chunk_len = 0;
-	(void)pthread_mutex_unlock(&request->lock);
-	return left;
-}
-
-void http_request_body_done(struct og_http_request *request)
-{
-	(void)pthread_mutex_lock(&request->lock);
-	request->body_done = true;
-	(void)pthread_cond_broadcast(&request->changed);
-	(void)pthread_mutex_unlock(&request->lock);
-}
-
-enum http_answer http_request_await(struct og_http_request *request)
-{
-	enum http_answer answer;
-
-	(void)pthread_mutex_lock(&request->lock);
-	while (request->answer == HTTP_NONE && !request->finished)
-		(void)pthread_cond_wait(&request->changed, &request->lock);
-	answer = request->answer;
-	(void)pthread_mutex_unlock(&request->lock);
-	return answer;
-}
-
-void http_request_set_gone(struct og_http_request *request)
-{
-	(void)pthread_mutex_lock(&request->lock);
-	request->gone = true;
-	(void)pthread_cond_broadcast(&request->changed);
-	wake(request->gone_fd);
-	(void)pthread_mutex_unlock(&request->lock);
-}
-
-void http_request_set_raw(struct og_http_request *request, int fd, const char *early, size_t len)
-{
-	(void)pthread_mutex_lock(&request->lock);
-	if (len > 0) {
-		request->early = malloc(len);
-		if (request->early == NULL)
-			request->gone = true;
-		else
-			memcpy(request->early, early, len);
-	}
-	request->raw = (struct og_http_raw){
-		.fd = fd,
-		.early = request->early,
-		.early_len = request->early == NULL ? 0 : len,
-		.gone_fd = http_server_stop_fd(request->server),
-	};
-	request->answer = HTTP_UPGRADED;
-	(void)pthread_cond_broadcast(&request->changed);
-	(void)pthread_mutex_unlock(&request->lock);
-}
-
-void http_request_await_finish(struct og_http_request *request)
-{
-	(void)pthread_mutex_lock(&request->lock);
-	while (!request->finished)
-		(void)pthread_cond_wait(&request->changed, &request->lock);
-	(void)pthread_mutex_unlock(&request->lock);
-}
-
-/* With the lock held: bytes moved to @buf; 0: nothing yet, else libmicrohttpd's word for the end. */
-static ssize_t take_out(struct og_http_request *request, char *buf, size_t max)
-{
-	size_t len = request->out_len - request->out_at;
-
-	if (len > max)
-		len = max;
-	if (len == 0) {
-		if (!request->finished)
-			return 0;
-		return request->broken ? MHD_CONTENT_READER_END_WITH_ERROR
-				       : MHD_CONTENT_READER_END_OF_STREAM;
-	}
-	memcpy(buf, request->out + request->out_at, len);
-	request->out_at += len;
-	(void)pthread_cond_broadcast(&request->changed);
-	return (ssize_t)len;
-}
-
-/* Waits for more to send. False: the client has left, or the server ends. */
-static bool await_out(struct og_http_request *request)
-{
-	struct pollfd fds[] = {
-		{ .fd = request->wake_fd, .events = POLLIN },
-		{ .fd = request->client_fd, .events = POLLRDHUP },
-		{ .fd = http_server_stop_fd(request->server), .events = POLLIN },
-	};
-	eventfd_t count;
-
-	if (poll(fds, sizeof(fds) / sizeof(fds[0]), -1) < 0)
-		return errno == EINTR;
-	if (fds[1].revents != 0 || fds[2].revents != 0)
-		return false;
-	(void)eventfd_read(request->wake_fd, &count);
-	return true;
-}
-
-ssize_t http_request_drain(void *data, uint64_t offset, char *buf, size_t max)
-{
-	struct og_http_request *request = data;
-
-	(void)offset;
-	for (;;) {
-		ssize_t n;
-
-		(void)pthread_mutex_lock(&request->lock);
-		n = take_out(request, buf, max);
-		(void)pthread_mutex_unlock(&request->lock);
-		if (n != 0)
-			return n;
-		if (!await_out(request)) {
-			http_request_set_gone(request);
-			return MHD_CONTENT_READER_END_WITH_ERROR;
-		}
-	}
-}
-
-uint64_t og_http_answer_bytes(const struct og_http_request *request)
-{
-	return request->out_len;
 }

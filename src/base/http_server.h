@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * An HTTP/1.1 server (RFC 9112) on unix sockets and TCP. A thin face over libmicrohttpd, and with
- * http_accept.c and http_request.c its only user. It knows nothing of what it serves.
+ * An HTTP/1.1 server (RFC 9112) on unix sockets and TCP, with TLS where it is given. It knows
+ * nothing of what it serves.
  *
- * Every request is handled by one call of a function in a thread of its own, written as if nothing
+ * Every request is handled by one call of a function in a worker's thread, written as if nothing
  * else went on: it reads the body as it comes, answers at once, or answers with a stream, or takes
- * the connection over (101). Requests of strangers reach it only when nothing about them is
- * ambiguous: repeated or contradicting Content-Length, Transfer-Encoding and Host, control
+ * the connection over (101). A connection carries one request after the other. Requests of
+ * strangers reach the function only when nothing about them is ambiguous: lines that end without
+ * CR, folded headers, repeated or contradicting Content-Length, Transfer-Encoding and Host, control
  * characters, "." and ".." and empty path segments, and bad percent escapes are answered with 400
- * and the connection is closed (attacks A31 to A33, A38). On TCP also what a web page could have
- * sent: an Origin, or a Host that is no address of this machine's loopback (A35).
+ * and the connection is closed (attacks A31 to A33, A38). On loopback also what a web page could
+ * have sent: an Origin, or a Host that is no address of this machine's loopback (A35).
+ *
+ * The program ignores SIGPIPE.
  */
 #pragma once
 
@@ -44,7 +47,7 @@ struct og_http_server;
 struct og_http_request;
 struct og_tls_server;
 
-/* Handles one request; runs in a thread of its own. One that returns without an answer is a 500. */
+/* Handles one request; in a worker's thread. One that returns without an answer is a 500. */
 typedef void og_http_fn(struct og_http_request *request, void *data);
 
 /* What strangers may take of this machine. Zero: the default. */
@@ -155,7 +158,8 @@ bool og_http_has_body(const struct og_http_request *request);
 /* The request asks to take the connection over (Connection: Upgrade). */
 bool og_http_wants_upgrade(const struct og_http_request *request);
 
-/* Reads on in the body. Returns bytes, 0 at its end, -ECONNRESET: the client left in its midst. */
+/* Reads on in the body. Returns bytes, 0 at its end, -ECONNRESET: the client left in its midst, or
+ * was too slow; -EFBIG: one of unknown length is longer than body_max. */
 ssize_t og_http_read(struct og_http_request *request, void *buf, size_t len);
 
 /* Reads the whole body; *@ret_buf is the caller's and NUL-terminated. Errors: -EFBIG, -ECONNRESET. */
@@ -187,7 +191,8 @@ void og_http_reply_file(struct og_http_request *request, int status, const char 
 int og_http_stream(struct og_http_request *request, int status, const char *type,
 		   struct og_err *err);
 
-/* Likewise of @len bytes: a Content-Length, and no chunks. One that ends before breaks off. */
+/* Likewise of @len bytes: a Content-Length, and no chunks. One that ends before breaks off; to
+ * write more is -EMSGSIZE. */
 int og_http_stream_sized(struct og_http_request *request, int status, const char *type,
 			 uint64_t len, struct og_err *err);
 
@@ -205,7 +210,8 @@ int og_http_write(struct og_http_request *request, const void *buf, size_t len);
  */
 void og_http_break(struct og_http_request *request);
 
-/* Becomes readable when the client of a stream has left or the server ends. Borrowed. */
+/* Becomes readable when the client has left, or its side of the connection has ended, or the server
+ * ends. Borrowed. */
 int og_http_gone_fd(const struct og_http_request *request);
 
 /* A connection taken over: it is the handler's until it returns, then closed. */
@@ -216,7 +222,7 @@ struct og_http_raw {
 	int gone_fd; /* readable when the server ends; borrowed */
 };
 
-/* Answers 101 with @protocol in Upgrade. -EPIPE: the client has left. */
+/* Answers 101 with @protocol in Upgrade. -EPIPE: the client has left; -ENOTSUP: over TLS. */
 int og_http_upgrade(struct og_http_request *request, const char *protocol, const char *type,
 		    struct og_http_raw *ret_raw, struct og_err *err);
 

@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Status line and headers of one answer; Go's and libmicrohttpd's servers take less themselves. */
+/* Status line and headers of one answer; Go's server and ours take less themselves. */
 #define OG_HTTP1_HEAD_MAX 65536U
 
 struct og_http1_head {

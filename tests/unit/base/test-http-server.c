@@ -211,14 +211,24 @@ TEST(lines_that_end_or_fold_in_another_way_are_refused)
 		CHECK_EQ(status_of(texts[i]), 400);
 }
 
-TEST(a_connection_carries_one_request)
+TEST(a_connection_carries_requests_one_after_the_other)
 {
 	og_cleanup(og_http_server_freep) struct og_http_server *server = serve(OG_HTTP_LOCAL);
-	og_auto_free char *answer = talk("GET /one HTTP/1.1\r\nHost: x\r\n\r\n"
-					 "GET /two HTTP/1.1\r\nHost: x\r\n\r\n");
+	og_auto_free char *answer =
+		talk("GET /one HTTP/1.1\r\nHost: x\r\n\r\n"
+		     "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello"
+		     "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+		     "3;x=y\r\nabc\r\n0\r\nTrailer: t\r\n\r\n"
+		     "POST /two HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nxyz"
+		     "GET /last HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+		     "GET /never HTTP/1.1\r\nHost: x\r\n\r\n");
 
 	CHECK(strstr(answer, "GET /one") != NULL);
-	CHECK(strstr(answer, "GET /two") == NULL);
+	CHECK(strstr(answer, "\r\n\r\nhelloHTTP/1.1 200 OK\r\n") != NULL);
+	CHECK(strstr(answer, "\r\n\r\nabcHTTP/1.1 200 OK\r\n") != NULL);
+	CHECK(strstr(answer, "POST /two") != NULL);
+	CHECK(strstr(answer, "GET /last") != NULL);
+	CHECK(strstr(answer, "/never") == NULL);
 }
 
 TEST(a_head_that_comes_in_pieces_is_whole_in_the_end)
@@ -412,7 +422,7 @@ TEST_MAIN(TEST_ENTRY(a_request_is_answered_with_its_path_and_query),
 	  TEST_ENTRY(bodies_come_whole_with_length_and_in_chunks),
 	  TEST_ENTRY(what_two_readers_could_read_in_two_ways_is_refused),
 	  TEST_ENTRY(lines_that_end_or_fold_in_another_way_are_refused),
-	  TEST_ENTRY(a_connection_carries_one_request),
+	  TEST_ENTRY(a_connection_carries_requests_one_after_the_other),
 	  TEST_ENTRY(a_head_that_comes_in_pieces_is_whole_in_the_end),
 	  TEST_ENTRY(paths_that_name_two_things_are_refused),
 	  TEST_ENTRY(an_endless_head_is_cut_off),
