@@ -464,6 +464,8 @@ int og_vmm_add_power(struct og_vmm *vmm, struct og_err *err)
 	if (vmm->stop_fd < 0)
 		return og_fail(err, -errno, "make event descriptor");
 	vmm->power.stop_fd = vmm->stop_fd;
+	if (vmm->config->metrics != NULL)
+		vmm->power.resets = &vmm->config->metrics->i8042_reset_count;
 	og_bus_add(&vmm->ports, OG_POWER_PORT, OG_POWER_PORTS, og_power_access, &vmm->power);
 	if (vmm->config->firmware_fd < 0) /* a PC has its own */
 		og_bus_add(&vmm->ports, OG_I8042_PORT, OG_I8042_PORTS, og_i8042_access,

@@ -5,10 +5,11 @@
 #include "vmm/memory.h"
 
 struct og_mem_place {
-	bool huge;    /* of the host's pool of 2 MiB pages, and no other */
-	bool reserve; /* all of it is taken at once, or the machine does not start */
-	bool lock;    /* likewise, and it is never swapped out */
-	int node;     /* of NUMA; negative: any */
+	bool huge;	  /* of the host's pool of 2 MiB pages, and no other */
+	bool prefer_huge; /* transparent huge pages, where the host has some */
+	bool reserve;	  /* all of it is taken at once, or the machine does not start */
+	bool lock;	  /* likewise, and it is never swapped out */
+	int node;	  /* of NUMA; negative: any */
 };
 
 #define OG_MEM_PLACE_ANY   \

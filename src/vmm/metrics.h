@@ -112,5 +112,5 @@ struct og_metrics {
 	struct og_mmds_metrics mmds;
 	struct og_uart_metrics uart;
 	og_count i8042_reset_count;
-	og_count panic_count; /* of the hypervisor itself */
+	og_count panic_count; /* times that the machine's process ended by an error of its own */
 };

@@ -85,7 +85,7 @@ static int add_memory(struct og_vmm *vmm, struct og_err *err)
 	if (r < 0)
 		return r;
 	vmm->free_gpa = og_mem_end(&vmm->mem) < OG_GAP_END ? OG_GAP_END : og_mem_end(&vmm->mem);
-	if (given == NULL && vmm->config->forkable)
+	if (given == NULL && (vmm->config->forkable || vmm->config->place.prefer_huge))
 		og_mem_prefer_huge(&vmm->mem);
 	vmm->kvm.log_dirty = vmm->config->track_dirty_pages;
 	r = og_loop_new(&vmm->loop, err);

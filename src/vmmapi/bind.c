@@ -38,6 +38,8 @@ static void set_machine(struct og_bind *bind, const struct og_vmmapi *api)
 
 	config->memory_mib = api->machine.mem_size_mib;
 	config->cpus = (unsigned)api->machine.vcpu_count;
+	config->place.huge = api->machine.huge_pages == OG_HUGE_2M;
+	config->place.prefer_huge = api->machine.huge_pages == OG_HUGE_TRANSPARENT;
 	config->smt = api->machine.smt;
 	config->track_dirty_pages = api->machine.track_dirty_pages;
 	config->pci = api->pci;
@@ -212,7 +214,6 @@ static int refuse_missing(const struct og_vmmapi *api, struct og_err *err)
 		bool wanted;
 		const char *what;
 	} missing[] = {
-		{ api->machine.huge_pages == OG_HUGE_2M, "machine-config: huge_pages 2M" },
 		{ og_body_has(&og_body_serial, &api->serial, "rate_limiter"),
 		  "serial: rate_limiter" },
 	};
@@ -254,6 +255,8 @@ static void on_end(struct og_source *source, uint32_t events, void *data)
 	(void)events;
 	bind->ended = og_source_remove(source);
 	bind->status = og_process_wait(&bind->process);
+	if (bind->status == OG_EXIT_ERROR && bind->config.metrics != NULL)
+		og_counted(&bind->config.metrics->panic_count, 1);
 	og_loop_stop(bind->loop);
 }
 

@@ -105,6 +105,19 @@ static int override(struct og_vmmapi *api, const struct og_api_snapshot_load *lo
 	return override_nets(api, load, err);
 }
 
+/* A file is mapped as it is; huge pages of the host's pool can only be filled by somebody. */
+static int choose_pages(struct og_vmmapi *api, const struct og_api_snapshot_load *load,
+			struct og_err *err)
+{
+	if (load->mem_backend.backend_type != 0 || api->machine.huge_pages != OG_HUGE_2M)
+		return 0;
+	if (load->huge_pages > 0)
+		return og_fail_plain(err, -EINVAL,
+				     "huge_pages: 2M needs a mem_backend of the type Uffd.");
+	api->machine.huge_pages = OG_HUGE_NONE;
+	return 0;
+}
+
 /* The devices that the snapshot had, from what was kept with it. */
 static int configure(struct og_bind *bind, struct og_vmmapi *api, size_t bytes,
 		     const struct og_api_snapshot_load *load, struct og_err *err)
@@ -118,8 +131,8 @@ static int configure(struct og_bind *bind, struct og_vmmapi *api, size_t bytes,
 	if (r == 0)
 		r = override(api, load, err);
 	if (r == 0)
-		r = og_bind_configure(bind, api, err);
-	return r;
+		r = choose_pages(api, load, err);
+	return r == 0 ? og_bind_configure(bind, api, err) : r;
 }
 
 /* Who serves userfaultfd listens at @path. */

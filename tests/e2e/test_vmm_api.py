@@ -400,6 +400,27 @@ def test_log_and_metrics_go_to_named_pipes(launch, tmp_path):
         assert json.loads(metrics.readline())["put_api_requests"]["actions_count"] == 2
 
 
+def last_metrics(machine, path):
+    machine.process.wait(60)
+    return json.loads(path.read_text().splitlines()[-1])
+
+
+def test_a_reset_by_the_keyboard_controller_is_counted(launch, tmp_path):
+    machine = launch("--metrics-path", tmp_path / "metrics")
+    machine.start("i8042")
+    found = last_metrics(machine, tmp_path / "metrics")
+    assert (found["i8042"]["reset_count"], found["vmm"]["panic_count"]) == (1, 0)
+
+
+def test_a_machine_that_is_killed_is_counted(launch, tmp_path):
+    machine = launch("--metrics-path", tmp_path / "metrics")
+    machine.start("spin")
+    machine.line()
+    os.kill(descendants(machine.process.pid)[-1], signal.SIGKILL)
+    found = last_metrics(machine, tmp_path / "metrics")
+    assert (found["i8042"]["reset_count"], found["vmm"]["panic_count"]) == (0, 1)
+
+
 def test_a_pipe_that_nobody_reads_stops_nothing(launch, tmp_path):
     os.mkfifo(tmp_path / "log")
     machine = launch("--log-path", tmp_path / "log")

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vmm/device/power.h"
 
+#include <stddef.h>
+
 #include "vmm/device/event.h"
 
 /* The sleep control register: the type to enter, and the bit that enters it. */
@@ -35,10 +37,15 @@ void og_power_access(void *device, uint64_t offset, uint64_t *value, unsigned le
 
 void og_i8042_access(void *device, uint64_t offset, uint64_t *value, unsigned len, bool write)
 {
+	struct og_power *power = device;
+
 	(void)len;
 	/* The status reads as empty, so that who waits for it before a reset does not wait long. */
-	if (!write)
+	if (!write) {
 		*value = 0;
-	else if (offset == I8042_COMMAND && (*value & 0xff) == I8042_RESET)
-		og_power_end(device, OG_REBOOTED);
+	} else if (offset == I8042_COMMAND && (*value & 0xff) == I8042_RESET) {
+		if (power->resets != NULL)
+			og_counted(power->resets, 1);
+		og_power_end(power, OG_REBOOTED);
+	}
 }

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "vmm/device/bus.h"
+#include "vmm/metrics.h"
 
 #define OG_POWER_PORT	      0x600
 #define OG_POWER_PORTS	      3
@@ -31,6 +32,7 @@ enum og_outcome {
 struct og_power {
 	atomic_int outcome; /* enum og_outcome; the first that comes stays */
 	int stop_fd;	    /* eventfd, signalled when it is no longer OG_RUNNING; borrowed */
+	og_count *resets;   /* by the keyboard controller; NULL: not counted */
 };
 
 void og_power_end(struct og_power *power, enum og_outcome outcome);

@@ -187,7 +187,7 @@ static int load_memory(struct og_vmm *vmm, const struct og_snapshot_source *sour
 		return og_memory_file_map(&vmm->mem, source->memory_fd, err);
 	if (source->uffd_socket_fd >= 0)
 		return og_uffd_begin(&vmm->mem, source->uffd_device_fd, source->uffd_socket_fd,
-				     err);
+				     vmm->config->place.huge, err);
 	return og_fail(err, -EINVAL, "the snapshot comes without its memory");
 }
 

@@ -13,7 +13,8 @@
 #include "base/cleanup.h"
 #include "base/fdpass.h"
 
-#define PAGE_BYTES 4096
+#define PAGE_BYTES	4096U
+#define HUGE_PAGE_BYTES (2U << 20)
 
 /* A region's object has some 160 characters. */
 #define TEXT_BYTES 1024
@@ -52,19 +53,20 @@ static int watch(int fd, const struct og_mem_region *region, struct og_err *err)
 }
 
 /* Returns the characters written. */
-static int describe(const struct og_mem *mem, unsigned index, char *text, size_t room)
+static int describe(const struct og_mem *mem, unsigned index, unsigned page_bytes, char *text,
+		    size_t room)
 {
 	const struct og_mem_region *region = og_mem_region(mem, index);
 
 	return snprintf(text, room,
 			"%s{\"base_host_virt_addr\":%llu,\"size\":%llu,\"offset\":%llu,"
-			"\"page_size\":%d,\"page_size_kib\":%d}",
+			"\"page_size\":%u,\"page_size_kib\":%u}",
 			index > 0 ? "," : "", (unsigned long long)(uintptr_t)region->host,
 			(unsigned long long)region->bytes,
-			(unsigned long long)og_mem_file_offset(mem, index), PAGE_BYTES, PAGE_BYTES);
+			(unsigned long long)og_mem_file_offset(mem, index), page_bytes, page_bytes);
 }
 
-int og_uffd_begin(struct og_mem *mem, int device_fd, int socket_fd, struct og_err *err)
+int og_uffd_begin(struct og_mem *mem, int device_fd, int socket_fd, bool huge, struct og_err *err)
 {
 	og_auto_fd fd = open_uffd(device_fd, err);
 	const struct og_mem_region *region;
@@ -74,7 +76,8 @@ int og_uffd_begin(struct og_mem *mem, int device_fd, int socket_fd, struct og_er
 
 	for (unsigned i = 0; r == 0 && (region = og_mem_region(mem, i)) != NULL; i++) {
 		r = watch(fd, region, err);
-		len += (size_t)describe(mem, i, text + len, sizeof(text) - len);
+		len += (size_t)describe(mem, i, huge ? HUGE_PAGE_BYTES : PAGE_BYTES, text + len,
+					sizeof(text) - len);
 	}
 	if (r < 0)
 		return r;

@@ -11,7 +11,7 @@
 /*
  * Both descriptors stay the caller's; @device_fd is /dev/userfaultfd, or negative: then the system
  * call is tried. The socket stays open as long as the machine: its end tells who serves it.
- * Afterwards a touch of memory waits until the other side has brought the page.
+ * @huge: the memory is of 2 MiB pages, and is brought in such. Afterwards a touch of memory waits until the other side has brought the page.
  * Errors: -EPERM (the host does not let this process), what the socket says.
  */
-int og_uffd_begin(struct og_mem *mem, int device_fd, int socket_fd, struct og_err *err);
+int og_uffd_begin(struct og_mem *mem, int device_fd, int socket_fd, bool huge, struct og_err *err);
