@@ -2,6 +2,7 @@
 #include "client/trust.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -11,20 +12,27 @@
 struct word {
 	const char *name;
 	const char *summary; /* NULL: not in the list */
+	const char *program; /* in bin/; NULL: onggi-trust */
 };
 
 /* One line a command. */
 static const struct word words[] = {
+	{ "vm", "boot an installed system from its disk: vm run", "onggi-vm" },
 	{ NULL, NULL },
 };
 
-bool og_trust_has(const char *name)
+static const struct word *find(const char *name)
 {
 	for (const struct word *word = words; word->name != NULL; word++) {
 		if (og_streq(word->name, name))
-			return true;
+			return word;
 	}
-	return false;
+	return NULL;
+}
+
+bool og_trust_has(const char *name)
+{
+	return find(name) != NULL;
 }
 
 void og_trust_print(FILE *out)
@@ -54,10 +62,15 @@ static char **with_name(char **argv, char *name)
 
 int og_trust_exec(char **argv, const char *host, struct og_err *err)
 {
-	char name[] = "onggi-trust";
-	og_auto_free char **longer = with_name(argv, name);
+	const struct word *word = find(argv[0]);
+	char relative[64] = "bin/onggi-trust";
+	og_auto_free char **longer = with_name(argv, relative + strlen("bin/"));
 	og_auto_free char *path = NULL;
-	int r = og_install_path("bin/onggi-trust", &path, err);
+	int r;
+
+	if (word != NULL && word->program != NULL)
+		(void)snprintf(relative, sizeof(relative), "bin/%s", word->program);
+	r = og_install_path(relative, &path, err);
 
 	if (r < 0)
 		return r;

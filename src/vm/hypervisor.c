@@ -49,8 +49,9 @@ struct og_hypervisor {
 	const char *name;
 	unsigned int own_mib;
 	bool shares_folders;
-	/* Returns 0 and fills in program and reason, or why it cannot serve. */
-	int (*look)(struct og_vm_choice *choice, struct og_err *err);
+	int (*locate)(struct og_vm_choice *choice, struct og_err *err); /* fills in program */
+	/* Fills in reason, or says why it cannot serve. */
+	int (*probe)(struct og_vm_choice *choice, struct og_err *err);
 	int (*words)(const struct og_vm_machine *machine, struct words *words, struct og_err *err);
 };
 
@@ -78,27 +79,32 @@ static void words_done(struct words *words)
 
 /* ---- onggi-vmm ---- */
 
-static int vmm_look(struct og_vm_choice *choice, struct og_err *err)
+static int vmm_locate(struct og_vm_choice *choice, struct og_err *err)
 {
 	og_auto_free char *program = NULL;
-	og_auto_free char *text = NULL;
-	char probe[] = "--probe";
-	char *argv[] = { NULL, probe, NULL };
 	int r = og_install_path("bin/onggi-vmm", &program, err);
 
 	if (r < 0)
 		return r;
-	argv[0] = program;
 	if (access(program, X_OK) < 0)
 		return og_fail(err, -errno, "'%s'", program);
-	r = og_spawn_wait(&(struct og_spawn){ .path = program, .argv = argv }, PROBE_TEXT_MAX,
-			  &text, err);
+	(void)snprintf(choice->program, sizeof(choice->program), "%s", program);
+	return 0;
+}
+
+static int vmm_probe(struct og_vm_choice *choice, struct og_err *err)
+{
+	og_auto_free char *text = NULL;
+	char probe[] = "--probe";
+	char *argv[] = { choice->program, probe, NULL };
+	int r = og_spawn_wait(&(struct og_spawn){ .path = choice->program, .argv = argv },
+			      PROBE_TEXT_MAX, &text, err);
+
 	if (r < 0)
 		return r;
 	text[strcspn(text, "\n")] = '\0';
 	if (r != 0)
 		return og_fail_as(err, -ENODEV, *text != '\0' ? text : "KVM does not serve here");
-	(void)snprintf(choice->program, sizeof(choice->program), "%s", program);
 	(void)snprintf(choice->reason, sizeof(choice->reason), "%s",
 		       *text != '\0' ? text : "KVM serves here");
 	return 0;
@@ -168,12 +174,16 @@ static int find_program(const char *name, char *path, size_t size)
 	return -ENOENT;
 }
 
-static int qemu_look(struct og_vm_choice *choice, struct og_err *err)
+static int qemu_locate(struct og_vm_choice *choice, struct og_err *err)
 {
 	int r = find_program(QEMU, choice->program, sizeof(choice->program));
 
-	if (r < 0)
-		return og_fail(err, r, QEMU " (Debian's package qemu-system-x86)");
+	return r < 0 ? og_fail(err, r, QEMU " (Debian's package qemu-system-x86)") : 0;
+}
+
+static int qemu_probe(struct og_vm_choice *choice, struct og_err *err)
+{
+	(void)err;
 	(void)snprintf(choice->reason, sizeof(choice->reason), "software emulation");
 	return 0;
 }
@@ -281,8 +291,9 @@ static int qemu_words(const struct og_vm_machine *machine, struct words *words, 
 
 /* In the order of preference. */
 static const struct og_hypervisor hypervisors[] = {
-	{ "onggi-vmm", 32, true, vmm_look, vmm_words },
-	{ "qemu", 256, false, qemu_look, qemu_words }, /* its translations are 64 of these */
+	{ "onggi-vmm", 32, true, vmm_locate, vmm_probe, vmm_words },
+	{ "qemu", 256, false, qemu_locate, qemu_probe,
+	  qemu_words }, /* its translations are 64 of these */
 };
 
 #define HYPERVISORS (sizeof(hypervisors) / sizeof(hypervisors[0]))
@@ -297,21 +308,42 @@ static void take(const struct og_hypervisor *hypervisor, struct og_vm_choice *ch
 	};
 }
 
-static int choose_by_name(const char *name, struct og_vm_choice *choice, struct og_err *err)
+static int look(struct og_vm_choice *choice, struct og_err *err)
+{
+	int r = choice->hypervisor->locate(choice, err);
+
+	return r == 0 ? choice->hypervisor->probe(choice, err) : r;
+}
+
+int og_vm_choose_named(const char *name, struct og_vm_choice *ret_choice, struct og_err *err)
 {
 	for (size_t i = 0; i < HYPERVISORS; i++) {
+		struct og_vm_choice choice;
 		int r;
 
 		if (!og_streq(hypervisors[i].name, name))
 			continue;
-		take(&hypervisors[i], choice);
-		r = hypervisors[i].look(choice, err);
-		if (r < 0)
-			return og_fail_in(err, r, ENV_NAME "=%s", name);
-		(void)snprintf(choice->reason, sizeof(choice->reason), ENV_NAME "=%s", name);
-		return 0;
+		take(&hypervisors[i], &choice);
+		(void)snprintf(choice.reason, sizeof(choice.reason), "%s was asked for", name);
+		r = hypervisors[i].locate(&choice, err);
+		if (r == 0)
+			*ret_choice = choice;
+		return r;
 	}
-	return og_fail(err, -EINVAL, ENV_NAME "=%s: there are onggi-vmm and qemu", name);
+	return og_fail(err, -EINVAL, "no hypervisor is called '%s': there are onggi-vmm and qemu",
+		       name);
+}
+
+static int choose_by_name(const char *name, struct og_vm_choice *choice, struct og_err *err)
+{
+	int r = og_vm_choose_named(name, choice, err);
+
+	if (r == 0)
+		r = choice->hypervisor->probe(choice, err);
+	if (r < 0)
+		return og_fail_in(err, r, ENV_NAME "=%s", name);
+	(void)snprintf(choice->reason, sizeof(choice->reason), ENV_NAME "=%s", name);
+	return 0;
 }
 
 int og_vm_choose(struct og_vm_choice *ret_choice, struct og_err *err)
@@ -329,7 +361,7 @@ int og_vm_choose(struct og_vm_choice *ret_choice, struct og_err *err)
 	}
 	for (size_t i = 0; i < HYPERVISORS; i++) {
 		take(&hypervisors[i], &choice);
-		if (hypervisors[i].look(&choice, i == 0 ? &why : &last) < 0)
+		if (look(&choice, i == 0 ? &why : &last) < 0)
 			continue;
 		if (i > 0)
 			(void)snprintf(choice.reason, sizeof(choice.reason),

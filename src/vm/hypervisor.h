@@ -31,6 +31,12 @@ struct og_vm_choice {
  */
 int og_vm_choose(struct og_vm_choice *ret_choice, struct og_err *err);
 
+/*
+ * The one of that name, whether it can serve here or not: somebody decided.
+ * Errors: -EINVAL (no such name), -ENOENT (not installed).
+ */
+int og_vm_choose_named(const char *name, struct og_vm_choice *ret_choice, struct og_err *err);
+
 struct og_vm_machine {
 	const char *id;
 	struct og_vm_kernel kernel;
