@@ -133,8 +133,7 @@ bool og_repository_matches(const char *pattern, const char *name)
 	return reach[len];
 }
 
-/* Compares how much two patterns say. */
-static int compare(const char *a, const char *b)
+int og_repository_pattern_compare(const char *a, const char *b)
 {
 	size_t all_a = strlen(a), all_b = strlen(b), own_a = all_a, own_b = all_b;
 
@@ -248,7 +247,7 @@ unsigned og_permissions_rights(const struct og_permissions *permissions,
 	for (size_t i = 0; i < permissions->count; i++) {
 		const char *pattern = permissions->rules[i].pattern;
 
-		if ((longest == NULL || compare(pattern, longest) > 0) &&
+		if ((longest == NULL || og_repository_pattern_compare(pattern, longest) > 0) &&
 		    og_repository_matches(pattern, repository))
 			longest = pattern;
 	}
@@ -258,8 +257,8 @@ unsigned og_permissions_rights(const struct og_permissions *permissions,
 	for (size_t i = 0; i < permissions->count && rights != 0; i++) {
 		const char *pattern = permissions->rules[i].pattern;
 
-		if (compare(pattern, longest) == 0 && !og_streq(pattern, longest) &&
-		    og_repository_matches(pattern, repository))
+		if (og_repository_pattern_compare(pattern, longest) == 0 &&
+		    !og_streq(pattern, longest) && og_repository_matches(pattern, repository))
 			rights &= rights_of(permissions, pattern, subject);
 	}
 	return rights;

@@ -76,3 +76,6 @@ int og_repository_pattern_check(const char *pattern, struct og_err *err);
 
 /* Does it match? In time that grows with the product of the lengths, whatever they hold. */
 bool og_repository_matches(const char *pattern, const char *name);
+
+/* Which of two is longer, in the sense above: negative, 0, or positive when it is @a. */
+int og_repository_pattern_compare(const char *a, const char *b);
