@@ -27,3 +27,4 @@ struct trust_command {
 };
 
 /* Each file's table, ended by { NULL }. */
+extern const struct trust_command trust_copy_commands[];

@@ -12,6 +12,7 @@
 
 /* One line a file of commands. */
 static const struct trust_command *const tables[] = {
+	trust_copy_commands,
 	NULL,
 };
 

@@ -18,6 +18,7 @@ struct word {
 /* One line a command. */
 static const struct word words[] = {
 	{ "vm", "boot an installed system from its disk: vm run", "onggi-vm" },
+	{ "copy", "Copy from registry to registry" },
 	{ NULL, NULL },
 };
 

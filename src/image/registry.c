@@ -195,15 +195,16 @@ static int finish(struct transfer *transfer, int r, struct og_err *err)
 	return r;
 }
 
-int og_registry_blob(struct og_registry *registry, struct og_http_client *client,
-		     const struct og_digest *digest, uint64_t size, og_registry_sink_fn *sink,
-		     void *data, struct og_err *err)
+int og_registry_blob_from(struct og_registry *registry, struct og_http_client *client,
+			  const char *digest, uint64_t size, uint64_t offset,
+			  og_registry_sink_fn *sink, void *data, struct og_err *err)
 {
 	og_cleanup(og_http_response_freep) struct og_http_response *response = NULL;
-	struct og_digest_text name = og_digest_format(digest);
-	og_auto_free char *path = og_strdupf("blobs/%s", name.text);
+	og_auto_free char *path = og_strdupf("blobs/%s", digest);
 	struct og_err sink_err = {};
-	struct transfer transfer = { .size = size, .sink = sink, .data = data, .err = &sink_err };
+	struct transfer transfer = {
+		.size = size, .received = offset, .sink = sink, .data = data, .err = &sink_err
+	};
 	const char *headers[] = { transfer.range, NULL };
 	og_auto_inquiry inquiry = {
 		.registry = registry,
@@ -219,9 +220,48 @@ int og_registry_blob(struct og_registry *registry, struct og_http_client *client
 
 	if (path == NULL)
 		return og_fail(err, -ENOMEM, "no memory");
+	if (offset > 0 && offset >= size)
+		return 0;
 	r = og_inquire(&inquiry, &response, err);
 	r = finish(&transfer, r, err);
 	if (transfer.code < 0 && err != NULL)
 		*err = sink_err;
-	return r < 0 ? og_fail_in(err, r, "blob %.19s", name.text) : 0;
+	return r < 0 ? og_fail_in(err, r, "blob %.19s", digest) : 0;
+}
+
+int og_registry_blob(struct og_registry *registry, struct og_http_client *client,
+		     const struct og_digest *digest, uint64_t size, og_registry_sink_fn *sink,
+		     void *data, struct og_err *err)
+{
+	return og_registry_blob_from(registry, client, og_digest_format(digest).text, size, 0, sink,
+				     data, err);
+}
+
+/* ---- a blob in memory ---- */
+
+static int add_bytes(void *data, const void *buf, size_t len, struct og_err *err)
+{
+	struct og_text *text = data;
+
+	og_text_add_bytes(text, buf, len);
+	return text->failed ? og_fail(err, -ENOMEM, "no memory") : 0;
+}
+
+int og_registry_blob_read(struct og_registry *registry, struct og_http_client *client,
+			  const struct og_digest *digest, uint64_t size, char **ret_buf,
+			  struct og_err *err)
+{
+	og_auto_text text = {};
+	struct og_digest got;
+	int r = og_registry_blob(registry, client, digest, size, add_bytes, &text, err);
+
+	if (r == 0)
+		r = og_digest_of(text.buf != NULL ? text.buf : "", text.len, &got, err);
+	if (r < 0)
+		return r;
+	if (!og_digest_equal(&got, digest))
+		return og_fail_plain(err, -EBADMSG, "blob %.19s: its content is another (%.19s)",
+				     og_digest_format(digest).text, og_digest_format(&got).text);
+	*ret_buf = og_text_take(&text);
+	return *ret_buf != NULL ? 0 : og_fail(err, -ENOMEM, "no memory");
 }

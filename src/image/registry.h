@@ -92,11 +92,27 @@ int og_registry_blob(struct og_registry *registry, struct og_http_client *client
 		     const struct og_digest *digest, uint64_t size, og_registry_sink_fn *sink,
 		     void *data, struct og_err *err);
 
+/* Likewise from byte @offset on, by the digest's text, of whatever algorithm. */
+int og_registry_blob_from(struct og_registry *registry, struct og_http_client *client,
+			  const char *digest, uint64_t size, uint64_t offset,
+			  og_registry_sink_fn *sink, void *data, struct og_err *err);
+
+/*
+ * A blob as a whole, checked against its digest; *@ret_buf has a NUL behind @size bytes and is the
+ * caller's to free. The caller has bounded @size.
+ */
+int og_registry_blob_read(struct og_registry *registry, struct og_http_client *client,
+			  const struct og_digest *digest, uint64_t size, char **ret_buf,
+			  struct og_err *err);
+
 /*
  * Is it a registry, and are the credentials right (GET /v2/)? Errors: -EACCES, -EPROTO, the network's.
  */
 int og_registry_ping(struct og_registry *registry, struct og_http_client *client,
 		     struct og_err *err);
+
+/* "sha256:" or "sha512:" and as many lower-case hexadecimal digits as it takes? */
+bool og_registry_is_digest(const char *text);
 
 /* ---- is it there? A @digest is text, of sha256 or any other algorithm that the registry knows ---- */
 

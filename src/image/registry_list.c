@@ -221,8 +221,7 @@ struct referrers {
 	const char *artifact_type; /* NULL: all */
 };
 
-/* "sha256:" or "sha512:" and as many hexadecimal digits as it takes. */
-static bool is_digest(const char *text)
+bool og_registry_is_digest(const char *text)
 {
 	size_t want = og_starts_with(text, "sha256:")	? 64
 		      : og_starts_with(text, "sha512:") ? 128
@@ -246,7 +245,7 @@ static int read_referrer(const struct og_json *json, struct og_referrer *ret_ref
 	    og_json_opt_int(json, "size", 0, OG_MANIFEST_BYTES_MAX, &size, err) < 0 || size < 0 ||
 	    og_json_opt_object(json, "annotations", &annotations, err) < 0)
 		return og_fail_plain(err, -EPROTO, "the list of referrers: a bad descriptor");
-	if (!is_digest(referrer.digest))
+	if (!og_registry_is_digest(referrer.digest))
 		return og_fail_plain(err, -EPROTO, "the list of referrers: bad digest '%.80s'",
 				     referrer.digest);
 	while (og_json_next(annotations, &member))
@@ -467,7 +466,7 @@ int og_referrers_enter(struct og_registry *registry, struct og_http_client *clie
 	subject = og_json_string(og_json_get(og_json_get(manifest, "subject"), "digest"), NULL);
 	if (subject == NULL)
 		return 0;
-	if (!is_digest(subject))
+	if (!og_registry_is_digest(subject))
 		return og_fail_plain(err, -EINVAL, "push manifest: its subject has no digest");
 	r = enter(registry, client, subject, make_entry(manifest, media_type, digest, len), err);
 	return r < 0 ? og_fail_in(err, r, "enter it as a referrer") : 0;

@@ -3,12 +3,14 @@
 
 import base64
 import json
+import random
 import shutil
 import urllib.request
 
 import pytest
 
 import images
+import pushing
 import registries
 
 CLIENTS = sorted({path for path in (shutil.which("docker"), "/usr/local/bin/docker",
@@ -133,3 +135,22 @@ def test_search_looks_through_the_catalog(client, onggid, registry, tmp_path):
     assert f"{registry}/found/by-search" in client("search", f"{registry}/by-sea").stdout
     assert "by-search" not in client("search", f"{registry}/otherwise").stdout
     client("rmi", "-f", name)
+
+
+def test_a_push_that_breaks_is_tried_again(onggid, start_registry, tmp_path):
+    registry = start_registry()
+    proxy = pushing.CuttingProxy(registry, [9 << 20, 5 << 20])
+    try:
+        name = f"{proxy.address}/broken:1"
+        images.docker_archive(tmp_path / "in.tar", [images.tar([
+            images.entry("large", random.Random(1).randbytes(24 << 20))])], tag=name)
+        onggi = onggid.prefix / "bin/onggi"
+        onggid.run(onggi, "-H", onggid.host, "load", "-i", tmp_path / "in.tar")
+        onggid.run(onggi, "-H", onggid.host, "push", name)
+        assert proxy.cut == 2
+        manifest = json.loads(pushing.Repository(registry, "broken").get("1"))
+        digest = manifest["layers"][0]["digest"]
+        _, _, data = pushing.Repository(registry, "broken").ask("GET", f"blobs/{digest}")
+        assert pushing.sha256(data) == digest
+    finally:
+        proxy.stop()
