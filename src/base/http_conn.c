@@ -184,6 +184,16 @@ static int send_all(struct http_conn *conn, struct iovec *iov, size_t count, boo
 	return 0;
 }
 
+/* @r: why. What a peer does not take stays in the kernel's memory unless the connection is reset. */
+static void give_up(struct http_conn *conn, int r)
+{
+	const struct linger reset = { .l_onoff = 1 };
+
+	conn->broken = true;
+	if (r == -ETIMEDOUT)
+		(void)setsockopt(conn->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+}
+
 int http_conn_send(struct http_conn *conn, struct iovec *iov, size_t count, bool more,
 		   int timeout_ms, struct http_pace *pace)
 {
@@ -206,7 +216,7 @@ int http_conn_send(struct http_conn *conn, struct iovec *iov, size_t count, bool
 		r = send_all(conn, iov, count, more, timeout_ms, pace);
 	}
 	if (r < 0)
-		conn->broken = true;
+		give_up(conn, r);
 	return r;
 }
 
@@ -263,7 +273,7 @@ int http_conn_send_file(struct http_conn *conn, int fd, uint64_t offset, uint64_
 		}
 	}
 	if (r < 0)
-		conn->broken = true;
+		give_up(conn, r);
 	return r;
 }
 
