@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * HTTP/1.1 (RFC 9112) as a small server reads it: the head of a request. Strict, without I/O and
- * without memory of its own. Chunked bodies are refused: who sends to us knows the length.
+ * HTTP/1.1 (RFC 9112) as a small server reads it: what the head of a request means that
+ * base/http_head.h has read. Chunked bodies are refused: who sends to us knows the length.
  */
 #pragma once
 
