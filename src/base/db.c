@@ -14,9 +14,20 @@
 /* Another process can only be a person with the sqlite3 shell: wait for it a little. */
 #define BUSY_TIMEOUT_MS 5000
 
+/* Statements kept for the next time: a server's few dozen, far under SQLite's cost of a megabyte. */
+#define KEPT_MAX 64
+
+/* To prepare a statement costs more than to run one that finds a row by its key. */
+struct kept {
+	sqlite3_stmt *stmt; /* owned; NULL: this place is free, or a query has it */
+	uint64_t used;	    /* when, for the one to give up first */
+};
+
 struct og_db {
 	sqlite3 *handle; /* owned */
 	int dir_fd;	 /* owned: SQLite opens the journal through it */
+	struct kept kept[KEPT_MAX];
+	uint64_t uses;
 };
 
 struct og_query {
@@ -160,6 +171,8 @@ struct og_db *og_db_free(struct og_db *db)
 {
 	if (db == NULL)
 		return NULL;
+	for (size_t i = 0; i < KEPT_MAX; i++)
+		(void)sqlite3_finalize(db->kept[i].stmt);
 	(void)sqlite3_close(db->handle);
 	og_close(db->dir_fd);
 	free(db);
@@ -180,6 +193,35 @@ static int bind_all(struct og_query *query, const char *types, va_list args)
 	return s;
 }
 
+static int take_statement(struct og_db *db, const char *sql, sqlite3_stmt **ret_stmt)
+{
+	for (size_t i = 0; i < KEPT_MAX; i++) {
+		struct kept *kept = &db->kept[i];
+
+		if (kept->stmt != NULL && strcmp(sqlite3_sql(kept->stmt), sql) == 0) {
+			*ret_stmt = og_take_ptr(kept->stmt);
+			return SQLITE_OK;
+		}
+	}
+	return sqlite3_prepare_v3(db->handle, sql, -1, SQLITE_PREPARE_PERSISTENT, ret_stmt, NULL);
+}
+
+/* In place of the one that was used longest ago. */
+static void keep_statement(struct og_db *db, sqlite3_stmt *stmt)
+{
+	struct kept *place = &db->kept[0];
+
+	if (stmt == NULL)
+		return;
+	(void)sqlite3_reset(stmt);
+	(void)sqlite3_clear_bindings(stmt);
+	for (size_t i = 0; i < KEPT_MAX && place->stmt != NULL; i++)
+		if (db->kept[i].stmt == NULL || db->kept[i].used < place->used)
+			place = &db->kept[i];
+	(void)sqlite3_finalize(place->stmt);
+	*place = (struct kept){ .stmt = stmt, .used = ++db->uses };
+}
+
 static int prepare(struct og_db *db, struct og_query **ret_query, struct og_err *err,
 		   const char *sql, const char *types, va_list args)
 {
@@ -189,7 +231,7 @@ static int prepare(struct og_db *db, struct og_query **ret_query, struct og_err 
 	if (query == NULL)
 		return og_fail(err, -ENOMEM, "database");
 	*query = (struct og_query){ .db = db };
-	s = sqlite3_prepare_v2(db->handle, sql, -1, &query->stmt, NULL);
+	s = take_statement(db, sql, &query->stmt);
 	if (s == SQLITE_OK)
 		s = bind_all(query, types, args);
 	if (s != SQLITE_OK)
@@ -231,7 +273,7 @@ struct og_query *og_query_free(struct og_query *query)
 {
 	if (query == NULL)
 		return NULL;
-	(void)sqlite3_finalize(query->stmt);
+	keep_statement(query->db, query->stmt);
 	free(query);
 	return NULL;
 }

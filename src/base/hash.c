@@ -52,3 +52,13 @@ int og_hash_of(enum og_hash_kind kind, const void *buf, size_t len,
 {
 	return gnutls_hash_fast(algorithm(kind), buf, len, digest) < 0 ? -EIO : 0;
 }
+
+int og_hash_mac(const void *key, size_t key_len, const void *buf, size_t len, uint8_t mac[32])
+{
+	return gnutls_hmac_fast(GNUTLS_MAC_SHA256, key, key_len, buf, len, mac) < 0 ? -EIO : 0;
+}
+
+int og_hash_random(void *buf, size_t len)
+{
+	return gnutls_rnd(GNUTLS_RND_KEY, buf, len) < 0 ? -EIO : 0;
+}

@@ -38,3 +38,9 @@ void og_hash_finish(struct og_hash *hash, uint8_t digest[OG_HASH_BYTES_MAX]);
 /* Of one piece of memory. Errors: -EIO. */
 int og_hash_of(enum og_hash_kind kind, const void *buf, size_t len,
 	       uint8_t digest[OG_HASH_BYTES_MAX]);
+
+/* HMAC-SHA-256 (RFC 2104). Errors: -EIO. */
+int og_hash_mac(const void *key, size_t key_len, const void *buf, size_t len, uint8_t mac[32]);
+
+/* Random bytes for keys and names that nobody may guess. Errors: -EIO. */
+int og_hash_random(void *buf, size_t len);

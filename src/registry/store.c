@@ -1,0 +1,444 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "registry/store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/hash.h"
+#include "base/io.h"
+#include "base/path.h"
+
+#define LAYOUT	    "{\"imageLayoutVersion\":\"1.0.0\"}"
+#define READ_BLOCK  (64U << 10)
+#define READ_LARGE  (256U << 10)
+#define SECOND_NSEC 1000000000
+
+void og_blob_store_log(const struct og_blob_store *store, const char *fmt, ...)
+{
+	char line[512];
+	va_list args;
+
+	if (store->log == NULL)
+		return;
+	va_start(args, fmt);
+	(void)vsnprintf(line, sizeof(line), fmt, args);
+	va_end(args);
+	store->log(store->log_data, line);
+}
+
+static int open_folder(int root_fd, const char *path, int *ret_fd, struct og_err *err)
+{
+	og_auto_fd made = -EBADF;
+	int r = og_mkdirs_in_root(root_fd, path, 0700, &made, err);
+
+	if (r < 0)
+		return og_fail_in(err, r, "make '%s'", path);
+	*ret_fd = openat(root_fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return *ret_fd < 0 ? og_fail(err, -errno, "open '%s'", path) : 0;
+}
+
+int og_blob_store_open(struct og_blob_store *store, int root_fd, struct og_err *err)
+{
+	int r;
+
+	store->root_fd = root_fd;
+	store->sha256_fd = store->sha512_fd = store->uploads_fd = -EBADF;
+	store->quarantine_fd = store->other_fd = -EBADF;
+	(void)pthread_mutex_init(&store->lock, NULL);
+	for (unsigned i = 0; i < OG_STORE_VERIFIERS; i++)
+		(void)pthread_mutex_init(&store->verifying[i], NULL);
+	r = open_folder(root_fd, "blobs/sha256", &store->sha256_fd, err);
+	if (r == 0)
+		r = open_folder(root_fd, "blobs/sha512", &store->sha512_fd, err);
+	if (r == 0)
+		r = open_folder(root_fd, "uploads", &store->uploads_fd, err);
+	if (r == 0)
+		r = open_folder(root_fd, "quarantine", &store->quarantine_fd, err);
+	if (r == 0 && faccessat(root_fd, "oci-layout", F_OK, 0) < 0)
+		r = og_replace_file(root_fd, "oci-layout", LAYOUT, strlen(LAYOUT), 0600, true, err);
+	return r;
+}
+
+void og_blob_store_done(struct og_blob_store *store)
+{
+	const int fds[] = { store->root_fd,    store->sha256_fd,     store->sha512_fd,
+			    store->uploads_fd, store->quarantine_fd, store->other_fd };
+
+	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
+		(void)og_close(fds[i]);
+	for (unsigned i = 0; i < OG_STORE_VERIFIERS; i++)
+		(void)pthread_mutex_destroy(&store->verifying[i]);
+	(void)pthread_mutex_destroy(&store->lock);
+}
+
+int og_blob_store_folder(const struct og_blob_store *store, const struct og_blob_digest *digest)
+{
+	return digest->kind == OG_HASH_SHA512 ? store->sha512_fd : store->sha256_fd;
+}
+
+bool og_blob_store_has(const struct og_blob_store *store, const struct og_blob_digest *digest)
+{
+	return faccessat(og_blob_store_folder(store, digest), og_blob_digest_hex(digest), F_OK,
+			 AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+int og_blob_store_temp(const struct og_blob_store *store, struct og_err *err)
+{
+	int fd = openat(store->sha256_fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0400);
+
+	return fd < 0 ? og_fail(err, -errno, "begin a blob") : fd;
+}
+
+/* ---- known good files ---- */
+
+static struct og_store_verified identity(const struct stat *st)
+{
+	return (struct og_store_verified){ .device = st->st_dev,
+					   .inode = st->st_ino,
+					   .size = (uint64_t)st->st_size,
+					   .changed = st->st_ctim,
+					   .modified = st->st_mtim };
+}
+
+static bool same_time(const struct timespec *a, const struct timespec *b)
+{
+	return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
+}
+
+static bool is_known(struct og_blob_store *store, const struct stat *st)
+{
+	struct og_store_verified file = identity(st), known;
+
+	(void)pthread_mutex_lock(&store->lock);
+	known = store->verified[file.inode % OG_STORE_VERIFIED];
+	(void)pthread_mutex_unlock(&store->lock);
+	return known.inode == file.inode && known.device == file.device &&
+	       known.size == file.size && same_time(&known.changed, &file.changed) &&
+	       same_time(&known.modified, &file.modified);
+}
+
+static void remember(struct og_blob_store *store, const struct stat *st)
+{
+	struct og_store_verified file = identity(st);
+
+	(void)pthread_mutex_lock(&store->lock);
+	store->verified[file.inode % OG_STORE_VERIFIED] = file;
+	(void)pthread_mutex_unlock(&store->lock);
+}
+
+static void remember_fd(struct og_blob_store *store, int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) == 0)
+		remember(store, &st);
+}
+
+/* ---- verifying ---- */
+
+/* What has another name on the engine's side is left to it: only our name moves. */
+static void put_aside(struct og_blob_store *store, const struct og_blob_digest *digest)
+{
+	struct timespec now;
+	char name[160];
+
+	(void)clock_gettime(CLOCK_REALTIME, &now);
+	(void)snprintf(name, sizeof(name), "%.140s.%lld", og_blob_digest_hex(digest),
+		       (long long)now.tv_sec * SECOND_NSEC + now.tv_nsec);
+	if (renameat(og_blob_store_folder(store, digest), og_blob_digest_hex(digest),
+		     store->quarantine_fd, name) == 0)
+		og_blob_store_log(store, "%.20s... is damaged: moved to quarantine/%s",
+				  digest->text, name);
+	else if (errno != ENOENT)
+		og_blob_store_log(store, "%s is damaged and cannot be moved away: %s",
+				  digest->text, strerror(errno));
+}
+
+struct hashing {
+	int (*pace)(void *data, uint64_t bytes);
+	void *data;
+	uint64_t bytes; /* read so far */
+};
+
+static int hash_file(int fd, enum og_hash_kind kind, struct hashing *hashing,
+		     uint8_t hash[OG_HASH_BYTES_MAX], struct og_err *err)
+{
+	og_cleanup(og_hash_freep) struct og_hash *state = NULL;
+	og_auto_free char *buf = malloc(READ_LARGE);
+	int r = buf == NULL ? -ENOMEM : og_hash_new(kind, &state, err);
+
+	while (r == 0) {
+		ssize_t n = og_pread_upto(fd, buf, READ_LARGE, hashing->bytes);
+
+		if (n <= 0) {
+			r = (int)n;
+			break;
+		}
+		hashing->bytes += (uint64_t)n;
+		r = og_hash_add(state, buf, (size_t)n, err);
+		if (r == 0 && hashing->pace != NULL)
+			r = hashing->pace(hashing->data, (uint64_t)n);
+	}
+	if (r < 0)
+		return r;
+	og_hash_finish(state, hash);
+	return 0;
+}
+
+static bool matches(const struct og_blob_digest *digest, const uint8_t *hash)
+{
+	struct og_blob_digest found;
+
+	og_blob_digest_of(digest->kind, hash, &found);
+	return og_blob_digest_equal(&found, digest);
+}
+
+/* A file that cannot be read is bad too; one that is too long to hold is not its fault. */
+static bool is_fault_of_file(int r)
+{
+	return r == -EIO || r == -EUCLEAN;
+}
+
+static int verify_fd(struct og_blob_store *store, int fd, const struct og_blob_digest *digest,
+		     struct hashing *hashing, struct og_err *err)
+{
+	uint8_t hash[OG_HASH_BYTES_MAX];
+	struct stat before, after;
+	int r;
+
+	if (fstat(fd, &before) < 0)
+		return -errno;
+	r = hash_file(fd, digest->kind, hashing, hash, err);
+	if (r < 0 && !is_fault_of_file(r))
+		return r;
+	if (r < 0 || !matches(digest, hash)) {
+		put_aside(store, digest);
+		return og_fail_plain(err, -EUCLEAN, "blob %s is damaged", digest->text);
+	}
+	/* Of one that changed meanwhile nothing is known. */
+	if (fstat(fd, &after) == 0 && same_time(&before.st_ctim, &after.st_ctim))
+		remember(store, &after);
+	return 0;
+}
+
+static int verify_large(struct og_blob_store *store, int fd, const struct og_blob_digest *digest,
+			struct og_err *err)
+{
+	struct hashing hashing = {};
+	pthread_mutex_t *turn;
+	struct stat st;
+	int r = 0;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (is_known(store, &st))
+		return 0;
+	turn = &store->verifying[st.st_ino % OG_STORE_VERIFIERS];
+	(void)pthread_mutex_lock(turn);
+	if (fstat(fd, &st) < 0 || !is_known(store, &st))
+		r = verify_fd(store, fd, digest, &hashing, err);
+	(void)pthread_mutex_unlock(turn);
+	return r;
+}
+
+static int open_file(const struct og_blob_store *store, const struct og_blob_digest *digest,
+		     struct stat *ret_st)
+{
+	og_auto_fd fd = openat(og_blob_store_folder(store, digest), og_blob_digest_hex(digest),
+			       O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd < 0 || fstat(fd, ret_st) < 0)
+		return -errno;
+	return S_ISREG(ret_st->st_mode) ? og_take_fd(&fd) : -ENOENT;
+}
+
+/* A damaged one is no longer there. */
+static int gone(int r)
+{
+	return r == -EUCLEAN ? -ENOENT : r;
+}
+
+static int read_small(struct og_blob_store *store, int fd, const struct og_blob_digest *digest,
+		      size_t size, char **ret_buf, struct og_err *err)
+{
+	og_auto_free char *buf = malloc(size + 1);
+	uint8_t hash[OG_HASH_BYTES_MAX];
+	ssize_t n;
+
+	if (buf == NULL)
+		return og_fail(err, -ENOMEM, "read a blob");
+	n = og_pread_upto(fd, buf, size, 0);
+	if (n < 0 && !is_fault_of_file((int)n))
+		return og_fail(err, (int)n, "read a blob");
+	if ((size_t)n != size || og_hash_of(digest->kind, buf, size, hash) < 0 ||
+	    !matches(digest, hash)) {
+		put_aside(store, digest);
+		return og_fail_plain(err, -ENOENT, "blob %s was damaged", digest->text);
+	}
+	buf[size] = '\0';
+	*ret_buf = og_take_ptr(buf);
+	return 0;
+}
+
+int og_blob_store_open_blob(struct og_blob_store *store, const struct og_blob_digest *digest,
+			    bool look, char **ret_buf, uint64_t *ret_size, struct og_err *err)
+{
+	og_auto_fd fd = -EBADF;
+	struct stat st;
+	int r = 0;
+
+	fd = open_file(store, digest, &st);
+	if (fd < 0)
+		return og_fail(err, fd, "blob %s", digest->text);
+	if ((uint64_t)st.st_size <= OG_STORE_SMALL)
+		r = read_small(store, fd, digest, (size_t)st.st_size, ret_buf, err);
+	else if (!look)
+		r = gone(verify_large(store, fd, digest, err));
+	if (r < 0)
+		return r;
+	*ret_size = (uint64_t)st.st_size;
+	return look || *ret_buf != NULL ? -EBADF : og_take_fd(&fd);
+}
+
+int og_blob_store_read(struct og_blob_store *store, const struct og_blob_digest *digest,
+		       size_t max_bytes, char **ret_buf, size_t *ret_len, struct og_err *err)
+{
+	og_auto_fd fd = -EBADF;
+	struct stat st;
+	int r;
+
+	fd = open_file(store, digest, &st);
+	if (fd < 0)
+		return og_fail(err, fd, "blob %s", digest->text);
+	if ((uint64_t)st.st_size > max_bytes)
+		return og_fail(err, -EFBIG, "blob %s", digest->text);
+	r = read_small(store, fd, digest, (size_t)st.st_size, ret_buf, err);
+	if (r == 0)
+		*ret_len = (size_t)st.st_size;
+	return r;
+}
+
+int og_blob_store_check(struct og_blob_store *store, const struct og_blob_digest *digest,
+			int (*pace)(void *data, uint64_t bytes), void *data, uint64_t *ret_bytes,
+			struct og_err *err)
+{
+	struct hashing hashing = { .pace = pace, .data = data };
+	og_auto_fd fd = -EBADF;
+	struct stat st;
+	int r;
+
+	fd = open_file(store, digest, &st);
+	if (fd < 0)
+		return og_fail(err, fd, "blob %s", digest->text);
+	/* From the disk, not from the memory that was read before it went bad. */
+	(void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+	r = verify_fd(store, fd, digest, &hashing, err);
+	(void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+	*ret_bytes = hashing.bytes;
+	return r;
+}
+
+/* ---- publishing ---- */
+
+/* 0, -EEXIST. */
+static int name_file(const struct og_blob_store *store, int fd, const char *upload,
+		     const struct og_blob_digest *digest)
+{
+	int folder_fd = og_blob_store_folder(store, digest);
+	const char *name = og_blob_digest_hex(digest);
+	int r;
+
+	/* Renamed and not linked: an upload that is gone on with must never be a blob's file. */
+	if (upload != NULL)
+		r = renameat2(store->uploads_fd, upload, folder_fd, name, RENAME_NOREPLACE);
+	else
+		r = linkat(AT_FDCWD, og_fd_path(fd).text, folder_fd, name, AT_SYMLINK_FOLLOW);
+	return r < 0 ? -errno : 0;
+}
+
+/* The engine has the same bytes: one file with two names. */
+static int share(struct og_blob_store *store, const struct og_blob_digest *digest)
+{
+	const char *name = og_blob_digest_hex(digest);
+	struct og_store_verified file;
+	uint8_t hash[OG_HASH_BYTES_MAX];
+	struct hashing hashing = {};
+	og_auto_fd fd = -EBADF;
+	struct stat st;
+
+	if (store->other_fd < 0 || digest->kind != OG_HASH_SHA256)
+		return -ENOENT;
+	fd = openat(store->other_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return -ENOENT;
+	file = identity(&st);
+	if (hash_file(fd, digest->kind, &hashing, hash, NULL) < 0 || !matches(digest, hash))
+		return -ENOENT;
+	if (linkat(store->other_fd, name, store->sha256_fd, name, 0) < 0)
+		return -errno;
+	if (fstat(fd, &st) == 0 && st.st_ino == file.inode)
+		remember(store, &st);
+	return 0;
+}
+
+/* A good one is there already: 0. A bad one is out of the way: -ENOENT. */
+static int keep_existing(struct og_blob_store *store, const struct og_blob_digest *digest,
+			 struct og_err *err)
+{
+	og_auto_fd fd = -EBADF;
+	struct stat st;
+
+	fd = open_file(store, digest, &st);
+	return fd < 0 ? fd : gone(verify_large(store, fd, digest, err));
+}
+
+int og_blob_store_publish(struct og_blob_store *store, int fd, const char *upload,
+			  const struct og_blob_digest *digest, struct og_err *err)
+{
+	int r = share(store, digest);
+
+	if (r == 0)
+		return fsync(store->sha256_fd) < 0 ? og_fail(err, -errno, "flush a folder") : 0;
+	if (r == -EEXIST || og_blob_store_has(store, digest)) {
+		r = keep_existing(store, digest, err);
+		if (r != -ENOENT)
+			return r;
+	}
+	if (upload != NULL)
+		(void)fchmod(fd, 0400);
+	if (fdatasync(fd) < 0)
+		return og_fail(err, -errno, "flush a blob");
+	r = name_file(store, fd, upload, digest);
+	if (r == -EEXIST)
+		r = keep_existing(store, digest, err);
+	if (r < 0)
+		return og_fail(err, r, "publish %s", digest->text);
+	remember_fd(store, fd);
+	if (fsync(og_blob_store_folder(store, digest)) < 0)
+		return og_fail(err, -errno, "flush a folder");
+	return 0;
+}
+
+int og_blob_store_republish(struct og_blob_store *store, int fd, const char *upload,
+			    const struct og_blob_digest *digest, struct og_err *err)
+{
+	int r;
+
+	if (og_blob_store_has(store, digest))
+		return 0;
+	/* A file that had a name and lost it cannot get one again. */
+	if (upload != NULL && faccessat(store->uploads_fd, upload, F_OK, 0) < 0)
+		return og_fail(err, -EAGAIN, "publish %s", digest->text);
+	if (fdatasync(fd) < 0)
+		return og_fail(err, -errno, "flush a blob");
+	r = name_file(store, fd, upload, digest);
+	if (r < 0 && r != -EEXIST)
+		return og_fail(err, r, "publish %s", digest->text);
+	if (fsync(og_blob_store_folder(store, digest)) < 0)
+		return og_fail(err, -errno, "flush a folder");
+	return 0;
+}
