@@ -7,6 +7,8 @@ start_onggid    a function that starts another one: start_onggid(options=[...], 
 isolation       "container", then "vm": the test runs once for each
 registry        Debian's docker-registry on a loopback port: "127.0.0.1:PORT"
 start_registry  a function that starts another one, with authentication or TLS: lib/registries.py
+onggi_registry  onggi-registry on a loopback port, for the test file: lib/onggiregistry.py
+start_onggi_registry  a function that starts another one: start_onggi_registry(config="...", options=[...])
 image_store     an empty image store worked on by the test program og-images; new_image_store() makes more
 busybox_tar     path of the busybox image as a docker archive
 debian_tar      path of a Debian root file system as a tar
@@ -31,6 +33,7 @@ import daemon
 import images
 import imagestore
 import leaks
+import onggiregistry
 import peers as peers_lib
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -240,6 +243,30 @@ def start_registry(test_folder):
             folder = pathlib.Path(tempfile.mkdtemp(prefix="registry-", dir=test_folder)) / "one"
             return stack.enter_context(run_registry(folder, more, tls))
         yield start
+
+
+@pytest.fixture(scope="module")
+def start_onggi_registry(prefix, test_folder, nothing_is_left_behind):
+    """Starts onggi-registry; each is ended when the test file is through."""
+    del nothing_is_left_behind  # which must look after these have ended
+    if not prefix.joinpath("sbin/onggi-registry").exists():
+        lacking(f"no onggi-registry in {prefix}")
+    started = []
+
+    def start(config="", options=()):
+        folder = pathlib.Path(tempfile.mkdtemp(prefix="onggi-registry-", dir=test_folder))
+        one = onggiregistry.OnggiRegistry(prefix, folder, free_port(), config, options)
+        started.append(one)
+        return one.start()
+
+    yield start
+    for one in reversed(started):
+        one.stop()
+
+
+@pytest.fixture(scope="module")
+def onggi_registry(start_onggi_registry):
+    return start_onggi_registry()
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -92,12 +93,12 @@ static int each_page(struct collecting *collecting, const char *sql, int64_t cut
 
 /* ---- manifests that nothing names ---- */
 
-#define MANIFEST_IS_LOOSE                                                       \
-	"(m.at < ?4 AND NOT EXISTS (SELECT 1 FROM tags WHERE manifest = m.id)"  \
-	" AND NOT EXISTS (SELECT 1 FROM refs WHERE target = b.digest"           \
-	"  AND repository = m.repository)"                                      \
-	" AND (m.subject IS NULL OR NOT EXISTS (SELECT 1 FROM manifests s"      \
-	"  JOIN blobs sb ON sb.id = s.blob WHERE sb.digest = m.subject"         \
+#define MANIFEST_IS_LOOSE                                                      \
+	"(m.at < ?4 AND NOT EXISTS (SELECT 1 FROM tags WHERE manifest = m.id)" \
+	" AND NOT EXISTS (SELECT 1 FROM refs WHERE target = b.digest"          \
+	"  AND repository = m.repository)"                                     \
+	" AND (m.subject IS NULL OR NOT EXISTS (SELECT 1 FROM manifests s"     \
+	"  JOIN blobs sb ON sb.id = s.blob WHERE sb.digest = m.subject"        \
 	"  AND s.repository = m.repository)))"
 
 static int64_t untagged_cut(const struct collecting *collecting)
@@ -126,7 +127,8 @@ static int remove_manifests(struct collecting *collecting, const struct row *row
 			      "  WHERE m.id = ?1 AND " MANIFEST_IS_LOOSE ")",
 			      "iiii", rows[i].a, (int64_t)0, (int64_t)0, untagged_cut(collecting));
 		if (r == 0)
-			collecting->gc->manifests += (uint64_t)og_db_changes(og_records_db(records));
+			collecting->gc->manifests +=
+				(uint64_t)og_db_changes(og_records_db(records));
 	}
 	return og_records_end(records, r, err);
 }
@@ -152,7 +154,7 @@ static int collect_manifests(struct collecting *collecting, struct og_err *err)
 
 /* ---- claims on blobs ---- */
 
-#define LINK_IS_LOOSE                                                          \
+#define LINK_IS_LOOSE                                                            \
 	"(l.at <= ?4 AND NOT EXISTS (SELECT 1 FROM refs WHERE target = b.digest" \
 	" AND repository = l.repository))"
 
@@ -310,8 +312,8 @@ static int collect(struct collecting *collecting, struct og_err *err)
 	struct og_registry *registry = collecting->registry;
 	int r;
 
-	collecting->gc->uploads = og_uploads_purge(&registry->uploads, collecting->dry_run,
-						   &collecting->gc->bytes);
+	collecting->gc->uploads =
+		og_uploads_purge(&registry->uploads, collecting->dry_run, &collecting->gc->bytes);
 	r = collect_manifests(collecting, err);
 	if (r == 0)
 		r = each_page(collecting,

@@ -47,8 +47,8 @@ int og_engine_images_open(int root_fd, const struct og_blob_store *log,
 	images->store.root_fd = openat(root_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	/* A folder that is not there yet has nothing in it. */
 	for (int i = 0; i < OG_FOLDER_COUNT; i++)
-		images->store.folder_fds[i] = openat(root_fd, folders[i],
-						     O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		images->store.folder_fds[i] =
+			openat(root_fd, folders[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	r = og_catalog_open(root_fd, &images->db, err);
 	if (r < 0)
 		return r;
@@ -203,11 +203,12 @@ static int has_blob(struct og_engine_images *images, const struct call *call, st
 
 	if (r <= 0)
 		return r;
-	r = og_db_query(images->db, &query, err,
-			"SELECT 1 FROM tags t JOIN images i ON i.id = t.image WHERE t.repository = ?1"
-			" AND (i.id = ?2 OR i.manifest = ?2 OR EXISTS (SELECT 1 FROM layers"
-			"  WHERE image = i.id AND blob = ?2)) LIMIT 1",
-			"ss", repository, call->path.digest.text);
+	r = og_db_query(
+		images->db, &query, err,
+		"SELECT 1 FROM tags t JOIN images i ON i.id = t.image WHERE t.repository = ?1"
+		" AND (i.id = ?2 OR i.manifest = ?2 OR EXISTS (SELECT 1 FROM layers"
+		"  WHERE image = i.id AND blob = ?2)) LIMIT 1",
+		"ss", repository, call->path.digest.text);
 	return r < 0 ? r : og_query_next(query, err);
 }
 
@@ -265,7 +266,9 @@ static struct og_store_verified identity(const struct og_engine_images *images, 
 	static const struct {
 		enum og_folder folder;
 		const char *suffix;
-	} files[] = { { OG_FOLDER_BLOBS, "" }, { OG_FOLDER_RECIPES, "" }, { OG_FOLDER_LAYERS, ".erofs" } };
+	} files[] = { { OG_FOLDER_BLOBS, "" },
+		      { OG_FOLDER_RECIPES, "" },
+		      { OG_FOLDER_LAYERS, ".erofs" } };
 	struct og_store_verified sum = {};
 
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {

@@ -32,5 +32,5 @@ int og_engine_images_serve_tags(struct og_engine_images *images, struct call *ca
 
 /* @name: the registry's own next repository (@found), or where to look on from. Puts the engine's
  * there if that comes first. 1, 0: there is none of either. */
-int og_engine_images_merge_next(struct og_engine_images *images, bool found,
-				const char *previous, char name[OG_REPOSITORY_MAX]);
+int og_engine_images_merge_next(struct og_engine_images *images, bool found, const char *previous,
+				char name[OG_REPOSITORY_MAX]);

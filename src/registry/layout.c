@@ -26,9 +26,9 @@ struct writing {
 
 static int flush(struct writing *writing, struct og_err *err)
 {
-	int r = writing->text.failed ? -ENOMEM
-				     : og_write_all(writing->fd, writing->text.buf,
-						    writing->text.len);
+	int r = writing->text.failed
+			? -ENOMEM
+			: og_write_all(writing->fd, writing->text.buf, writing->text.len);
 
 	og_text_clear(&writing->text);
 	return r < 0 ? og_fail(err, r, "write index.json") : 0;
@@ -41,22 +41,22 @@ static void add_descriptor(struct writing *writing, struct og_query *query)
 
 	og_text_add(&writing->text, writing->first ? "\n" : ",\n");
 	writing->first = false;
-	og_text_addf(&writing->text,
-		     "{\"mediaType\":\"%s\",\"digest\":\"%s\",\"size\":%" PRId64, type,
-		     og_query_text(query, 0), og_query_int(query, 1));
+	og_text_addf(&writing->text, "{\"mediaType\":\"%s\",\"digest\":\"%s\",\"size\":%" PRId64,
+		     type, og_query_text(query, 0), og_query_int(query, 1));
 }
 
 static int add_tags(struct writing *writing, struct og_err *err)
 {
 	og_cleanup(og_query_freep) struct og_query *query = NULL;
 	int rows = 0;
-	int r = og_db_query(og_records_read(writing->records), &query, err,
-			    "SELECT b.digest, b.bytes, m.media_type, t.repository, t.name, r.name"
-			    " FROM tags t JOIN manifests m ON m.id = t.manifest"
-			    " JOIN blobs b ON b.id = m.blob JOIN repositories r ON r.id = t.repository"
-			    " WHERE (t.repository, t.name) > (?, ?)"
-			    " ORDER BY t.repository, t.name LIMIT ?",
-			    "isi", writing->row, writing->name, (int64_t)PAGE);
+	int r = og_db_query(
+		og_records_read(writing->records), &query, err,
+		"SELECT b.digest, b.bytes, m.media_type, t.repository, t.name, r.name"
+		" FROM tags t JOIN manifests m ON m.id = t.manifest"
+		" JOIN blobs b ON b.id = m.blob JOIN repositories r ON r.id = t.repository"
+		" WHERE (t.repository, t.name) > (?, ?)"
+		" ORDER BY t.repository, t.name LIMIT ?",
+		"isi", writing->row, writing->name, (int64_t)PAGE);
 
 	while (r >= 0 && (r = og_query_next(query, err)) > 0) {
 		rows++;
@@ -131,8 +131,8 @@ int og_layout_write(const struct og_blob_store *store, struct og_records *record
 	og_auto_fd fd = -EBADF;
 	int r;
 
-	fd = openat(store->root_fd, TEMPORARY, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC,
-		    0600);
+	fd = openat(store->root_fd, TEMPORARY,
+		    O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return og_fail(err, -errno, "write index.json");
 	writing.fd = fd;
@@ -140,7 +140,8 @@ int og_layout_write(const struct og_blob_store *store, struct og_records *record
 	og_text_done(&writing.text);
 	if (r < 0)
 		return r;
-	if (fdatasync(fd) < 0 || renameat(store->root_fd, TEMPORARY, store->root_fd, "index.json") < 0)
+	if (fdatasync(fd) < 0 ||
+	    renameat(store->root_fd, TEMPORARY, store->root_fd, "index.json") < 0)
 		return og_fail(err, -errno, "write index.json");
 	return 0;
 }

@@ -28,8 +28,7 @@ static bool is_recorded(const struct og_manifest_upload *upload)
 {
 	struct og_records *records = upload->registry->records;
 	struct og_db *db = og_records_read(records);
-	int r = og_records_find_manifest(db, upload->repository, NULL, &upload->digest, NULL,
-					 NULL);
+	int r = og_records_find_manifest(db, upload->repository, NULL, &upload->digest, NULL, NULL);
 
 	og_records_unread(records);
 	return r > 0;
@@ -78,8 +77,8 @@ static int record(struct og_manifest_upload *upload, int fd, const char *tag, co
 	return og_records_end(records, r, err);
 }
 
-int og_manifest_upload_put(struct og_manifest_upload *upload, const char *tag,
-			   const char *previous, struct og_err *err)
+int og_manifest_upload_put(struct og_manifest_upload *upload, const char *tag, const char *previous,
+			   struct og_err *err)
 {
 	struct og_blob_store *store = &upload->registry->store;
 	og_auto_fd fd = -EBADF;

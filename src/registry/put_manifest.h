@@ -32,7 +32,7 @@ int og_manifest_upload_open(struct og_manifest_upload *upload, const char *media
 			    const struct og_blob_digest *digest, struct og_err *err);
 
 /* Stores and records it, durably. Errors: as og_records_put_manifest(). */
-int og_manifest_upload_put(struct og_manifest_upload *upload, const char *tag,
-			   const char *previous, struct og_err *err);
+int og_manifest_upload_put(struct og_manifest_upload *upload, const char *tag, const char *previous,
+			   struct og_err *err);
 
 void og_manifest_upload_done(struct og_manifest_upload *upload);

@@ -319,8 +319,8 @@ int og_records_nth_holder(struct og_db *db, const struct og_blob_digest *digest,
 	return r;
 }
 
-int og_records_unlink(struct og_db *db, const char *repository,
-		      const struct og_blob_digest *digest, struct og_err *err)
+int og_records_unlink(struct og_db *db, const char *repository, const struct og_blob_digest *digest,
+		      struct og_err *err)
 {
 	og_cleanup(og_query_freep) struct og_query *query = NULL;
 	int r = og_db_query(db, &query, err,
@@ -460,10 +460,9 @@ static int add_row(struct putting *putting, struct og_err *err)
 {
 	const struct og_manifest_put *put = putting->put;
 	const struct og_oci_document *document = put->document;
-	og_auto_free char *annotations =
-		document->annotations != NULL && document->has_subject
-			? og_json_write(document->annotations)
-			: NULL;
+	og_auto_free char *annotations = document->annotations != NULL && document->has_subject
+						 ? og_json_write(document->annotations)
+						 : NULL;
 	int64_t blob = 0, depth;
 	int r = make_blob(putting->db, put->digest, put->bytes, &blob, err);
 
@@ -552,8 +551,7 @@ int og_records_put_manifest(struct og_db *db, const struct og_manifest_put *put,
 	return r;
 }
 
-#define MANIFEST_COLUMNS \
-	"SELECT b.digest, m.media_type, m.artifact_type, m.subject, b.bytes, m.at"
+#define MANIFEST_COLUMNS "SELECT b.digest, m.media_type, m.artifact_type, m.subject, b.bytes, m.at"
 
 static int query_manifest(struct og_db *db, const char *repository, const char *tag,
 			  const struct og_blob_digest *digest, struct og_query **ret_query,
@@ -605,8 +603,8 @@ int og_records_find_manifest(struct og_db *db, const char *repository, const cha
 	return 1;
 }
 
-int og_records_pulled_at(struct og_db *db, const char *repository, const char *tag,
-			 int64_t *ret_at, struct og_err *err)
+int og_records_pulled_at(struct og_db *db, const char *repository, const char *tag, int64_t *ret_at,
+			 struct og_err *err)
 {
 	og_cleanup(og_query_freep) struct og_query *query = NULL;
 	int r = og_db_query(db, &query, err,

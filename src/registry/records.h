@@ -69,8 +69,8 @@ int og_records_nth_holder(struct og_db *db, const struct og_blob_digest *digest,
 			  char ret_name[OG_REPOSITORY_MAX], struct og_err *err);
 
 /* 1: done, 0: there is none. -EBUSY: a manifest of the repository refers to it. */
-int og_records_unlink(struct og_db *db, const char *repository,
-		      const struct og_blob_digest *digest, struct og_err *err);
+int og_records_unlink(struct og_db *db, const char *repository, const struct og_blob_digest *digest,
+		      struct og_err *err);
 
 /* ---- manifests and tags ---- */
 
@@ -89,8 +89,8 @@ struct og_manifest_put {
 	const struct og_blob_digest *digest;
 	const struct og_oci_document *document;
 	uint64_t bytes;
-	bool sparse;   /* an index's manifests may be missing */
-	bool partial;  /* anything may */
+	bool sparse;	      /* an index's manifests may be missing */
+	bool partial;	      /* anything may */
 	const char *previous; /* what the tag was found to point to, "" for nothing: else -EAGAIN */
 	int64_t now;
 };
@@ -108,8 +108,8 @@ int og_records_find_manifest(struct og_db *db, const char *repository, const cha
 			     struct og_manifest_record *ret_record, struct og_err *err);
 
 /* 1 with seconds since 1970 (0: never), 0: there is no such tag. */
-int og_records_pulled_at(struct og_db *db, const char *repository, const char *tag,
-			 int64_t *ret_at, struct og_err *err);
+int og_records_pulled_at(struct og_db *db, const char *repository, const char *tag, int64_t *ret_at,
+			 struct og_err *err);
 
 /* Remembers that the tag was pulled, for those who keep what is in use. */
 int og_records_pulled(struct og_db *db, const char *repository, const char *tag, int64_t now,

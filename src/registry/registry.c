@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -11,8 +12,8 @@
 #include "base/text.h"
 #include "registry/internal.h"
 
-#define UPLOAD_S     86400U
-#define UPLOADS_MAX  10000U
+#define UPLOAD_S      86400U
+#define UPLOADS_MAX   10000U
 #define ENGINE_LAYOUT "registry"
 
 /* The layout's folder: the root, or within an engine's. */

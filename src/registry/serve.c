@@ -78,6 +78,7 @@ void reply_failure(struct call *call, int r, const char *not_found, const struct
 		{ -EEXIST, 409, "DENIED" },	  { -ENOSPC, 507, "UNKNOWN" },
 		{ -ENOTSUP, 400, "UNSUPPORTED" }, { -ECONNRESET, 400, "SIZE_INVALID" },
 	};
+
 	const char *text = err->text[0] != '\0' ? err->text : strerror(-r);
 
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
@@ -97,8 +98,7 @@ bool may_silently(const struct call *call, const char *repository, enum og_regis
 {
 	const struct og_registry_policy *policy = &call->registry->options.policy;
 
-	return policy->may == NULL ||
-	       policy->may(policy->data, &call->caller, repository, action);
+	return policy->may == NULL || policy->may(policy->data, &call->caller, repository, action);
 }
 
 bool may(struct call *call, enum og_registry_action action)
@@ -194,6 +194,7 @@ static bool path_is_fine(struct call *call)
 		[OG_PATH_BAD_TAG] = { 400, "TAG_INVALID", "this is no tag" },
 		[OG_PATH_BAD_UPLOAD] = { 404, "BLOB_UPLOAD_UNKNOWN", "there is no such upload" },
 	};
+
 	const char *path = og_http_path(call->request);
 	enum og_registry_path_fault fault = og_registry_path_parse(path, &call->path);
 

@@ -26,7 +26,7 @@ void set_blob_headers(struct call *call, const struct og_blob_digest *digest)
 }
 
 bool choose_range(struct call *call, uint64_t size, int *ret_status, uint64_t *ret_first,
-			 uint64_t *ret_len)
+		  uint64_t *ret_len)
 {
 	const char *header = og_http_request_header(call->request, "Range");
 	char text[80];

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Lists: tags, repositories, referrers, each in pages (distribution-spec, "Listing ..."). */
+#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -48,8 +49,8 @@ static const char *last_of(const struct call *call)
 static void set_link(struct call *call, const char *path, uint64_t n, const char *last,
 		     const char *more)
 {
-	og_auto_free char *link = og_strdupf("<%s?n=%" PRIu64 "&last=%s%s>; rel=\"next\"", path, n,
-					     last, more);
+	og_auto_free char *link =
+		og_strdupf("<%s?n=%" PRIu64 "&last=%s%s>; rel=\"next\"", path, n, last, more);
 
 	if (link != NULL)
 		og_http_set_header(call->request, "Link", link);
@@ -231,21 +232,20 @@ static int list_referrers(struct call *call, struct referrers *referrers, int64_
 			  struct og_text *text, struct og_err *err)
 {
 	og_cleanup(og_query_freep) struct og_query *query = NULL;
-	int r = og_db_query(og_records_read(call->registry->records), &query, err,
-			    "SELECT m.id, b.digest, m.media_type, m.artifact_type, b.bytes,"
-			    " m.annotations FROM repositories r, manifests m, blobs b"
-			    " WHERE r.name = ?1 AND m.repository = r.id AND m.subject = ?2"
-			    " AND m.id > ?3 AND b.id = m.blob AND (?4 IS NULL OR m.artifact_type = ?4)"
-			    " ORDER BY m.id",
-			    "ssis", call->path.name, call->path.digest.text, after_row,
-			    referrers->type);
+	int r = og_db_query(
+		og_records_read(call->registry->records), &query, err,
+		"SELECT m.id, b.digest, m.media_type, m.artifact_type, b.bytes,"
+		" m.annotations FROM repositories r, manifests m, blobs b"
+		" WHERE r.name = ?1 AND m.repository = r.id AND m.subject = ?2"
+		" AND m.id > ?3 AND b.id = m.blob AND (?4 IS NULL OR m.artifact_type = ?4)"
+		" ORDER BY m.id",
+		"ssis", call->path.name, call->path.digest.text, after_row, referrers->type);
 
 	while (r >= 0 && (r = og_query_next(query, err)) > 0) {
 		size_t len = strlen(og_query_text(query, 5));
 
 		referrers->more = referrers->count == referrers->n ||
-				  (referrers->count > 0 &&
-				   text->len + len > REFERRERS_PAGE_BYTES);
+				  (referrers->count > 0 && text->len + len > REFERRERS_PAGE_BYTES);
 		if (referrers->more)
 			break;
 		add_referrer(referrers, query, text);
@@ -253,20 +253,29 @@ static int list_referrers(struct call *call, struct referrers *referrers, int64_
 	return r < 0 ? r : 0;
 }
 
+/* Only letters, digits and a few more as they are. */
+static void add_escaped(struct og_text *text, const char *value)
+{
+	for (const char *c = value; *c != '\0'; c++)
+		if (isalnum((unsigned char)*c) || strchr("-._~/", *c) != NULL)
+			og_text_add_bytes(text, c, 1);
+		else
+			og_text_addf(text, "%%%02X", (unsigned char)*c);
+}
+
 static void link_referrers(struct call *call, const struct referrers *referrers)
 {
-	const char *query = og_http_raw_query(call->request);
-	const char *type = strstr(query, "artifactType=");
-	og_auto_free char *path = og_strdupf("/v2/%s/referrers/%s", call->path.name,
-					     call->path.digest.text);
-	og_auto_free char *filter = NULL;
+	og_auto_free char *path =
+		og_strdupf("/v2/%s/referrers/%s", call->path.name, call->path.digest.text);
+	og_auto_text filter = {};
 	char last[24];
 
 	(void)snprintf(last, sizeof(last), "%" PRId64, referrers->last);
-	/* As it was sent: with its escapes, and no character that ends the link. */
-	if (referrers->type != NULL && type != NULL)
-		filter = og_strdupf("&%.*s", (int)strcspn(type, "&<>\" "), type);
-	set_link(call, path, referrers->n, last, filter != NULL ? filter : "");
+	if (referrers->type != NULL) {
+		og_text_add(&filter, "&artifactType=");
+		add_escaped(&filter, referrers->type);
+	}
+	set_link(call, path, referrers->n, last, filter.buf != NULL ? filter.buf : "");
 }
 
 void serve_referrers(struct call *call)

@@ -151,8 +151,8 @@ static void reply_put_failure(struct call *call, int r, const struct og_err *err
 
 static void reply_created(struct call *call, const struct og_manifest_upload *upload)
 {
-	og_auto_free char *location = og_strdupf("/v2/%s/manifests/%s", call->path.name,
-						 upload->digest.text);
+	og_auto_free char *location =
+		og_strdupf("/v2/%s/manifests/%s", call->path.name, upload->digest.text);
 
 	if (location != NULL)
 		og_http_set_header(call->request, "Location", location);
@@ -177,9 +177,8 @@ static bool may_tag(struct call *call, const struct og_manifest_upload *upload,
 	       may(call, OG_REGISTRY_UPDATE);
 }
 
-static struct og_registry_event push_event(const struct call *call,
-					   const struct og_manifest_upload *upload,
-					   const char *previous)
+static struct og_registry_event
+push_event(const struct call *call, const struct og_manifest_upload *upload, const char *previous)
 {
 	struct og_registry_event event =
 		event_of(call, OG_REGISTRY_PUSH_MANIFEST, upload->digest.text);
@@ -276,10 +275,9 @@ void serve_manifest_delete(struct call *call)
 		reply_failure(call, r, "MANIFEST_UNKNOWN", &err);
 		return;
 	}
-	event = event_of(call,
-			 call->path.by_digest ? OG_REGISTRY_DELETE_MANIFEST
-					      : OG_REGISTRY_DELETE_TAG,
-			 record.digest.text);
+	event = event_of(
+		call, call->path.by_digest ? OG_REGISTRY_DELETE_MANIFEST : OG_REGISTRY_DELETE_TAG,
+		record.digest.text);
 	event.media_type = record.media_type;
 	event.bytes = record.bytes;
 	if (!before(call, &event))

@@ -37,8 +37,7 @@ static bool blob_in_store(struct call *call, const char *repository,
 
 static void set_location(struct call *call, const char *id)
 {
-	og_auto_free char *location =
-		og_strdupf("/v2/%s/blobs/uploads/%s", call->path.name, id);
+	og_auto_free char *location = og_strdupf("/v2/%s/blobs/uploads/%s", call->path.name, id);
 
 	if (location != NULL)
 		og_http_set_header(call->request, "Location", location);
@@ -57,8 +56,7 @@ static void reply_progress(struct call *call, int status, const char *id, uint64
 
 static void reply_created(struct call *call, const struct og_blob_digest *digest)
 {
-	og_auto_free char *location =
-		og_strdupf("/v2/%s/blobs/%s", call->path.name, digest->text);
+	og_auto_free char *location = og_strdupf("/v2/%s/blobs/%s", call->path.name, digest->text);
 
 	if (location != NULL)
 		og_http_set_header(call->request, "Location", location);
@@ -97,15 +95,14 @@ static bool digest_of_query(struct call *call, struct og_blob_digest *ret_digest
 
 /* ---- mounting ---- */
 
-static bool find_source(struct call *call, const struct og_blob_digest *digest,
-			const char *from, char ret_name[OG_REPOSITORY_MAX], uint64_t *ret_bytes)
+static bool find_source(struct call *call, const struct og_blob_digest *digest, const char *from,
+			char ret_name[OG_REPOSITORY_MAX], uint64_t *ret_bytes)
 {
 	struct og_registry *registry = call->registry;
 
 	if (from != NULL) {
 		(void)snprintf(ret_name, OG_REPOSITORY_MAX, "%s", from);
-		return og_repository_is_valid(from) &&
-		       may_silently(call, from, OG_REGISTRY_READ) &&
+		return og_repository_is_valid(from) && may_silently(call, from, OG_REGISTRY_READ) &&
 		       blob_in_store(call, from, digest, ret_bytes);
 	}
 	for (unsigned i = 0; i < HOLDERS_MAX; i++) {
@@ -291,8 +288,8 @@ static int record(struct call *call, const struct og_upload *upload,
 	return og_records_end(records, r, err);
 }
 
-static int publish(struct call *call, struct og_upload *upload,
-		   const struct og_blob_digest *digest, struct og_err *err)
+static int publish(struct call *call, struct og_upload *upload, const struct og_blob_digest *digest,
+		   struct og_err *err)
 {
 	int r = og_blob_store_publish(&call->registry->store, upload->fd,
 				      upload->named ? upload->id : NULL, digest, err);
@@ -301,8 +298,7 @@ static int publish(struct call *call, struct og_upload *upload,
 }
 
 /* The body is all there, or the rest of it: makes the blob, and answers. */
-static void finish(struct call *call, struct og_upload *upload,
-		   const struct og_blob_digest *digest)
+static void finish(struct call *call, struct og_upload *upload, const struct og_blob_digest *digest)
 {
 	struct og_registry_event event = event_of(call, OG_REGISTRY_PUSH_BLOB, digest->text);
 	struct og_err err = {};
@@ -316,7 +312,7 @@ static void finish(struct call *call, struct og_upload *upload,
 	if (r == 0) {
 		event.bytes = upload->bytes;
 		event.added = blob_in_store(call, call->path.name, digest, &there) ? 0
-										    : event.bytes;
+										   : event.bytes;
 		refused = !before(call, &event);
 	}
 	if (r == 0 && !refused)

@@ -154,8 +154,8 @@ static void put_aside(struct og_blob_store *store, const struct og_blob_digest *
 		og_blob_store_log(store, "%.20s... is damaged: moved to quarantine/%s",
 				  digest->text, name);
 	else if (errno != ENOENT)
-		og_blob_store_log(store, "%s is damaged and cannot be moved away: %s",
-				  digest->text, strerror(errno));
+		og_blob_store_log(store, "%s is damaged and cannot be moved away: %s", digest->text,
+				  strerror(errno));
 }
 
 struct hashing {

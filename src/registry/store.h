@@ -23,7 +23,7 @@
 #define OG_STORE_SMALL (128U << 10) /* bytes; most manifests and configurations */
 
 /* Known good files; a place for each of some inode numbers. */
-#define OG_STORE_VERIFIED 2048U
+#define OG_STORE_VERIFIED  2048U
 #define OG_STORE_VERIFIERS 8U
 
 struct og_store_verified {

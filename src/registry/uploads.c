@@ -31,7 +31,8 @@ static int make_mac(const struct og_uploads *uploads, const char *head, const ch
 {
 	char message[64 + OG_REPOSITORY_MAX + OG_REGISTRY_ACCOUNT_MAX];
 	uint8_t mac[32];
-	int len = snprintf(message, sizeof(message), "%.32s%s%c%s", head, repository, '\0', account);
+	int len =
+		snprintf(message, sizeof(message), "%.32s%s%c%s", head, repository, '\0', account);
 	int r = og_hash_mac(uploads->key, uploads->key_len, message, (size_t)len, mac);
 
 	if (r == 0)
@@ -78,8 +79,7 @@ bool og_uploads_is_valid(struct og_uploads *uploads, const char *id, const char 
 	char mac[2 * MAC_BYTES + 1];
 	unsigned differs = 0;
 
-	if (strlen(id) != OG_UPLOAD_ID_CHARS ||
-	    make_mac(uploads, id, repository, account, mac) < 0)
+	if (strlen(id) != OG_UPLOAD_ID_CHARS || make_mac(uploads, id, repository, account, mac) < 0)
 		return false;
 	for (size_t i = 0; i < sizeof(mac) - 1; i++)
 		differs |= (unsigned)(mac[i] ^ id[32 + i]);
@@ -176,8 +176,7 @@ int og_upload_hash_as(struct og_upload *upload, enum og_hash_kind kind, struct o
 
 static int too_many(struct og_err *err)
 {
-	return og_fail_plain(err, -EDQUOT,
-			     "too many open uploads: finish or delete some, or wait");
+	return og_fail_plain(err, -EDQUOT, "too many open uploads: finish or delete some, or wait");
 }
 
 static int open_upload(struct og_upload *upload, struct og_err *err)
@@ -328,8 +327,7 @@ void og_uploads_done(struct og_uploads *uploads)
 }
 
 /* True when it was given up, or would be. */
-static bool purge_one(struct og_uploads *uploads, const char *id, bool dry_run,
-		      uint64_t *ret_bytes)
+static bool purge_one(struct og_uploads *uploads, const char *id, bool dry_run, uint64_t *ret_bytes)
 {
 	struct og_upload upload;
 	struct stat st;
