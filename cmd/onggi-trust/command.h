@@ -28,3 +28,6 @@ struct trust_command {
 
 /* Each file's table, ended by { NULL }. */
 extern const struct trust_command trust_copy_commands[];
+extern const struct trust_command trust_key_commands[];
+extern const struct trust_command trust_sign_commands[];
+extern const struct trust_command trust_verify_commands[];

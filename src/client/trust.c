@@ -18,8 +18,13 @@ struct word {
 /* One line a command. */
 static const struct word words[] = {
 	{ "vm", "boot an installed system from its disk: vm run", "onggi-vm" },
-	{ "copy", "Copy from registry to registry" },
-	{ NULL, NULL },
+	{ "copy", "Copy from registry to registry", NULL },
+	{ "attest", "attest something of an image: an SBOM, a scan's result, its origin", NULL },
+	{ "key", "make keys to sign with", NULL },
+	{ "sign", "sign an image in its registry", NULL },
+	{ "tree", "show what is attached to an image", NULL },
+	{ "verify", "check an image's signatures", NULL },
+	{ NULL, NULL, NULL },
 };
 
 static const struct word *find(const char *name)

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "remote.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "format/manifest.h"
+
+void remote_done(struct remote *remote)
+{
+	(void)og_registry_free(remote->registry);
+	(void)og_http_client_free(remote->client);
+	og_credentials_done(&remote->credentials);
+	*remote = (struct remote){};
+}
+
+static bool has_tag(const char *image)
+{
+	size_t len = strcspn(image, "@");
+	const char *slash = memrchr(image, '/', len);
+	const char *last = slash != NULL ? slash : image;
+
+	return memchr(last, ':', len - (size_t)(last - image)) != NULL;
+}
+
+int remote_open(struct remote *remote, const char *image, const struct og_words *insecure,
+		unsigned int access, struct og_err *err)
+{
+	og_auto_free char *key = NULL;
+	int r = og_imageref_parse(image, &remote->ref, err);
+
+	if (r < 0)
+		return r;
+	remote->has_tag = has_tag(image);
+	key = og_credentials_registry(image);
+	if (key == NULL)
+		return og_fail(err, -ENOMEM, "no memory");
+	r = og_credentials_find(key, &remote->credentials, err);
+	if (r < 0)
+		return r;
+	remote->options = (struct og_registry_options){
+		.access = access,
+		.user = remote->credentials.user,
+		.password = remote->credentials.password,
+		.identity_token = remote->credentials.identity_token,
+		.insecure = insecure->items,
+	};
+	r = og_registry_new(&remote->ref, &remote->options, &remote->registry, err);
+	if (r == 0)
+		r = og_http_client_new(&remote->client, err);
+	return r;
+}
+
+int remote_resolve(struct remote *remote, struct og_document *ret_document, struct og_err *err)
+{
+	struct og_digest_text digest = og_digest_format(&remote->ref.digest);
+
+	return og_registry_manifest(remote->registry, remote->client,
+				    remote->ref.has_digest ? digest.text : remote->ref.tag,
+				    ret_document, err);
+}
+
+int remote_choose(const struct og_document *index, const char *platform,
+		  struct og_digest *ret_digest, struct og_err *err)
+{
+	og_cleanup(og_manifest_freep) struct og_manifest *manifest = NULL;
+	const struct og_descriptor *chosen;
+	char os[64], architecture[64], variant[64] = "";
+	int r = og_manifest_parse(index->buf, index->len, index->media_type, &manifest, err);
+
+	if (r < 0 && r != -ENOTSUP)
+		return r;
+	if (r == -ENOTSUP || !manifest->is_index) {
+		if (err != NULL)
+			*err = (struct og_err){};
+		*ret_digest = index->digest;
+		return 0;
+	}
+	if (strlen(platform) > 60 ||
+	    sscanf(platform, "%63[^/]/%63[^/]/%63[^/]", os, architecture, variant) < 2)
+		return og_fail_plain(err, -EINVAL, "--platform: '%s' is not OS/ARCHITECTURE",
+				     platform);
+	chosen = og_manifest_choose(manifest, os, architecture, variant);
+	if (chosen == NULL)
+		return og_fail_plain(err, -ENOENT, "there is no image for %s in it", platform);
+	*ret_digest = chosen->digest;
+	return 0;
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Attaching to images in registries, in the two ways there are: cosign's tags (sha256-HEX.sig, .att), where
+ * each layer is one signature, and OCI 1.1 referrers, a manifest each. What was there stays.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/digest.h"
+#include "base/err.h"
+#include "base/http_client.h"
+#include "base/json.h"
+#include "image/registry.h"
+
+/*
+ * Fetches a blob of @size bytes and checks its content. On success *@ret_buf, with a NUL behind it, is
+ * the caller's to free. Errors: -E2BIG (over @max_bytes), -EBADMSG, og_registry_blob()'s.
+ */
+int og_attached_blob(struct og_registry *registry, struct og_http_client *client,
+		     const struct og_digest *digest, uint64_t size, size_t max_bytes,
+		     char **ret_buf, struct og_err *err);
+
+struct og_attachment {
+	struct og_digest subject;	/* of the image's manifest or index */
+	const char *subject_media_type; /* for a referrer */
+	uint64_t subject_size;		/* likewise */
+	const char *artifact_type;	/* likewise */
+	const char *media_type;		/* of the content */
+	const void *buf;
+	size_t len;
+	struct og_json *layer_annotations; /* borrowed; NULL: none */
+	struct og_json *annotations;	   /* of a referrer's manifest; borrowed; NULL: none */
+};
+
+/*
+ * Adds a layer to the tag sha256-HEX.KIND. Two who do so at the same moment may undo one another's: that
+ * is cosign's layout. Errors: -E2BIG (the tag is full), og_registry_put_*()'s.
+ */
+int og_attach_tag(struct og_registry *registry, struct og_http_client *client, const char *kind,
+		  const struct og_attachment *attachment, struct og_err *err);
+
+/* Pushes a manifest with the image as its subject. *@ret_digest (may be NULL) is its digest. */
+int og_attach_referrer(struct og_registry *registry, struct og_http_client *client,
+		       const struct og_attachment *attachment, struct og_digest *ret_digest,
+		       struct og_err *err);
