@@ -154,8 +154,10 @@ static ssize_t send_some(struct http_conn *conn, struct iovec *iov, size_t count
 	struct msghdr message = { .msg_iov = iov, .msg_iovlen = count };
 	ssize_t n;
 
-	if (conn->tls != NULL)
+	if (conn->tls != NULL) {
+		og_tls_more(conn->tls, more || count > 1);
 		return og_tls_write(conn->tls, iov->iov_base, iov->iov_len);
+	}
 	do {
 		n = sendmsg(conn->fd, &message,
 			    MSG_NOSIGNAL | MSG_DONTWAIT | (more ? MSG_MORE : 0));
@@ -235,7 +237,7 @@ static ssize_t send_block(struct http_conn *conn, int fd, uint64_t offset, uint6
 	if (n <= 0)
 		return n < 0 ? -errno : 0;
 	iov = (struct iovec){ .iov_base = scratch->block, .iov_len = (size_t)n };
-	r = http_conn_send(conn, &iov, 1, false,
+	r = http_conn_send(conn, &iov, 1, (uint64_t)n < len,
 			   (int)conn->server->config.limits.idle_timeout_s * 1000, pace);
 	return r < 0 ? r : n;
 }

@@ -54,6 +54,9 @@ bool og_tls_wants_write(const struct og_tls *tls);
 ssize_t og_tls_read(struct og_tls *tls, void *buf, size_t len);
 ssize_t og_tls_write(struct og_tls *tls, const void *buf, size_t len);
 
+/* More is written at once: packets may wait to be filled, until it is said that nothing follows. */
+void og_tls_more(struct og_tls *tls, bool more);
+
 /* See og_http_client_name(). Borrowed. */
 const char *og_tls_client_name(const struct og_tls *tls);
 
