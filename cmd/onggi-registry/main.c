@@ -13,11 +13,13 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "account.h"
 #include "base/io.h"
 #include "base/text.h"
 #include "base/tls.h"
 #include "options.h"
 #include "registry/config.h"
+#include "registry/ops.h"
 #include "registry/registry.h"
 
 #define ADDR_DEFAULT "[::]:5000"
@@ -33,6 +35,7 @@
 struct program {
 	struct options options;
 	struct og_registry_config config;
+	struct og_registry_ops *ops;   /* owned */
 	struct og_registry *registry;  /* owned */
 	struct og_tls_server *tls;     /* owned; NULL: none */
 	struct og_http_server *server; /* owned */
@@ -86,11 +89,25 @@ static void block_signals(sigset_t *ret_set)
 	(void)pthread_sigmask(SIG_BLOCK, ret_set, NULL);
 }
 
+static const char *root_of(const struct program *program)
+{
+	return first_of(program->options.root, program->config.root, ROOT_DEFAULT);
+}
+
+static int open_ops(struct program *program, struct og_err *err)
+{
+	og_auto_fd state_fd = og_registry_state_folder(root_of(program), err);
+
+	if (state_fd < 0)
+		return state_fd;
+	return og_registry_ops_new(&program->config, state_fd, say, program, &program->ops, err);
+}
+
 static int open_registry(struct program *program, struct og_err *err)
 {
 	const struct og_registry_config *config = &program->config;
-	const struct og_registry_options options = {
-		.root = first_of(program->options.root, config->root, ROOT_DEFAULT),
+	struct og_registry_options options = {
+		.root = root_of(program),
 		.sparse_indexes = config->sparse_indexes,
 		.grace_s = (unsigned)config->grace_s,
 		.gc_interval_s = (unsigned)config->collect_s,
@@ -103,6 +120,8 @@ static int open_registry(struct program *program, struct og_err *err)
 		.log_data = program,
 	};
 
+	if (program->ops != NULL)
+		og_registry_ops_fill(program->ops, &options);
 	return og_registry_open(&options, &program->registry, err);
 }
 
@@ -161,8 +180,9 @@ static int open_sockets(const struct program *program, int fds[LISTEN_FDS_MAX], 
 static int serve(struct program *program, struct og_err *err)
 {
 	const struct og_http_config config = {
-		.handle = og_registry_handle,
-		.data = program->registry,
+		.handle = og_registry_ops_handle,
+		.done = og_registry_ops_done,
+		.data = program->ops,
 		.trailing_slash = true,
 		.limits = { .connections_max = (unsigned)program->config.connections,
 			    .min_rate = (unsigned)program->config.min_rate },
@@ -182,6 +202,8 @@ static int serve(struct program *program, struct og_err *err)
 	if (r > 0)
 		r = drop_privileges(err);
 	if (r == 0)
+		r = og_registry_ops_start(program->ops, program->registry, err);
+	if (r == 0)
 		r = og_http_server_new(&config, &program->server, err);
 	for (int i = 0; i < count && r == 0; i++)
 		r = serve_socket(program, fds[i], err);
@@ -198,19 +220,30 @@ static int serve(struct program *program, struct og_err *err)
 	}
 }
 
+static void tell_tag(void *data, const struct og_registry_tag *tag)
+{
+	(void)data;
+	printf("tag %s:%s %s\n", tag->repository, tag->tag, tag->digest);
+}
+
 static int collect(struct program *program, struct og_err *err)
 {
+	bool dry_run = program->options.dry_run;
 	struct og_registry_gc gc;
+	uint64_t tags = 0;
 	int r = drop_privileges(err);
 
+	/* Tags first: what only they kept goes with them. */
 	if (r == 0)
-		r = og_registry_collect(program->registry, program->options.dry_run, &gc, err);
+		r = og_registry_ops_retain(program->ops, program->registry, dry_run, tell_tag, NULL,
+					   &tags, err);
+	if (r == 0)
+		r = og_registry_collect(program->registry, dry_run, &gc, err);
 	if (r < 0)
 		return r;
 	printf("%s %" PRIu64 " manifests, %" PRIu64 " blobs, %" PRIu64 " uploads, %" PRIu64
 	       " bytes\n",
-	       program->options.dry_run ? "would remove" : "removed", gc.manifests, gc.blobs,
-	       gc.uploads, gc.bytes);
+	       dry_run ? "would remove" : "removed", gc.manifests, gc.blobs, gc.uploads, gc.bytes);
 	return 0;
 }
 
@@ -247,6 +280,10 @@ static int run(struct program *program, struct og_err *err)
 	(void)mallopt(M_ARENA_MAX, ARENAS);
 	if (program->options.config != NULL)
 		r = og_registry_config_read(&program->config, program->options.config, err);
+	if (r == 0 && og_streq(command, "account"))
+		return account(root_of(program), &program->options, err);
+	if (r == 0 && !og_streq(command, "scrub"))
+		r = open_ops(program, err);
 	if (r == 0)
 		r = open_registry(program, err);
 	if (r < 0)
@@ -259,7 +296,10 @@ static int run(struct program *program, struct og_err *err)
 static void program_done(struct program *program)
 {
 	(void)og_http_server_free(program->server);
+	if (program->ops != NULL)
+		og_registry_ops_stop(program->ops);
 	(void)og_registry_free(program->registry);
+	(void)og_registry_ops_free(program->ops);
 	(void)og_tls_server_free(program->tls);
 	og_registry_config_done(&program->config);
 }

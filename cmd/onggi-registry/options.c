@@ -27,6 +27,7 @@ static const struct option table[] = {
 	{ "tls-client-ca", "serve", AT(tls_client_ca), "FILE",
 	  "clients must have a certificate signed by one of these" },
 	{ "dry-run", "gc", AT(dry_run), NULL, "say what would be removed" },
+	{ "groups", "account", AT(groups), "A,B", "the groups that the account is in" },
 	{ "rate", "scrub", AT(rate), "BYTES", "read so many bytes a second at most" },
 	{ "version", NULL, AT(version), NULL, "print the version and end" },
 	{ "help", NULL, AT(help), NULL, "print this and end" },
@@ -38,6 +39,7 @@ static const struct {
 	{ "serve", "serve the OCI distribution API" },
 	{ "gc", "remove what nothing refers to; a server may go on meanwhile" },
 	{ "scrub", "check every stored byte against its digest; likewise" },
+	{ "account", "add, passwd, groups or remove NAME, or list: the registry's own accounts" },
 };
 
 #define COUNT_OF(a) (sizeof(a) / sizeof((a)[0]))
@@ -76,6 +78,11 @@ static const struct option *find(const char *word, const char **ret_value)
 
 static int read_command(const char *word, struct options *options, struct og_err *err)
 {
+	if (options->command != NULL && og_streq(options->command, "account") &&
+	    options->word_count < OPTIONS_WORDS_MAX) {
+		options->words[options->word_count++] = word;
+		return 0;
+	}
 	if (options->command != NULL)
 		return og_fail_plain(err, -EINVAL, "what is '%s'? see onggi-registry --help", word);
 	for (size_t i = 0; i < COUNT_OF(commands); i++)

@@ -19,6 +19,12 @@
 #define SECRET_BYTES 32U
 #define BASIC_MAX    2048U /* chars of Basic's base64 */
 
+/* What an unknown account's password is checked by, so that the time does not tell that there is none:
+ * a line as ours are, of random bytes that nobody has. */
+#define NOBODYS_LINE                                                   \
+	"$argon2id$v=19$m=19456,t=2,p=1$D4wRMfjE4RoBmNFuQKsPjw$mJA3gQ" \
+	"y/xcVoc2NjORi9waQxK9zkPO++4xtbAIinG50"
+
 struct remembered {
 	unsigned char mac[OG_HMAC_SHA256_BYTES];
 	uint64_t until_ms;
@@ -35,7 +41,6 @@ struct og_access {
 
 	sem_t checks;
 	unsigned char secret[SECRET_BYTES];
-	char nobodys[OG_PASSWORD_LINE_MAX]; /* what an unknown account's password is checked by */
 	pthread_mutex_t lock;
 	struct remembered remembered[REMEMBERED]; /* guarded by the lock */
 };
@@ -56,10 +61,8 @@ int og_access_new(struct og_access_options *options, struct og_access **ret_acce
 	access->open = options->open;
 	access->log = options->log;
 	access->log_data = options->log_data;
-	r = og_password_hash("nobody", access->nobodys, err);
 	og_random(access->secret, sizeof(access->secret));
-	if (r == 0)
-		r = og_accounts_open(options->dir_fd, &access->accounts, err);
+	r = og_accounts_open(options->dir_fd, &access->accounts, err);
 	if (r == 0 && options->htpasswd != NULL)
 		r = og_htpasswd_open(options->htpasswd, &access->htpasswd, err);
 	if (r == 0)
@@ -196,8 +199,7 @@ int og_access_check_password(struct og_access *access, const char *name, const c
 	if (r < 0 && r != -ENOENT)
 		return r;
 	if (r == -ENOENT) {
-		/* The time must not tell that there is no such account. */
-		(void)verify(access, access->nobodys, password, NULL);
+		(void)verify(access, NOBODYS_LINE, password, NULL);
 		return og_fail_plain(err, -EACCES, "unknown account or wrong password");
 	}
 	r = verify(access, account.line, password, err);
@@ -379,6 +381,12 @@ unsigned og_access_rights(const struct og_access *access, const struct og_identi
 	return rights;
 }
 
+unsigned og_access_rights_of_account(const struct og_access *access,
+				     const struct og_identity *identity, const char *repository)
+{
+	return identity->of_stranger ? OG_RIGHT_ALL : rights_by_rules(access, identity, repository);
+}
+
 bool og_access_may_list(const struct og_access *access, const struct og_identity *identity)
 {
 	struct og_jwt_access entry;
@@ -414,8 +422,10 @@ int og_access_issue_refresh(struct og_access *access, const struct og_identity *
 	struct og_account account;
 	int r;
 
-	if (identity->kind != OG_SUBJECT_ACCOUNT || identity->of_stranger)
-		return og_fail_plain(err, -EACCES, "only accounts have refresh tokens");
+	/* What a token shows is narrower and over sooner: it must not lead to more. */
+	if (identity->kind != OG_SUBJECT_ACCOUNT || identity->has_token)
+		return og_fail_plain(err, -EACCES,
+				     "only who shows a password gets a refresh token");
 	r = find_account(access, identity->name, &account, err);
 	return r < 0 ? r
 		     : og_accounts_refresh_new(access->accounts, account.name, account.line,

@@ -86,6 +86,10 @@ int og_access_check_refresh(struct og_access *access, const char *token,
 unsigned og_access_rights(const struct og_access *access, const struct og_identity *identity,
 			  const char *repository);
 
+/* Likewise, if its token were for everything: would another token help? */
+unsigned og_access_rights_of_account(const struct og_access *access,
+				     const struct og_identity *identity, const char *repository);
+
 /* May @identity ask for the list of repositories (those it may read are listed)? */
 bool og_access_may_list(const struct og_access *access, const struct og_identity *identity);
 
@@ -97,7 +101,7 @@ int og_access_issue(const struct og_access *access, const struct og_identity *id
 		    struct og_scope *scopes, size_t count, int64_t now, char **ret_token,
 		    struct og_err *err);
 
-/* A refresh token for @identity, which must be an account. */
+/* A refresh token for @identity, an account that has shown its password. */
 int og_access_issue_refresh(struct og_access *access, const struct og_identity *identity,
 			    char ret_token[OG_REFRESH_TOKEN_CHARS + 1], struct og_err *err);
 

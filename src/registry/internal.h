@@ -67,6 +67,9 @@ void after(struct call *call, const struct og_registry_event *event);
  * answer is given. */
 bool fetch_missing(struct call *call, const char *reference, bool is_manifest, bool *ret_answered);
 
+/* Asks the hook about the tag of this call, which points to @digest. 1: look again. */
+int refresh_tag(struct call *call, const char *digest, struct og_err *err);
+
 /* ---- handlers ---- */
 
 void serve_blob(struct call *call); /* GET, HEAD */

@@ -58,9 +58,9 @@ struct og_registry_policy {
 		    enum og_registry_action action);
 
 	/*
-	 * What to tell one who may not, and has shown no credentials (account ""): the value of
-	 * WWW-Authenticate, the caller's to free; the answer is then 401. NULL, as function or as
-	 * result: 403.
+	 * What to tell one who may not, or whose credentials are wrong: the value of WWW-Authenticate,
+	 * the caller's to free; the answer is then 401. NULL, as function or as result: other
+	 * credentials would not help, 403.
 	 */
 	char *(*challenge)(void *data, struct og_http_request *request, const char *repository,
 			   enum og_registry_action action);
@@ -119,4 +119,11 @@ struct og_registry_hooks {
 	 */
 	int (*missing)(void *data, struct og_registry *registry, const char *repository,
 		       const char *reference, bool is_manifest, struct og_err *err);
+
+	/*
+	 * A tag is about to be read; it points to @digest. The hook may know better. 0: it is as it
+	 * was; 1: look again; -ENOENT: it is not known any more (404), others: 502.
+	 */
+	int (*refresh)(void *data, struct og_registry *registry, const char *repository,
+		       const char *tag, const char *digest, struct og_err *err);
 };

@@ -208,8 +208,24 @@ static int find_tag(struct og_registry *registry, const char *repository, const 
 	return r == 0 ? og_fail(err, -ENOENT, "tag '%s:%s'", repository, tag) : r < 0 ? r : 0;
 }
 
+/* In a writer's turn, so that nothing moves it meanwhile. */
+static int delete_tag(struct og_registry *registry, const struct og_registry_event *event,
+		      struct og_err *err)
+{
+	struct og_db *db = og_records_db(registry->records);
+	struct og_manifest_record record = {};
+	int r = og_records_find_manifest(db, event->repository, event->tag, NULL, &record, err);
+
+	if (r > 0 && !og_streq(record.digest.text, event->digest))
+		return og_fail_plain(err, -EAGAIN, "tag '%s:%s' has moved", event->repository,
+				     event->tag);
+	if (r > 0)
+		r = og_records_delete_tag(db, event->repository, event->tag, err);
+	return r == 0 ? -ENOENT : r;
+}
+
 int og_registry_delete_tag(struct og_registry *registry, const char *repository, const char *tag,
-			   struct og_err *err)
+			   const char *digest, struct og_err *err)
 {
 	const struct og_registry_hooks *hooks = &registry->options.hooks;
 	struct og_manifest_record record = {};
@@ -227,14 +243,15 @@ int og_registry_delete_tag(struct og_registry *registry, const char *repository,
 		.bytes = record.bytes,
 	};
 
+	if (r == 0 && digest != NULL && !og_streq(digest, record.digest.text))
+		return og_fail_plain(err, -EAGAIN, "tag '%s:%s' has moved", repository, tag);
 	if (r == 0 && hooks->before != NULL)
 		r = hooks->before(hooks->data, registry, &event, err);
 	if (r == 0)
 		r = og_records_begin(registry->records, false, err);
 	if (r < 0)
 		return r;
-	r = og_records_delete_tag(og_records_db(registry->records), repository, tag, err);
-	r = og_records_end(registry->records, r == 0 ? -ENOENT : r, err);
+	r = og_records_end(registry->records, delete_tag(registry, &event, err), err);
 	if (r < 0)
 		return r;
 	if (hooks->after != NULL)

@@ -104,9 +104,10 @@ int og_registry_each_tag(struct og_registry *registry, const char *repository,
 			 int (*fn)(void *data, const struct og_registry_tag *tag), void *data,
 			 struct og_err *err);
 
-/* With hooks, without policy. Errors: -ENOENT, and what before() says. */
+/* With hooks, without policy. @digest: only while it points there; NULL: wherever. Errors: -ENOENT,
+ * -EAGAIN (it has moved), and what before() says. */
 int og_registry_delete_tag(struct og_registry *registry, const char *repository, const char *tag,
-			   struct og_err *err);
+			   const char *digest, struct og_err *err);
 
 /* Is there such a repository, with at least a manifest or a blob? */
 bool og_registry_has(struct og_registry *registry, const char *repository);

@@ -112,7 +112,7 @@ bool may(struct call *call, enum og_registry_action action)
 		challenge = policy->challenge(policy->data, call->request, call->path.name, action);
 	if (challenge != NULL)
 		og_http_set_header(call->request, "WWW-Authenticate", challenge);
-	if (challenge != NULL && call->caller.account[0] == '\0')
+	if (challenge != NULL)
 		reply_error(call, 401, "UNAUTHORIZED", "credentials are needed");
 	else
 		reply_error(call, 403, "DENIED", "the account may not do this here");
@@ -177,6 +177,16 @@ bool fetch_missing(struct call *call, const char *reference, bool is_manifest, b
 		    err.text[0] != '\0' ? err.text : "the registry behind this one failed");
 	*ret_answered = true;
 	return false;
+}
+
+int refresh_tag(struct call *call, const char *digest, struct og_err *err)
+{
+	const struct og_registry_hooks *hooks = &call->registry->options.hooks;
+
+	if (hooks->refresh == NULL || call->path.by_digest)
+		return 0;
+	return hooks->refresh(hooks->data, call->registry, call->path.name, call->path.tag, digest,
+			      err);
 }
 
 /* ---- requests ---- */

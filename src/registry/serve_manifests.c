@@ -95,6 +95,10 @@ static int serve_once(struct call *call, struct og_err *err)
 	if (r == -ENOENT && call->registry->engine != NULL)
 		return og_engine_images_serve_manifest(call->registry->engine, call, err);
 	if (r == 0)
+		r = refresh_tag(call, record.digest.text, err);
+	if (r > 0)
+		r = find(call, &record, err);
+	if (r == 0)
 		r = og_blob_store_read(&call->registry->store, &record.digest,
 				       OG_OCI_DOCUMENT_BYTES_MAX, &buf, &len, err);
 	if (r < 0)

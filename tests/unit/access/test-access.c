@@ -151,6 +151,7 @@ TEST(a_token_narrows_and_never_widens)
 		{ "registry", "catalog", OG_RIGHT_ALL },
 	};
 	og_auto_free char *alice = basic("alice:secret"), *token = NULL, *bearer = NULL;
+	char refresh[OG_REFRESH_TOKEN_CHARS + 1];
 	struct og_access *access;
 	struct og_identity identity;
 
@@ -173,6 +174,8 @@ TEST(a_token_narrows_and_never_widens)
 	bearer = og_strdupf("Bearer %s", token);
 	CHECK_OK(ask(access, bearer, &identity));
 	CHECK(og_access_may_list(access, &identity));
+	/* It leads to nothing that lasts longer. */
+	CHECK_EQ(og_access_issue_refresh(access, &identity, refresh, NULL), -EACCES);
 	og_identity_done(&identity);
 	og_access_free(access);
 }
