@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/path.h"
 #include "base/text.h"
@@ -137,11 +138,29 @@ static int open_handle(struct og_db *db, int dir_fd, const char *name, struct og
 			  err);
 }
 
+/*
+ * Made here, so that its mode does not depend on the umask of the day. One that exists is not opened:
+ * closing any descriptor of a file ends all of a process's locks on it, those of another connection
+ * too, and then a third party that ends takes the journal away under it.
+ */
+static int make_file(int dir_fd, const char *name)
+{
+	struct stat st;
+	int fd = openat(dir_fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+	if (fd >= 0) {
+		(void)og_close(fd);
+		return 0;
+	}
+	if (errno != EEXIST || fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return -errno;
+	return S_ISREG(st.st_mode) ? 0 : -ELOOP;
+}
+
 int og_db_open(int dir_fd, const char *name, const char *const steps[], size_t count,
 	       struct og_db **ret_db, struct og_err *err)
 {
 	og_cleanup(og_db_freep) struct og_db *db = NULL;
-	og_auto_fd made_fd = -EBADF;
 	int r;
 
 	assert(ret_db != NULL);
@@ -151,12 +170,9 @@ int og_db_open(int dir_fd, const char *name, const char *const steps[], size_t c
 		return og_fail(err, -ENOMEM, "database '%s'", name);
 	*db = (struct og_db){ .dir_fd = -EBADF };
 
-	/* Made here, so that its mode does not depend on the umask of the day. */
-	made_fd = openat(dir_fd, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (made_fd < 0)
-		return og_fail(err, -errno, "database '%s'", name);
-	/* Closed before SQLite opens it: closing any descriptor of a file ends a process's locks. */
-	made_fd = og_close(made_fd);
+	r = make_file(dir_fd, name);
+	if (r < 0)
+		return og_fail(err, r, "database '%s'", name);
 	r = open_handle(db, dir_fd, name, err);
 	if (r == 0)
 		r = upgrade(db, steps, count, err);

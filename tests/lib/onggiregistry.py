@@ -97,12 +97,11 @@ class Client:
         return digest
 
     def put_manifest(self, name, reference, document, kind=None):
+        """Its Content-Type is what the document says it is, unless `kind` is given."""
         if not isinstance(document, bytes):
-            kind = kind or document.get("mediaType")
             document = json.dumps(document).encode()
-        answer = self.put(f"/v2/{name}/manifests/{reference}", document,
-                          {"Content-Type": kind or MANIFEST})
-        return answer
+        kind = kind or json.loads(document).get("mediaType", MANIFEST)
+        return self.put(f"/v2/{name}/manifests/{reference}", document, {"Content-Type": kind})
 
     def push_image(self, name, tag, layers=(b"a layer",), config=EMPTY, **more):
         """An image manifest with its blobs; (digest, document as bytes)."""

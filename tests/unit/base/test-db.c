@@ -2,7 +2,10 @@
 #include "base/db.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/test.h"
 
@@ -102,8 +105,73 @@ TEST(others_cannot_read_it)
 	CHECK_EQ(st.st_mode & 0777, 0600);
 }
 
+/* Another process that comes and goes while two connections of ours are open. */
+static int visit(void)
+{
+	int status = 0;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		struct og_db *db = NULL;
+		int r = og_db_open(AT_FDCWD, "x.db", steps, 2, &db, NULL);
+
+		(void)og_db_free(db);
+		_exit(r < 0);
+	}
+	CHECK(waitpid(pid, &status, 0) == pid);
+	return status;
+}
+
+TEST(a_second_connection_does_not_end_the_locks_of_the_first)
+{
+	og_cleanup(og_db_freep) struct og_db *one = open_here(2), *two = open_here(2);
+
+	CHECK_OK(og_db_run(one, NULL, "INSERT INTO pots (name) VALUES (?)", "s", "a"));
+	CHECK_EQ(visit(), 0);
+	/* The last one that leaves removes it; we are still here. */
+	CHECK_EQ(access("x.db-wal", F_OK), 0);
+	CHECK_OK(og_db_run(one, NULL, "INSERT INTO pots (name) VALUES (?)", "s", "b"));
+	CHECK_EQ(count_pots(two), 2);
+}
+
+TEST(a_statement_may_run_within_itself)
+{
+	og_cleanup(og_db_freep) struct og_db *db = open_here(2);
+
+	for (int i = 0; i < 3; i++) {
+		og_cleanup(og_query_freep) struct og_query *outer = NULL, *inner = NULL;
+		const char *sql = "SELECT name FROM pots WHERE name >= ? ORDER BY name";
+
+		CHECK_OK(og_db_run(db, NULL, "INSERT OR IGNORE INTO pots (name) VALUES (?)", "s",
+				   i == 0 ? "a" : "b"));
+		CHECK_OK(og_db_query(db, &outer, NULL, sql, "s", "a"));
+		CHECK_EQ(og_query_next(outer, NULL), 1);
+		CHECK_OK(og_db_query(db, &inner, NULL, sql, "s", "b"));
+		CHECK_EQ(og_query_next(inner, NULL), i > 0);
+		CHECK(strcmp(og_query_text(outer, 0), "a") == 0);
+		CHECK_EQ(og_query_next(outer, NULL), i > 0);
+	}
+}
+
+TEST(more_statements_than_are_kept)
+{
+	og_cleanup(og_db_freep) struct og_db *db = open_here(2);
+
+	for (int i = 0; i < 300; i++) {
+		og_cleanup(og_query_freep) struct og_query *query = NULL;
+		char sql[64];
+
+		(void)snprintf(sql, sizeof(sql), "SELECT %d", i % 150);
+		CHECK_OK(og_db_query(db, &query, NULL, sql, ""));
+		CHECK_EQ(og_query_next(query, NULL), 1);
+		CHECK_EQ(og_query_int(query, 0), i % 150);
+	}
+}
+
 TEST_MAIN(TEST_ENTRY(rows_written_are_read_back), TEST_ENTRY(what_is_rolled_back_is_gone),
 	  TEST_ENTRY(an_old_file_is_brought_up_to_date),
 	  TEST_ENTRY(a_file_from_a_newer_onggi_is_refused),
 	  TEST_ENTRY(a_file_that_is_no_database_is_refused),
-	  TEST_ENTRY(a_constraint_is_an_error_of_its_own), TEST_ENTRY(others_cannot_read_it))
+	  TEST_ENTRY(a_constraint_is_an_error_of_its_own), TEST_ENTRY(others_cannot_read_it),
+	  TEST_ENTRY(a_second_connection_does_not_end_the_locks_of_the_first),
+	  TEST_ENTRY(a_statement_may_run_within_itself), TEST_ENTRY(more_statements_than_are_kept))
