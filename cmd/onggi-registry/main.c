@@ -29,6 +29,9 @@
 #define LISTEN_FDS_START 3
 #define LISTEN_FDS_MAX	 16
 
+/* Of a push that is refused: no more than a small layer, then its client is hung up on. */
+#define DRAIN_MAX (16ULL << 20)
+
 /* Arenas of many threads would keep memory for each; the server's threads allocate little. */
 #define ARENAS 2
 
@@ -185,7 +188,8 @@ static int serve(struct program *program, struct og_err *err)
 		.data = program->ops,
 		.trailing_slash = true,
 		.limits = { .connections_max = (unsigned)program->config.connections,
-			    .min_rate = (unsigned)program->config.min_rate },
+			    .min_rate = (unsigned)program->config.min_rate,
+			    .drain_max = DRAIN_MAX },
 		.error_body = og_registry_error_body,
 		.error_type = "application/json",
 		.body_max = og_registry_body_max,

@@ -94,3 +94,18 @@ def attack(request, attack_with):
     made = attack_with(*(request.node.get_closest_marker("weakened_by").args if weakened else ()))
     yield made
     assert made.judged, "the test never judged its attack"
+
+
+@pytest.fixture
+def small_disk(tmp_path, require):
+    """A file system of 24 MiB, mounted; its loop device goes with it."""
+    require.root()
+    backing = tmp_path / "disk"
+    with open(backing, "wb") as out:
+        out.truncate(24 << 20)
+    subprocess.run(["mkfs.ext4", "-q", "-F", str(backing)], check=True)
+    mount_point = tmp_path / "small"
+    mount_point.mkdir()
+    subprocess.run(["mount", "-o", "loop", str(backing), str(mount_point)], check=True)
+    yield mount_point
+    subprocess.run(["umount", "-l", str(mount_point)], check=True)

@@ -186,21 +186,6 @@ def test_four_gigabytes_of_zeros_in_four_megabytes_are_refused(refused, tmp_path
     refused("import", tmp_path / "bomb.tar.gz", "bomb:latest", names="times")
 
 
-@pytest.fixture
-def small_disk(tmp_path, require):
-    """A file system of 24 MiB, mounted; its loop device goes with it."""
-    require.root()
-    backing = tmp_path / "disk"
-    with open(backing, "wb") as out:
-        out.truncate(24 << 20)
-    subprocess.run(["mkfs.ext4", "-q", "-F", str(backing)], check=True)
-    mount_point = tmp_path / "small"
-    mount_point.mkdir()
-    subprocess.run(["mount", "-o", "loop", str(backing), str(mount_point)], check=True)
-    yield mount_point
-    subprocess.run(["umount", "-l", str(mount_point)], check=True)
-
-
 def test_no_space_left_is_said_and_the_space_comes_back(start_onggid, small_disk, tmp_path):
     one = start_onggid(["--data-root", small_disk / "data"])
     one.data_root = small_disk / "data"
