@@ -65,7 +65,7 @@ static int decode_object(const char *text, size_t len, const char *what,
 
 static int read_header(const struct og_json *header, struct og_jwt *jwt, struct og_err *err)
 {
-	static const char *const refused[] = { "crit", "jwk", "jku", "x5u", "x5c", "b64", "zip" };
+	static const char *const refused[] = { "crit", "jwk", "jku", "x5u", "b64", "zip" };
 	const char *alg = og_json_string(og_json_get(header, "alg"), "");
 	const char *kid = "", *type = "JWT";
 	size_t i = 0;

@@ -5,9 +5,10 @@
  * keys: reading says what a token claims and over which bytes its signature must be, and nothing
  * of it may be believed before whoever has the keys has checked that.
  *
- * Of the many things a header may say, only the algorithm and the key's name are read: jwk, jku,
- * x5u and x5c, by which a token would bring its own key, and crit are refused. A key's name is
- * compared, never opened, and holds no character of a path.
+ * Of the many things a header may say, only the algorithm and the key's name are read. jwk, jku and
+ * x5u, by which a token would bring its own key, and crit are refused; x5c, which issuers of Docker's
+ * tokens send along, is passed over. A key's name is compared, never opened, and holds no character
+ * of a path.
  */
 #pragma once
 

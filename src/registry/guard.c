@@ -214,8 +214,12 @@ static bool may(void *data, const struct og_registry_caller *caller, const char 
 		return true;
 	if (action == OG_REGISTRY_PING)
 		return may_ping(ops, &visit->identity);
+	/* A token for the catalog names no repositories: what its account may read is listed. */
 	if (action == OG_REGISTRY_CATALOG)
-		return og_access_may_list(ops->access, &visit->identity);
+		return og_access_may_list(ops->access, &visit->identity) &&
+		       (repository[0] == '\0' ||
+			(og_access_rights_of_account(ops->access, &visit->identity, repository) &
+			 OG_RIGHT_READ) != 0);
 	return (og_access_rights(ops->access, &visit->identity, repository) & right) != 0;
 }
 

@@ -23,7 +23,7 @@ struct og_registry;
 
 enum og_registry_action {
 	OG_REGISTRY_PING,    /* GET /v2/; no repository */
-	OG_REGISTRY_CATALOG, /* GET /v2/_catalog; no repository, and each one listed is a READ */
+	OG_REGISTRY_CATALOG, /* GET /v2/_catalog; no repository. With one: may it be listed? */
 	OG_REGISTRY_READ,    /* pull: blobs, manifests, tags, referrers */
 	OG_REGISTRY_CREATE,  /* push: uploads, blobs, new manifests and tags */
 	OG_REGISTRY_UPDATE,  /* point an existing tag to another manifest; asked beside CREATE */

@@ -173,7 +173,7 @@ void serve_catalog(struct call *call)
 		r = next_repository(call, name, &err);
 		if (r <= 0)
 			break;
-		if (!may_silently(call, name, OG_REGISTRY_READ))
+		if (!may_silently(call, name, OG_REGISTRY_CATALOG))
 			continue;
 		if (count == n) {
 			if (n > 0)
