@@ -31,3 +31,4 @@ extern const struct trust_command trust_copy_commands[];
 extern const struct trust_command trust_key_commands[];
 extern const struct trust_command trust_sign_commands[];
 extern const struct trust_command trust_verify_commands[];
+extern const struct trust_command trust_vm_commands[];

@@ -13,10 +13,15 @@ struct word {
 	const char *name;
 	const char *summary; /* NULL: not in the list */
 	const char *program; /* in bin/; NULL: onggi-trust */
+	const char *second;  /* only with this word behind it; NULL: with any */
 };
 
 /* One line a command. */
 static const struct word words[] = {
+	{ "vm", "send a VM's snapshot or disk to a registry: vm push", NULL, "push" },
+	{ "vm", "fetch one: vm pull", NULL, "pull" },
+	{ "vm", NULL, NULL, "ls" },
+	{ "vm", NULL, NULL, "rm" },
 	{ "vm", "boot an installed system from its disk: vm run", "onggi-vm" },
 	{ "copy", "Copy from registry to registry", NULL },
 	{ "attest", "attest something of an image: an SBOM, a scan's result, its origin", NULL },
@@ -27,10 +32,11 @@ static const struct word words[] = {
 	{ NULL, NULL, NULL },
 };
 
-static const struct word *find(const char *name)
+static const struct word *find(const char *name, const char *second)
 {
 	for (const struct word *word = words; word->name != NULL; word++) {
-		if (og_streq(word->name, name))
+		if (og_streq(word->name, name) &&
+		    (word->second == NULL || (second != NULL && og_streq(word->second, second))))
 			return word;
 	}
 	return NULL;
@@ -38,7 +44,7 @@ static const struct word *find(const char *name)
 
 bool og_trust_has(const char *name)
 {
-	return find(name) != NULL;
+	return find(name, NULL) != NULL;
 }
 
 void og_trust_print(FILE *out)
@@ -68,7 +74,7 @@ static char **with_name(char **argv, char *name)
 
 int og_trust_exec(char **argv, const char *host, struct og_err *err)
 {
-	const struct word *word = find(argv[0]);
+	const struct word *word = find(argv[0], argv[1]);
 	char relative[64] = "bin/onggi-trust";
 	og_auto_free char **longer = with_name(argv, relative + strlen("bin/"));
 	og_auto_free char *path = NULL;
