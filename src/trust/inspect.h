@@ -15,3 +15,16 @@
 /* A root file system below @dir_fd. Links are not followed, other file systems not entered. */
 int og_inspect_folder(int dir_fd, const char *target, struct og_inventory **ret_inventory,
 		      struct og_err *err);
+
+/*
+ * An image in a tar: Docker's form or an OCI layout, compressed or not. @fd is read from where it
+ * stands; what is no plain file there is first copied into one without a name. @name, a name or tag in the archive,
+ * chooses among several; NULL: the only one, the first, or this platform's. Each layer must be what the
+ * image's configuration says. Errors: also -ENOENT (no such image in it).
+ */
+int og_inspect_archive(int fd, const char *name, const char *target,
+		       struct og_inventory **ret_inventory, struct og_err *err);
+
+/* An OCI layout in a folder; @name as above, or a digest. */
+int og_inspect_layout(int dir_fd, const char *name, const char *target,
+		      struct og_inventory **ret_inventory, struct og_err *err);

@@ -16,11 +16,29 @@ static int inspect_folder(const char *what, struct og_inventory **ret, struct og
 		      : og_inspect_folder(fd, what, ret, err);
 }
 
+static int inspect_archive(const char *what, struct og_inventory **ret, struct og_err *err)
+{
+	og_auto_fd fd = open(what, O_RDONLY | O_CLOEXEC);
+
+	return fd < 0 ? og_fail(err, -errno, "open '%s'", what)
+		      : og_inspect_archive(fd, NULL, what, ret, err);
+}
+
+static int inspect_layout(const char *what, struct og_inventory **ret, struct og_err *err)
+{
+	og_auto_fd fd = open(what, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return fd < 0 ? og_fail(err, -errno, "open '%s'", what)
+		      : og_inspect_layout(fd, NULL, what, ret, err);
+}
+
 static const struct {
 	const char *kind;
 	int (*inspect)(const char *what, struct og_inventory **ret, struct og_err *err);
 } kinds[] = {
 	{ "folder", inspect_folder },
+	{ "archive", inspect_archive },
+	{ "layout", inspect_layout },
 };
 
 static void set_layer(struct og_json *object, size_t layer)
