@@ -204,6 +204,7 @@ static int listen_metrics(struct og_registry_ops *ops, struct og_err *err)
 		.handle = serve_metrics,
 		.data = ops,
 		.limits = { .connections_max = 16 },
+		.trailing_slash = true,
 		.error_body = og_registry_error_body,
 		.error_type = "application/json",
 		.body_max = og_registry_body_max,

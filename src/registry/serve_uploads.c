@@ -147,12 +147,13 @@ static bool try_mount(struct call *call, const char *mount)
 	char source[OG_REPOSITORY_MAX];
 	struct og_blob_digest digest;
 	struct og_err err = {};
+	uint64_t there = 0;
 
 	if (og_blob_digest_parse(mount, &digest) < 0 ||
 	    !find_source(call, &digest, from, source, &event.bytes))
 		return false;
 	event.from = source;
-	event.added = event.bytes;
+	event.added = blob_in_store(call, call->path.name, &digest, &there) ? 0 : event.bytes;
 	if (!before(call, &event))
 		return true;
 	if (link_from(call, source, &digest, &err) < 0)
@@ -333,8 +334,13 @@ static bool announced_fits(struct call *call, const char *digest)
 {
 	struct og_registry_event event = event_of(call, OG_REGISTRY_PUSH_BLOB, digest);
 	int64_t length = og_http_content_length(call->request);
+	struct og_blob_digest known;
+	uint64_t there = 0;
 
 	event.bytes = event.added = length > 0 ? (uint64_t)length : 0;
+	if (og_blob_digest_parse(digest, &known) == 0 &&
+	    blob_in_store(call, call->path.name, &known, &there))
+		event.added = 0;
 	return length <= 0 || before(call, &event);
 }
 

@@ -41,6 +41,8 @@ class Stub:
                 if not bend or bend(self) == "plain":
                     self.plain(path)
 
+            do_HEAD = do_GET
+
             def plain(self, path):
                 if path not in stub.content:
                     return self.answer(404, b'{"errors":[{"code":"MANIFEST_UNKNOWN","message":"none"}]}')
@@ -59,7 +61,8 @@ class Stub:
                     self.send_header(name, value)
                 self.send_header("Content-Length", str(len(body) if length is None else length))
                 self.end_headers()
-                self.wfile.write(body)
+                if self.command != "HEAD":
+                    self.wfile.write(body)
 
             def break_off(self):
                 self.wfile.flush()
