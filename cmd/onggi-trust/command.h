@@ -29,6 +29,7 @@ struct trust_command {
 /* Each file's table, ended by { NULL }. */
 extern const struct trust_command trust_copy_commands[];
 extern const struct trust_command trust_key_commands[];
+extern const struct trust_command trust_policy_commands[];
 extern const struct trust_command trust_sign_commands[];
 extern const struct trust_command trust_verify_commands[];
 extern const struct trust_command trust_vm_commands[];

@@ -12,8 +12,13 @@
 
 /* One line a file of commands. */
 static const struct trust_command *const tables[] = {
-	trust_copy_commands,   trust_key_commands, trust_sign_commands,
-	trust_verify_commands, trust_vm_commands,  NULL,
+	trust_copy_commands,
+	trust_key_commands,
+	trust_policy_commands,
+	trust_sign_commands,
+	trust_verify_commands,
+	trust_vm_commands,
+	NULL,
 };
 
 /* The words of @name that @argv begins with, 0 when it begins otherwise. */

@@ -166,6 +166,7 @@ static int open_engine(struct daemon *daemon, struct og_err *err)
 		.data_root = daemon->options.data_root,
 		.exec_root = daemon->options.exec_root,
 		.insecure_registries = daemon->options.insecure,
+		.policy = daemon->options.policy,
 		.report = say,
 		.report_data = daemon,
 	};

@@ -36,6 +36,8 @@ static const struct option table[] = {
 	{ "group", 'G', KIND_TEXT, AT(group), 0, "GROUP", "who else may use the unix socket" },
 	{ "insecure-registry", 0, KIND_LIST, AT(insecure), AT(insecure_count), "HOST[:PORT]",
 	  "may use HTTP or a certificate that nobody signed" },
+	{ "policy", 0, KIND_TEXT, AT(policy), 0, "FILE",
+	  "which images may run, and how (default /etc/onggi/policy.yaml)" },
 	{ "pidfile", 'p', KIND_TEXT, AT(pidfile), 0, "FILE", "write the process ID to FILE" },
 	{ "log-level", 'l', KIND_TEXT, AT(log_level), 0, "LEVEL",
 	  "debug, info, warn, error or fatal (default info)" },

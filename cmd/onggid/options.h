@@ -19,6 +19,7 @@ struct options {
 	const char *pidfile;
 	const char *group;
 	const char *log_level;
+	const char *policy;
 	bool debug;
 	bool version;
 	bool help;

@@ -7,6 +7,7 @@
 #include "api/call.h"
 #include "api/progress.h"
 #include "base/clock.h"
+#include "engine/gate.h"
 #include "format/docker_query.h"
 
 #define SHOWN_CHANGES 64
@@ -273,6 +274,8 @@ static int pull(struct call *call, struct og_err *err)
 	pull.password = pull.user == NULL ? NULL : auth.password;
 	pull.identity_token = or_null(auth.identity_token);
 	r = og_images_pull(images(call), &pull, &id, err);
+	if (r == 0)
+		og_engine_gate_pulled(call->engine, &pull, id);
 	if (r == 0)
 		og_events_image(call->engine, "pull", reference, reference);
 	if (r == 0)

@@ -26,6 +26,7 @@ static const struct word words[] = {
 	{ "copy", "Copy from registry to registry", NULL },
 	{ "attest", "attest something of an image: an SBOM, a scan's result, its origin", NULL },
 	{ "key", "make keys to sign with", NULL },
+	{ "policy", "explain what the gate says of an image", NULL },
 	{ "sign", "sign an image in its registry", NULL },
 	{ "tree", "show what is attached to an image", NULL },
 	{ "verify", "check an image's signatures", NULL },

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "engine/gate.h"
 #include "engine/internal.h"
 
 #define NAME_TRIES 100
@@ -38,10 +39,28 @@ static int check_whole(const struct og_record *record, struct og_err *err)
 	return 0;
 }
 
-/* The record of a workload that has a name and nothing else yet. */
-static int make_record(struct og_engine *engine, const struct og_json *body,
-		       struct og_record **ret_record, struct og_err *err)
+/* @body for a VM, whatever it asked for; the caller's. */
+static struct og_json *isolated(const struct og_json *body)
 {
+	struct og_json *copy = og_json_copy(body);
+	struct og_json *host = og_json_get(copy, "HostConfig");
+
+	if (host == NULL) {
+		og_json_set(copy, "HostConfig", og_json_new_object());
+		host = og_json_get(copy, "HostConfig");
+	}
+	og_json_set_string(host, "Isolation", "vm");
+	return copy;
+}
+
+/*
+ * The record of a workload that has a name and nothing else yet. *@ret_warning is why the gate made
+ * it a VM, NULL when it did not; the caller's.
+ */
+static int make_record(struct og_engine *engine, const struct og_json *body,
+		       struct og_record **ret_record, char **ret_warning, struct og_err *err)
+{
+	og_cleanup(og_json_freep) struct og_json *in_vm = NULL;
 	og_cleanup(og_create_freep) struct og_create *create = NULL;
 	og_cleanup(og_image_freep) struct og_image *image = NULL;
 	og_cleanup(og_record_freep) struct og_record *record = og_record_new(engine);
@@ -54,11 +73,15 @@ static int make_record(struct og_engine *engine, const struct og_json *body,
 	if (create->image == NULL || *create->image == '\0')
 		return og_fail(err, -EINVAL, "no image was given: set Image");
 	r = og_images_find(engine->images, create->image, &image, err);
+	if (r == 0)
+		r = og_engine_gate_admit(engine, create->image, image, ret_warning, err);
 	if (r < 0)
 		return r;
 	record->image = strdup(create->image);
 	record->image_id = strdup(image->id);
-	record->body = og_create_complete(body, image->config);
+	if (*ret_warning != NULL)
+		in_vm = isolated(body);
+	record->body = og_create_complete(in_vm != NULL ? in_vm : body, image->config);
 	r = og_create_decode(record->body, &record->create, err);
 	if (r == 0)
 		r = check_whole(record, err);
@@ -121,8 +144,9 @@ int og_engine_create(struct og_engine *engine, const char *name, const struct og
 		     struct og_json **ret_answer, struct og_err *err)
 {
 	og_auto_record record = NULL;
-	struct og_json *answer;
-	int r = make_record(engine, body, &record, err);
+	og_auto_free char *warning = NULL;
+	struct og_json *answer, *list;
+	int r = make_record(engine, body, &record, &warning, err);
 
 	if (r < 0)
 		return r;
@@ -140,7 +164,10 @@ int og_engine_create(struct og_engine *engine, const char *name, const struct og
 		return r;
 	answer = og_json_new_object();
 	og_json_set_string(answer, "Id", record->id);
-	og_json_set(answer, "Warnings", warnings(engine, record->create));
+	list = warnings(engine, record->create);
+	if (warning != NULL)
+		og_json_push(list, og_json_new_string(warning));
+	og_json_set(answer, "Warnings", list);
 	*ret_answer = answer;
 	return 0;
 }

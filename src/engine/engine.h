@@ -40,6 +40,8 @@ struct og_engine_config {
 	const char *data_root; /* absolute */
 	const char *exec_root; /* absolute, at most 60 bytes: sockets' paths are short */
 	const char *const *insecure_registries; /* NULL-terminated, or NULL */
+	const char
+		*policy; /* the gate's (engine/gate.h); NULL: that in /etc/onggi, if there is one */
 	/* Told what failed where nobody asked (a restart, a clean-up). May be NULL. */
 	void (*report)(void *data, const char *text);
 	void *report_data;

@@ -2,6 +2,7 @@
 /* The first byte of an input chooses the reader. */
 #include <stdlib.h>
 
+#include "access/gate.h"
 #include "base/pk.h"
 #include "format/artifact.h"
 #include "format/containers_policy.h"
@@ -45,6 +46,23 @@ static void read_policy(const char *text, size_t len)
 		abort();
 }
 
+static void read_gate(const char *text, size_t len, bool json)
+{
+	og_cleanup(og_admission_freep) struct og_admission *gate = NULL;
+
+	if (og_admission_parse(text, len, json, &gate, NULL) < 0)
+		return;
+	for (size_t i = 0; i < gate->rule_count; i++) {
+		const struct og_admission_rule *rule = &gate->rules[i];
+
+		for (size_t j = 0; rule->signed_by[j] != NULL; j++) {
+			if (og_admission_signer(gate, rule->signed_by[j]) == NULL)
+				abort();
+		}
+		(void)og_admission_applies(rule, "example.org/a/b", OG_ADMISSION_CREATE);
+	}
+}
+
 /* What is read is written as it was read. */
 static void read_signature(const char *text, size_t len)
 {
@@ -79,6 +97,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	case 'b':
 	case 'd':
 		read_envelope(text, size, data[0] == 'b');
+		break;
+	case 'g':
+	case 'y':
+		read_gate(text, size, data[0] == 'g');
 		break;
 	case 'k':
 		if (og_cosign_key_parse(text, size, &key, NULL) == 0)

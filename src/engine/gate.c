@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/gate.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/path.h"
+#include "base/text.h"
+#include "engine/internal.h"
+#include "format/manifest.h"
+#include "trust/gate.h"
+
+#define KEPT_BYTES_MAX ((size_t)OG_EVIDENCE_BYTES_MAX * 2) /* as base64, with what is around it */
+
+/* ---- the policy's file ---- */
+
+static bool may_be_there(const char *path)
+{
+	return access(path, F_OK) == 0 || errno != ENOENT;
+}
+
+/* NULL: there is no gate. */
+static const char *policy_path(const struct og_engine *engine)
+{
+	if (engine->config.policy != NULL)
+		return engine->config.policy;
+	if (may_be_there(OG_POLICY_YAML))
+		return OG_POLICY_YAML;
+	return may_be_there(OG_POLICY_JSON) ? OG_POLICY_JSON : NULL;
+}
+
+/* ---- what is kept ---- */
+
+struct kept_name {
+	char text[sizeof("evidence/.json") + sizeof(struct og_digest_text)];
+};
+
+static struct kept_name kept_name(const struct og_digest *manifest)
+{
+	struct kept_name name;
+
+	(void)snprintf(name.text, sizeof(name.text), "evidence/%s.json",
+		       og_digest_hex(manifest).text);
+	return name;
+}
+
+static int keep(struct og_engine *engine, const struct og_evidence *evidence, struct og_err *err)
+{
+	og_auto_free char *text = og_evidence_write(evidence);
+	og_auto_fd dir_fd = -EBADF;
+
+	if (text == NULL)
+		return og_fail(err, -ENOMEM, "no memory");
+	if (mkdirat(engine->data_fd, "evidence", 0700) < 0 && errno != EEXIST)
+		return og_fail(err, -errno, "make folder 'evidence'");
+	dir_fd = og_open_beneath(engine->data_fd, "evidence", O_RDONLY | O_DIRECTORY, 0);
+	if (dir_fd < 0)
+		return og_fail(err, dir_fd, "folder 'evidence'");
+	return og_replace_file(dir_fd, kept_name(&evidence->manifest).text + strlen("evidence/"),
+			       text, strlen(text), 0600, true, err);
+}
+
+static int read_kept(struct og_engine *engine, const struct og_image *image,
+		     struct og_evidence **ret_evidence, struct og_err *err)
+{
+	og_cleanup(og_evidence_freep) struct og_evidence *evidence = NULL;
+	og_auto_free char *text = NULL;
+	struct og_digest manifest;
+	size_t len = 0;
+	int r = og_digest_parse(image->manifest, &manifest);
+
+	if (r < 0)
+		return og_fail_plain(err, -ENOENT, "it came with no manifest");
+	r = og_read_file(engine->data_fd, kept_name(&manifest).text, KEPT_BYTES_MAX, &text, &len,
+			 err);
+	if (r == -ENOENT)
+		return og_fail_plain(err, r,
+				     "nothing that vouches for it is kept here; pull it again");
+	if (r == 0)
+		r = og_evidence_read(text, len, &evidence, err);
+	if (r == 0 && !og_digest_equal(&evidence->manifest, &manifest))
+		r = og_fail_plain(err, -EBADMSG, "what is kept is of another image");
+	if (r == 0)
+		*ret_evidence = og_take_ptr(evidence);
+	return r;
+}
+
+/* ---- after a pull ---- */
+
+/* The index that the reference names, when the image was chosen from it. */
+static int new_evidence(const struct og_document *document, const struct og_digest *manifest,
+			struct og_evidence **ret_evidence, struct og_err *err)
+{
+	if (!og_digest_equal(&document->digest, manifest) &&
+	    og_evidence_new(manifest, document->buf, document->len, ret_evidence, NULL) == 0)
+		return 0;
+	return og_evidence_new(manifest, NULL, 0, ret_evidence, err);
+}
+
+static int fetch(struct og_engine *engine, const struct og_pull *pull,
+		 const struct og_digest *manifest, struct og_err *err)
+{
+	const struct og_registry_options options = {
+		.access = OG_REGISTRY_PULL,
+		.user = pull->user,
+		.password = pull->password,
+		.identity_token = pull->identity_token,
+		.insecure = pull->insecure,
+	};
+	og_cleanup(og_registry_freep) struct og_registry *registry = NULL;
+	og_cleanup(og_http_client_freep) struct og_http_client *client = NULL;
+	og_cleanup(og_document_done) struct og_document document = {};
+	og_cleanup(og_evidence_freep) struct og_evidence *evidence = NULL;
+	struct og_imageref ref;
+	int r = og_imageref_parse(pull->reference, &ref, err);
+
+	if (r == 0)
+		r = og_registry_new(&ref, &options, &registry, err);
+	if (r == 0)
+		r = og_http_client_new(&client, err);
+	if (r == 0)
+		r = og_registry_manifest(registry, client,
+					 ref.has_digest ? og_digest_format(&ref.digest).text
+							: ref.tag,
+					 &document, err);
+	if (r == 0)
+		r = new_evidence(&document, manifest, &evidence, err);
+	if (r == 0)
+		r = og_evidence_fetch(evidence, registry, client, err);
+	return r < 0 ? r : keep(engine, evidence, err);
+}
+
+void og_engine_gate_pulled(struct og_engine *engine, const struct og_pull *pull, const char *id)
+{
+	og_cleanup(og_image_freep) struct og_image *image = NULL;
+	struct og_digest manifest;
+	struct og_err err = {};
+	int r;
+
+	if (policy_path(engine) == NULL)
+		return;
+	r = og_images_find(engine->images, id, &image, &err);
+	if (r == 0 && og_digest_parse(image->manifest, &manifest) < 0)
+		r = og_fail_plain(&err, -EBADMSG, "the image has no manifest");
+	if (r == 0)
+		r = fetch(engine, pull, &manifest, &err);
+	if (r < 0)
+		og_engine_report(engine, "what vouches for %s: %s", pull->reference, err.text);
+}
+
+/* ---- at a create ---- */
+
+/* Under this name; the worst outcome so far is kept in @worst. */
+static int judge_name(const struct og_admission *gate, const char *name,
+		      const struct og_evidence *evidence, const char *lacking,
+		      struct og_admission_decision *worst, struct og_err *err)
+{
+	og_auto_decision decision = {};
+	struct og_imageref ref;
+	struct og_admission_question question = {
+		.ref = &ref,
+		.moment = OG_ADMISSION_CREATE,
+		.now_s = time(NULL),
+		.evidence = evidence,
+		.lacking = lacking,
+	};
+	int r = og_imageref_parse(name, &ref, err);
+
+	if (r == 0)
+		r = og_admission_judge(gate, &question, &decision, err);
+	if (r < 0)
+		return r;
+	if (worst->reasons == NULL || decision.outcome > worst->outcome) {
+		og_admission_decision_done(worst);
+		*worst = decision;
+		decision = (struct og_admission_decision){};
+	}
+	return 0;
+}
+
+/* Is it a name, and not the ID or a piece of it? */
+static bool is_name(const char *asked, const struct og_image *image)
+{
+	const char *hex = image->id + strlen(OG_DIGEST_PREFIX);
+
+	return !og_starts_with(image->id, asked) && !og_starts_with(hex, asked);
+}
+
+/* One that was asked for by its ID is judged under each name that it has. */
+static int judge(const struct og_admission *gate, const char *asked, const struct og_image *image,
+		 const struct og_evidence *evidence, const char *lacking,
+		 struct og_admission_decision *worst, struct og_err *err)
+{
+	char **const lists[] = { image->repo_tags, image->repo_digests };
+	int r = 0;
+
+	if (is_name(asked, image))
+		return judge_name(gate, asked, evidence, lacking, worst, err);
+	for (size_t i = 0; i < 2; i++) {
+		for (char **name = lists[i]; r == 0 && name != NULL && *name != NULL; name++)
+			r = judge_name(gate, *name, evidence, lacking, worst, err);
+	}
+	if (r == 0 && worst->reasons == NULL)
+		r = judge_name(gate, "localhost/unnamed", evidence, lacking, worst, err);
+	return r;
+}
+
+int og_engine_gate_admit(struct og_engine *engine, const char *asked, const struct og_image *image,
+			 char **ret_warning, struct og_err *err)
+{
+	og_cleanup(og_admission_freep) struct og_admission *gate = NULL;
+	og_cleanup(og_evidence_freep) struct og_evidence *evidence = NULL;
+	og_auto_decision decision = {};
+	const char *path = policy_path(engine);
+	struct og_err lacking = {};
+	int r;
+
+	if (path == NULL)
+		return 0;
+	r = og_admission_open(path, &gate, err);
+	if (r < 0)
+		return og_fail_in(err, -EPERM, "refused, for the policy cannot be read");
+	(void)read_kept(engine, image, &evidence, &lacking);
+	r = judge(gate, asked, image, evidence, lacking.text, &decision, err);
+	if (r < 0)
+		return og_fail_in(err, -EPERM, "refused, for the policy cannot be applied");
+	if (decision.outcome == OG_ADMISSION_REFUSE)
+		return og_fail_plain(err, -EPERM, "%s is refused by the policy: %s", asked,
+				     decision.reasons);
+	if (decision.outcome == OG_ADMISSION_ISOLATE) {
+		*ret_warning =
+			og_strdupf("The policy wants this image in a VM: %s", decision.reasons);
+		return *ret_warning == NULL ? og_fail(err, -ENOMEM, "no memory") : 0;
+	}
+	return 0;
+}

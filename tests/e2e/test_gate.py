@@ -1,0 +1,269 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The gate: one policy file, three outcomes, at the engine's create and in `onggi policy test`."""
+
+import datetime
+import json
+import os
+import subprocess
+
+import pytest
+
+import images
+from test_signatures import PASSWORD, Repository, VULN, pae  # noqa: F401
+
+YAML = """
+default: refuse
+signers:
+  release: {{keys: [{folder}/release.pub]}}
+  scanner: {{keys: [{folder}/scanner.pub]}}
+rules:
+  - name: signed
+    images: ["{address}/gate/**"]
+    signed-by: [release]
+  - name: scanned
+    images: ["{address}/gate/**"]
+    except: ["{address}/gate/unscanned"]
+    scan: {{by: [scanner], max-age: 7d, max-database-age: 30d, critical: 0, high: 2, fixable-only: true}}
+    otherwise: isolate
+  - name: open
+    images: ["{address}/open/*"]
+    outcome: allow
+  - name: strangers
+    images: ["{address}/strange/**"]
+    outcome: isolate
+"""
+
+
+class Gate:
+    """A policy, keys, and an engine that reads the policy."""
+
+    def __init__(self, prefix, folder, address, daemon):
+        self.prefix, self.folder, self.address, self.daemon = prefix, folder, address, daemon
+        self.policy = folder / "policy.yaml"
+
+    def write(self, text=YAML):
+        self.policy.write_text(text.format(folder=self.folder, address=self.address))
+
+    def onggi(self, *words, check=True):
+        result = subprocess.run([self.prefix / "bin/onggi", *map(str, words)], cwd=self.folder, text=True,
+                                env={"PATH": os.environ["PATH"], "HOME": str(self.folder),
+                                     "ONGGI_KEY_PASSWORD": PASSWORD}, capture_output=True, timeout=60,
+                                check=False)
+        if check:
+            assert result.returncode == 0, f"{words}: {result.stdout}{result.stderr}"
+        return result
+
+    def repository(self, name):
+        """A new image under this name, in the registry."""
+        made = Repository(self.address, name)
+        layers = [images.busybox_layer(), images.motd_layer(name)]
+        manifest, blobs = images.oci_blobs(layers)
+        for digest, data in blobs.items():
+            if digest != images.sha256(manifest):
+                made.put_blob(data)
+        made.put_manifest(manifest, "1")
+        return made
+
+    def sign(self, repository, key="release"):
+        self.onggi("sign", "--key", f"{key}.key", f"{repository.reference}:1")
+
+    def scan(self, repository, *, days_ago=0, database_days_ago=1, key="scanner", **counts):
+        def ago(days):
+            moment = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(days=days)
+            return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+        none = {"critical": 0, "high": 0, "medium": 0, "low": 0}
+        predicate = {"scanner": {"uri": "test", "version": "1", "db": {"lastUpdate": ago(database_days_ago)},
+                                 "result": {"summary": {**none, **counts}}},
+                     "metadata": {"scanStartedOn": ago(days_ago), "scanFinishedOn": ago(days_ago)}}
+        path = self.folder / "predicate.json"
+        path.write_text(json.dumps(predicate))
+        self.onggi("attest", "--key", f"{key}.key", "--type", "vuln", "--predicate", path,
+                   f"{repository.reference}:1")
+
+    def test(self, repository, *words):
+        """(outcome, all of what is said)."""
+        reference = repository if isinstance(repository, str) else f"{repository.reference}:1"
+        result = self.onggi("policy", "test", "--policy", self.policy, *words, reference, check=False)
+        return ({0: "allow", 3: "isolate", 4: "refuse"}.get(result.returncode, result.stderr),
+                result.stdout + result.stderr)
+
+    def create(self, reference, pull=True):
+        """(outcome, all of what is said) of a create."""
+        if pull:
+            self.daemon.onggi("pull", "-q", reference)
+        status, answer = self.daemon.request("POST", "/containers/create", {
+            "Image": reference, "Cmd": ["true"], "HostConfig": {"NetworkMode": "none"}})
+        if status == 403:
+            return "refuse", answer["message"]
+        assert status == 201, answer
+        _, shown = self.daemon.request("GET", f"/containers/{answer['Id']}/json")
+        said = "\n".join(answer["Warnings"] or [])
+        return {"vm": "isolate", "container": "allow"}[shown["HostConfig"]["Isolation"]], said
+
+
+@pytest.fixture(scope="module")
+def gate(prefix, registry, start_onggid, tmp_path_factory, require):
+    require.root()
+    folder = tmp_path_factory.mktemp("gate")
+    made = Gate(prefix, folder, registry, None)
+    made.write()
+    for name in ("release", "scanner", "other"):
+        made.onggi("key", "generate", name)
+    made.daemon = start_onggid(options=["--policy", str(made.policy)])
+    return made
+
+
+@pytest.fixture(autouse=True)
+def the_same_policy(gate):
+    gate.write()
+
+
+def both(gate, repository):
+    """The engine and `policy test` agree; gives the outcome and what the engine said."""
+    told, said = gate.test(repository)
+    done, heard = gate.create(f"{repository.reference}:1")
+    assert told == done, f"{said}\n{heard}\n{gate.daemon.logged()}"
+    return done, heard
+
+
+def test_signed_and_scanned_is_allowed(gate):
+    image = gate.repository("gate/good")
+    gate.sign(image)
+    gate.scan(image, high=2, medium=100)
+    assert both(gate, image) == ("allow", "")
+    outcome, said = gate.test(image)
+    assert "rule 'signed': allow: signed by release (tag sha256-" in said
+    assert "0 critical with a fix, 2 high with a fix" in said
+    assert "rule 'open': -: does not speak of it" in said
+
+
+def test_unsigned_is_refused_with_every_reason(gate):
+    image = gate.repository("gate/unsigned")
+    outcome, said = both(gate, image)
+    assert outcome == "refuse"
+    assert "rule 'signed': not signed by release: there is no signature" in said
+    assert "rule 'scanned': not scanned: there is no scan by whom it should be" in said
+    gate.sign(image, "other")
+    outcome, said = both(gate, image)
+    assert outcome == "refuse" and "by another key" in said
+
+
+@pytest.mark.parametrize("name, scan, why", [
+    ("none", None, "there is no scan"),
+    ("critical", {"critical": 1}, "1 critical with a fix, over 0"),
+    ("high", {"high": 3}, "3 high with a fix, over 2"),
+    ("old", {"days_ago": 8}, "the scan is 8 days old, over 7 days"),
+    ("future", {"days_ago": -1}, "there is no scan"),
+    ("old-database", {"database_days_ago": 31}, "its database is 31 days old, over 30 days"),
+    ("stranger", {"key": "other"}, "there is no scan"),
+])
+def test_vulnerable_or_badly_scanned_runs_in_a_vm(gate, name, scan, why):
+    image = gate.repository(f"gate/{name}")
+    gate.sign(image)
+    if scan is not None:
+        gate.scan(image, **scan)
+    outcome, said = both(gate, image)
+    assert outcome == "isolate"
+    assert "The policy wants this image in a VM" in said and why in said
+
+
+def test_what_has_no_fix_does_not_count_where_the_policy_says_so(gate):
+    image = gate.repository("gate/unfixed")
+    gate.sign(image)
+    gate.scan(image, critical=5, fixable={"critical": 0, "high": 0, "medium": 0, "low": 0})
+    assert both(gate, image)[0] == "allow"
+    # The newest scan counts, whatever the others say.
+    gate.scan(image, days_ago=3, critical=5)
+    assert both(gate, image)[0] == "allow"
+
+
+def test_trivys_report_is_understood(gate):
+    image = gate.repository("gate/trivy")
+    gate.sign(image)
+    path = gate.folder / "trivy.json"
+    now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    path.write_text(json.dumps({
+        "scanner": {"uri": "trivy", "db": {"lastUpdate": now}, "result": {"Results": [{"Vulnerabilities": [
+            {"VulnerabilityID": "CVE-1", "Severity": "CRITICAL", "FixedVersion": "2"},
+            {"VulnerabilityID": "CVE-2", "Severity": "CRITICAL"}]}]}},
+        "metadata": {"scanStartedOn": now, "scanFinishedOn": now}}))
+    gate.onggi("attest", "--key", "scanner.key", "--type", "vuln", "--predicate", path,
+               f"{image.reference}:1")
+    outcome, said = both(gate, image)
+    assert outcome == "isolate" and "1 critical with a fix, over 0" in said
+
+
+def test_each_image_has_its_rules(gate):
+    exempt = gate.repository("gate/unscanned")
+    gate.sign(exempt)
+    assert both(gate, exempt)[0] == "allow"
+    assert both(gate, gate.repository("open/tool"))[0] == "allow"
+    assert both(gate, gate.repository("open/deep/tool"))[0] == "refuse"
+    outcome, said = both(gate, gate.repository("strange/app"))
+    assert outcome == "isolate" and "isolate all of these" in said
+    outcome, said = both(gate, gate.repository("elsewhere/app"))
+    assert outcome == "refuse" and "no rule speaks of it" in said
+
+
+def test_what_was_pulled_is_judged_without_the_registry(gate, start_registry):
+    """And a signature under another name does not count for a new name here, nor for the ID."""
+    address, before = start_registry(), gate.address
+    gate.address = address
+    try:
+        gate.write()
+        image = gate.repository("gate/offline")
+        gate.sign(image)
+        gate.scan(image)
+        assert gate.create(f"{image.reference}:1")[0] == "allow"
+        # From here on nothing answers: what follows is by what was kept.
+        gate.address = "127.0.0.1:1"
+        _, shown = gate.daemon.request("GET", f"/images/{image.reference}:1/json")
+        assert gate.create(f"{image.reference}:1", pull=False)[0] == "allow"
+        assert gate.create(shown["Id"], pull=False)[0] == "allow"
+        gate.daemon.onggi("tag", f"{image.reference}:1", f"{address}/gate/renamed:1")
+        outcome, said = gate.create(f"{address}/gate/renamed:1", pull=False)
+        assert outcome == "refuse" and "another name" in said
+        assert gate.create(shown["Id"], pull=False)[0] == "refuse"
+        for kept in gate.daemon.data_root.joinpath("evidence").glob("*.json"):
+            kept.unlink()
+        outcome, said = gate.create(f"{image.reference}:1", pull=False)
+        assert outcome == "refuse" and "pull it again" in said
+    finally:
+        gate.address = before
+
+
+def test_fails_closed(gate):
+    image = gate.repository("gate/closed")
+    gate.sign(image)
+    gate.scan(image)
+    reference = f"{image.reference}:1"
+    assert gate.create(reference)[0] == "allow"
+    for bad in ("default: [", "default: perhaps", "defualt: allow", "rules: [{images: ['**']}]",
+                "rules: [{images: ['**'], signed-by: [nobody]}]",
+                "rules: [{images: ['**'], scan: {max-age: 7d}}]",
+                "rules: [{images: ['**'], outcome: allow, otherwise: refuse}]"):
+        gate.write(bad.replace("{", "{{").replace("}", "}}"))
+        outcome, said = gate.create(reference, pull=False)
+        assert outcome == "refuse" and "the policy cannot be read" in said, bad
+        assert gate.onggi("policy", "check", gate.policy, check=False).returncode == 1
+    gate.policy.unlink()
+    assert gate.create(reference, pull=False)[0] == "refuse"
+    gate.write(YAML.replace("release.pub", "gone.pub"))
+    outcome, said = gate.create(reference, pull=False)
+    assert outcome == "refuse" and "gone.pub" in said
+    # A registry that is away: nothing can be said of the image.
+    gate.write(YAML.replace("{address}", "127.0.0.1:1"))
+    outcome, said = gate.test("127.0.0.1:1/gate/away:1")
+    assert outcome == "refuse" and "not signed by release" in said
+
+
+@pytest.mark.vm
+def test_an_isolated_image_runs_in_a_vm(gate):
+    image = gate.repository("strange/run")
+    gate.daemon.onggi("pull", "-q", f"{image.reference}:1")
+    host = subprocess.run(["uname", "-r"], stdout=subprocess.PIPE, text=True, check=True).stdout
+    result = gate.daemon.onggi("run", "--rm", "--network", "none", f"{image.reference}:1", "uname", "-r",
+                               check=False)
+    assert "wants this image in a VM" in result.stderr
+    if result.returncode == 0:
+        assert result.stdout != host
