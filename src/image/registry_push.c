@@ -12,6 +12,12 @@
 /* Up to this size a blob is offered together with the request to upload: one round trip, not two. */
 #define SMALL_BLOB_BYTES (64U << 10)
 
+/*
+ * From this size on a blob goes by PATCH and is ended by an empty PUT: what has come by PATCH is kept where
+ * it breaks off, which few registries do for a PUT. The further request is nothing beside such a size.
+ */
+#define LARGE_BLOB_BYTES (8U << 20)
+
 /* What a registry says about an upload is a page of JSON at most. */
 #define ANSWER_MAX (64U << 10)
 
@@ -237,7 +243,7 @@ static int prepare_upload(void *data, struct og_err *err)
 	uint64_t at = sending->accepted;
 
 	sending->upload = (struct og_http_upload){ .size = source->size - at };
-	if (source->buf != NULL || source->size == 0) {
+	if (source->buf != NULL || at == source->size) {
 		sending->upload.buf = source->buf != NULL ? (const char *)source->buf + at : "";
 		sending->sent = at;
 	} else {
@@ -253,8 +259,35 @@ static int prepare_upload(void *data, struct og_err *err)
 	return 0;
 }
 
-/* Sends the rest and ends the upload, in one PUT. */
-static int send_rest(struct sending *sending, struct og_err *err)
+/* Sends the rest, and leaves the upload open. */
+static int patch_rest(struct sending *sending, struct og_err *err)
+{
+	og_cleanup(og_http_response_freep) struct og_http_response *response = NULL;
+	const char *headers[] = { sending->range, NULL };
+	og_auto_inquiry inquiry = {
+		.registry = sending->registry,
+		.client = sending->client,
+		.method = "PATCH",
+		.url = sending->location,
+		.headers = headers,
+		.upload = &sending->upload,
+		.accepted = { 202, 204, 201 },
+		.max_body_bytes = ANSWER_MAX,
+		.prepare = prepare_upload,
+		.data = sending,
+	};
+	int r = og_inquire_once(&inquiry, &response, err);
+
+	if (r < 0)
+		return r;
+	sending->accepted = sending->source->size;
+	if (og_http_header(response, "Location", 0) != NULL)
+		return take_location(&inquiry, response, &sending->location, err);
+	return 0;
+}
+
+/* Sends what is left and ends the upload, in one PUT. */
+static int put_rest(struct sending *sending, struct og_err *err)
 {
 	og_cleanup(og_http_response_freep) struct og_http_response *response = NULL;
 	const char *headers[] = { sending->range, NULL };
@@ -277,6 +310,16 @@ static int send_rest(struct sending *sending, struct og_err *err)
 	if (url == NULL)
 		return no_memory(err);
 	return og_inquire_once(&inquiry, &response, err);
+}
+
+static int send_rest(struct sending *sending, struct og_err *err)
+{
+	uint64_t size = sending->source->size;
+	int r = 0;
+
+	if (size >= LARGE_BLOB_BYTES && sending->accepted < size)
+		r = patch_rest(sending, err);
+	return r < 0 ? r : put_rest(sending, err);
 }
 
 static int send_with_tries(struct sending *sending, struct og_err *err)
