@@ -48,14 +48,17 @@ static bool is_local_address(const char *host)
 	struct in6_addr six;
 	struct in_addr four;
 	char bare[256];
-	size_t len = strlen(host);
+	size_t len;
 
-	if (strcasecmp(host, "localhost") == 0 ||
-	    (len > strlen(".localhost") &&
-	     strcasecmp(host + len - strlen(".localhost"), ".localhost") == 0))
-		return true;
 	(void)snprintf(bare, sizeof(bare), "%s", host + (host[0] == '[' ? 1 : 0));
 	bare[strcspn(bare, "]")] = '\0';
+	len = strlen(bare);
+	if (len > 0 && bare[len - 1] == '.') /* the root of all names */
+		bare[--len] = '\0';
+	if (strcasecmp(bare, "localhost") == 0 ||
+	    (len > strlen(".localhost") &&
+	     strcasecmp(bare + len - strlen(".localhost"), ".localhost") == 0))
+		return true;
 	if (inet_aton(bare, &four) != 0) {
 		uint32_t address = ntohl(four.s_addr);
 
@@ -66,7 +69,7 @@ static bool is_local_address(const char *host)
 		IN6_IS_ADDR_LINKLOCAL(&six) || IN6_IS_ADDR_V4MAPPED(&six));
 }
 
-static bool may_ask(const struct og_upstream *upstream, const char *url)
+bool og_upstream_may_ask(const struct og_upstream *upstream, const char *url)
 {
 	struct og_http_origin origin;
 
@@ -187,7 +190,7 @@ struct asking {
 
 static bool may(void *data, const char *url)
 {
-	return may_ask(((const struct asking *)data)->upstream, url);
+	return og_upstream_may_ask(((const struct asking *)data)->upstream, url);
 }
 
 static int on_body(void *data, const struct og_http_response *response, const void *buf, size_t len)

@@ -10,6 +10,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -29,6 +30,9 @@ int og_upstream_new(const struct og_config_upstream *config, struct og_upstream 
 /* Accepts NULL. Always returns NULL. */
 struct og_upstream *og_upstream_free(struct og_upstream *upstream);
 OG_DEFINE_CLEANUP(struct og_upstream, og_upstream_free)
+
+/* May a request lead to @url, by a redirect or as the server of tokens? */
+bool og_upstream_may_ask(const struct og_upstream *upstream, const char *url);
 
 struct og_upstream_manifest {
 	char *buf; /* owned */

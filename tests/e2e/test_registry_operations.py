@@ -8,6 +8,7 @@ import hmac
 import http.server
 import json
 import os
+import pathlib
 import socket
 import subprocess
 import threading
@@ -51,6 +52,14 @@ def test_a_wrong_file_is_told_with_its_line(prefix, tmp_path, text, why):
                              tmp_path / "root", "--config", config], capture_output=True, text=True,
                             timeout=20, check=False)
     assert result.returncode == 1 and why in result.stderr, result.stderr
+
+
+def test_the_example_in_the_documentation_is_taken(prefix, tmp_path):
+    text = (pathlib.Path(__file__).resolve().parents[2] / "docs/registry-config.md").read_text()
+    config = tmp_path / "registry.yaml"
+    config.write_text(text.split("```yaml\n")[1].split("```")[0])
+    subprocess.run([prefix / "sbin/onggi-registry", "account", "list", "--root", tmp_path, "--config", config],
+                   check=True, timeout=20)
 
 
 # ---- quotas, immutable tags, retention ----
