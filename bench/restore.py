@@ -59,13 +59,12 @@ def script():
     ])
 
 
-def main(prefix, quick=False):
-    del quick
-    common.need("qemu-system-x86_64", "gcc", "cpio")
-    guest = boot.guest_folder(prefix)
-    kernel = guest / "small/vmlinux"
-    if not kernel.exists():
-        raise common.Skip("no small kernel: make guest-kernel")
+def boot_script():
+    return "\n".join(["mkdir -p /w", until([launch("/w/a"), *start("/w/a")]), "poweroff -f"])
+
+
+def run_in_lab(prefix, kernel, commands):
+    """([instructions of each `until`], what was printed) of a lab of its own."""
     with tempfile.TemporaryDirectory(prefix="onggi-bench-") as name:
         folder = pathlib.Path(name)
         words = [common.TOP / "tools/lab", "count", "--memory", "3072", "--timeout", "900"]
@@ -74,15 +73,28 @@ def main(prefix, quick=False):
             words += ["--file", f"/{tool}={folder / tool}"]
         words += ["--file", f"/initramfs={boot.cpio_of_init(folder)}", "--file", f"/kernel={kernel}",
                   "--file", f"{API}={prefix / 'bin/onggi-vmm'}"]
-        result = subprocess.run([*map(str, words), "--", script()], stdout=subprocess.PIPE, text=True,
+        result = subprocess.run([*map(str, words), "--", commands], stdout=subprocess.PIPE, text=True,
                                 stdin=subprocess.DEVNULL, stderr=subprocess.STDOUT, check=False, errors="replace")
-    found = [int(n) // boot.NS_AN_INSTRUCTION for n in re.findall(r"^until (\d+)", result.stdout, re.MULTILINE)]
-    stored = re.search(r"^stored (\d+) (\d+)", result.stdout, re.MULTILINE)
-    if len(found) != 2 or not stored:
-        raise RuntimeError(f"no figures from the lab:\n{result.stdout[-3000:]}")
-    rows = [["boot", f"{found[0] / 1e6:.1f}", common.ratio(found[0], found[0])],
-            ["restore", f"{found[1] / 1e6:.1f}", common.ratio(found[1], found[0])]]
-    return (f"{boot.setting(prefix)}; a guest of {MEMORY_MIB} MiB, small kernel, through the API: from exec of "
-            "onggi-vmm, with its requests, until the guest's first process says something. The snapshot of that "
-            f"idle guest takes {int(stored[1]) / 1024:.1f} MiB for its memory and {stored[2]} KiB for its state.\n\n"
-            + common.table(["", "10^6 instructions", "to a boot"], rows))
+    return ([int(n) // boot.NS_AN_INSTRUCTION for n in re.findall(r"^until (\d+)", result.stdout, re.MULTILINE)],
+            result.stdout)
+
+
+def main(prefix, quick=False):
+    del quick
+    common.need("qemu-system-x86_64", "gcc", "cpio")
+    guest = boot.guest_folder(prefix)
+    small = guest / "small/vmlinux"
+    if not small.exists():
+        raise common.Skip("no small kernel: make guest-kernel")
+    found, text = run_in_lab(prefix, small, script())
+    debian, more = run_in_lab(prefix, guest / "vmlinuz", boot_script())
+    stored = re.search(r"^stored (\d+) (\d+)", text, re.MULTILINE)
+    if len(found) != 2 or len(debian) != 1 or not stored:
+        raise RuntimeError(f"no figures from the lab:\n{text[-3000:]}\n{more[-1000:]}")
+    rows = [["boot, Debian's kernel", f"{debian[0] / 1e6:.1f}", "", ""],
+            ["boot, small kernel", f"{found[0] / 1e6:.1f}", "", ""],
+            ["restore", f"{found[1] / 1e6:.1f}", f"{found[1] / debian[0]:.3f}", f"{found[1] / found[0]:.3f}"]]
+    return (f"{boot.setting(prefix)}; a guest of {MEMORY_MIB} MiB, through the API: from exec of onggi-vmm, with its "
+            "requests, until the guest's first process says something. The snapshot, of an idle guest with the small "
+            f"kernel, takes {int(stored[1]) / 1024:.1f} MiB for its memory and {stored[2]} KiB for its state.\n\n"
+            + common.table(["", "10^6 instructions", "to Debian's boot", "to the small kernel's"], rows))

@@ -479,7 +479,7 @@ int og_vmm_add_vmgenid(struct og_vmm *vmm, struct og_err *err)
 
 	if (vmm->config->firmware_fd >= 0)
 		return 0; /* its place is the firmware's */
-	r = og_vmgenid_init(&vmm->vmgenid, &vmm->mem, err);
+	r = og_vmgenid_init(&vmm->vmgenid, &vmm->mem, vmm->config->snapshot.state != NULL, err);
 	return r < 0 ? r
 		     : og_kvm_wire_interrupt(&vmm->kvm, OG_VMGENID_GSI, vmm->vmgenid.interrupt_fd,
 					     err);

@@ -104,6 +104,7 @@ void og_vmm_resume(struct og_vmm *vmm);
 
 /* snapshot/snapshot.c: sets memory aside; a machine begins from config->snapshot; the command. */
 int og_vmm_prepare_snapshots(struct og_vmm *vmm, struct og_err *err);
+void og_vmm_free_snapshots(struct og_vmm *vmm);
 int og_vmm_restore(struct og_vmm *vmm, struct og_err *err);
 int og_vmm_collect_dirty(struct og_vmm *vmm, struct og_err *err);
 int og_vmm_snapshot(struct og_vmm *vmm, const struct og_snapshot_command *command, const int *fds,

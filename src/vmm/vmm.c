@@ -256,7 +256,7 @@ struct og_vmm *og_vmm_free(struct og_vmm *vmm)
 	free(vmm->vcpus);
 	og_vmm_free_devices(vmm); /* some take what they watch out of the loop */
 	og_loop_free(vmm->loop);
-	free(vmm->state_buf);
+	og_vmm_free_snapshots(vmm);
 	free(vmm->dirty_scratch);
 	free(vmm->fork_room);
 	free(vmm->collapsed);

@@ -23,14 +23,16 @@ static int write_new(const struct og_vmgenid *genid, struct og_err *err)
 	return 0;
 }
 
-int og_vmgenid_init(struct og_vmgenid *genid, const struct og_mem *mem, struct og_err *err)
+int og_vmgenid_init(struct og_vmgenid *genid, const struct og_mem *mem, bool restored,
+		    struct og_err *err)
 {
 	int r;
 
 	*genid = (struct og_vmgenid){ .mem = mem, .interrupt_fd = og_event_new() };
 	if (genid->interrupt_fd < 0)
 		return og_fail(err, -errno, "make event descriptor of the machine's generation");
-	r = write_new(genid, err);
+	/* Where memory is yet to come, a page of it would be taken for nothing. */
+	r = restored ? 0 : write_new(genid, err);
 	if (r < 0)
 		og_vmgenid_done(genid);
 	return r;

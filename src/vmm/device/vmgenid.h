@@ -16,8 +16,12 @@ struct og_vmgenid {
 	int interrupt_fd;	  /* eventfd: raises OG_VMGENID_GSI; owned */
 };
 
-/* Writes a first generation. On success og_vmgenid_done() is the caller's to call. */
-int og_vmgenid_init(struct og_vmgenid *genid, const struct og_mem *mem, struct og_err *err);
+/*
+ * Writes a first generation, unless the machine is @restored: then og_vmgenid_renew() does, once its
+ * memory is there. On success og_vmgenid_done() is the caller's to call.
+ */
+int og_vmgenid_init(struct og_vmgenid *genid, const struct og_mem *mem, bool restored,
+		    struct og_err *err);
 void og_vmgenid_done(struct og_vmgenid *genid);
 
 /*

@@ -19,16 +19,28 @@
 
 #define COPY_BYTES 65536U
 
+#define STATE_BUF_BYTES (OG_SNAPSHOT_BYTES_MAX + OG_SNAPSHOT_CONFIG_MAX)
+
+void og_vmm_free_snapshots(struct og_vmm *vmm)
+{
+	if (vmm->state_buf != NULL)
+		(void)munmap(vmm->state_buf, STATE_BUF_BYTES);
+	vmm->state_buf = NULL;
+}
+
 int og_vmm_prepare_snapshots(struct og_vmm *vmm, struct og_err *err)
 {
+	void *state_buf;
 	int r = 0;
 
 	if (vmm->config->control_fd < 0)
 		return 0;
-	/* Nothing is taken from the host before it is used. */
-	vmm->state_buf = malloc(OG_SNAPSHOT_BYTES_MAX + OG_SNAPSHOT_CONFIG_MAX);
-	if (vmm->state_buf == NULL)
+	/* Nothing is taken from the host before it is used: malloc() would write at its end. */
+	state_buf = mmap(NULL, STATE_BUF_BYTES, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (state_buf == MAP_FAILED)
 		return og_fail(err, -ENOMEM, "make room for the machine's state");
+	vmm->state_buf = state_buf;
 	if (vmm->config->track_dirty_pages) {
 		vmm->dirty_scratch = calloc(og_mem_file_bytes(&vmm->mem) / 4096 / 64 + 1, 8);
 		if (vmm->dirty_scratch == NULL)

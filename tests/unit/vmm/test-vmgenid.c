@@ -22,7 +22,7 @@ TEST(a_new_generation_is_written_and_told)
 	uint8_t first[OG_VMGENID_BYTES];
 
 	og_mem_borrow(&mem, memory, sizeof(memory));
-	CHECK_OK(og_vmgenid_init(&genid, &mem, NULL));
+	CHECK_OK(og_vmgenid_init(&genid, &mem, false, NULL));
 	memcpy(first, memory + OG_VMGENID_GPA, sizeof(first));
 	CHECK(memcmp(first, memory, sizeof(first)) != 0); /* not zeros */
 	CHECK_EQ(signals(genid.interrupt_fd), 0);
@@ -40,7 +40,7 @@ TEST(without_memory_there_it_fails)
 	struct og_vmgenid genid;
 
 	og_mem_borrow(&mem, memory, OG_VMGENID_GPA);
-	CHECK_EQ(og_vmgenid_init(&genid, &mem, NULL), -ENOMEM);
+	CHECK_EQ(og_vmgenid_init(&genid, &mem, false, NULL), -ENOMEM);
 }
 
 TEST_MAIN(TEST_ENTRY(a_new_generation_is_written_and_told),
