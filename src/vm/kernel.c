@@ -28,15 +28,15 @@ struct installed {
 };
 
 static const struct installed kernels[] = {
+	{ "small", "", "lib/onggi/guest/small/vmlinux", "lib/onggi/guest/small/bzImage",
+	  "lib/onggi/guest/small/initramfs.cpio" },
 	/* Its self-tests of cryptography are a quarter of its boot; for entropy there is virtio-rng. */
 	{ "debian", "cryptomgr.notests initcall_blacklist=jent_mod_init", "lib/onggi/guest/vmlinux",
 	  "lib/onggi/guest/vmlinuz", "lib/onggi/guest/initramfs.cpio" },
-	{ "small", "", "lib/onggi/guest/small/vmlinux", "lib/onggi/guest/small/bzImage",
-	  "lib/onggi/guest/small/initramfs.cpio" },
 };
 
 #define KERNELS (sizeof(kernels) / sizeof(kernels[0]))
-#define DEBIAN	(&kernels[0])
+#define DEBIAN	(&kernels[KERNELS - 1])
 
 static bool is_bzimage(const unsigned char *head)
 {

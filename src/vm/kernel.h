@@ -12,7 +12,7 @@ struct og_vm_kernel {
 
 /*
  * Opens the kernel at @kernel with the initramfs at @initramfs. NULL: those of the installation.
- * There Debian's kernel is taken before the small one (`make guest-kernel`), unless the environment's
+ * There the small kernel (`make guest-kernel`) is taken before Debian's, unless the environment's
  * ONGGI_GUEST_KERNEL ("small", "debian") says which. A path for one alone is joined by Debian's
  * other. Of a kernel that is installed in two forms the ELF file is taken: both hypervisors boot it
  * sooner, as nothing is to be unpacked. On success both descriptors are the caller's.
