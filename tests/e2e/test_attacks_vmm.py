@@ -5,6 +5,7 @@ attacker would do from the thread that serves the devices; the jail is that of t
 half of it is left out once, so that the other is seen to hold alone and the attempt to be a real one.
 """
 
+import json
 import os
 import pathlib
 import signal
@@ -42,6 +43,41 @@ def attempt(require, guest_kernel):
             return 0, (expired.stderr or b"").decode()
 
     return run_bounded
+
+
+@pytest.fixture
+def attempt_forkable(require, guest_kernel, tmp_path):
+    """The same by a machine that may be forked, whose filter lets it build another one: what it says."""
+    program = TOP / "build-weakened/cmd/onggi-vmm/onggi-vmm"
+    if not program.exists():
+        require.lacking("no build-weakened: tools/build-weakened")
+    config = {"boot-source": {"kernel_image_path": str(guest_kernel), "boot_args": "count"},
+              "machine-config": {"vcpu_count": 1, "mem_size_mib": 32},
+              "metrics": {"metrics_path": str(tmp_path / "metrics")}}
+    (tmp_path / "config").write_text(json.dumps(config))
+
+    def run(name, *holes):
+        weaken = ",".join(f"A80-{hole}" for hole in (name, *holes))
+        words = [program, "--forkable", "--no-api", "--config-file", tmp_path / "config"]
+        with subprocess.Popen(words, env={**os.environ, "ONGGI_WEAKEN": weaken}, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            said = process.stdout.read(3) and b""
+            process.terminate()
+            said += process.stderr.read()
+            process.stdout.read()
+        panics = json.loads((tmp_path / "metrics").read_text().splitlines()[-1])["vmm"]["panic_count"]
+        return panics, said.decode()
+    return run
+
+
+@pytest.mark.parametrize("name", ATTEMPTS)
+def test_a80_a_machine_that_may_be_forked_is_killed_as_well(attempt_forkable, name):
+    panics, said = attempt_forkable(name)
+    assert panics == 1 and f"A80-{name}" not in said, said
+    panics, said = attempt_forkable(name, "namespaces")
+    assert panics == 1 and f"A80-{name}" not in said, said
+    _, said = attempt_forkable(name, "seccomp", "namespaces")
+    assert name == "execve" or f"A80-{name}: succeeded" in said, said
 
 
 @pytest.mark.parametrize("name", ATTEMPTS)

@@ -86,6 +86,24 @@ void test_balloon(void)
 	say_line("eleventh", READ_ONCE(pages[10][0]));
 }
 
+/* A dot for each page that went into the balloon, came back, and is memory again, for ever. */
+void test_balloon_count(void)
+{
+	static uint32_t frame;
+	unsigned device;
+
+	if (!begin(&device, BALLOON, 3))
+		return;
+	for (unsigned i = 0;; i = (i + 1) % 16) {
+		frame = (uint32_t)((uintptr_t)pages[i] >> 12);
+		if (give(device, 0, &frame, sizeof(frame), 0) < 0 ||
+		    give(device, 1, &frame, sizeof(frame), 0) < 0)
+			say("broken");
+		WRITE_ONCE(pages[i][0], (uint8_t)(i + 1));
+		say(READ_ONCE(pages[i][0]) == i + 1 ? "." : "broken");
+	}
+}
+
 enum {
 	STATS = 2,
 	HINTS = 3

@@ -68,10 +68,8 @@ static void set64(uint64_t bar, unsigned offset, uint64_t value)
 	*(volatile uint64_t *)(volatile void *)at(bar, offset) = value;
 }
 
-static void fill(uint64_t bar)
+static void bring_up_rng(uint64_t bar)
 {
-	unsigned different = 0;
-
 	queue.added = queue.seen = queue.avail.idx = queue.used.idx = 0;
 	*at(bar, STATUS) = 0;
 	*at(bar, STATUS) = 3;
@@ -84,15 +82,45 @@ static void fill(uint64_t bar)
 	set64(bar, QUEUE_USED, (uintptr_t)&queue.used);
 	set16(bar, QUEUE_ENABLE, 1);
 	*at(bar, STATUS) = 15;
+}
+
+/* Fills the buffer and returns how many of its bytes differ from its first. */
+static unsigned draw(uint64_t bar)
+{
+	unsigned different = 0;
+
 	set_desc(&queue, 0, buffer, sizeof(buffer), WRITE, 0);
 	offer(&queue, 0);
 	set16(bar, NOTIFY, 0);
-	while (READ_ONCE(queue.used.idx) == 0)
+	while (READ_ONCE(queue.used.idx) == queue.seen)
 		;
+	queue.seen++;
 	for (unsigned i = 1; i < sizeof(buffer); i++)
 		different += buffer[i] != buffer[0];
+	return different;
+}
+
+static void fill(uint64_t bar)
+{
+	unsigned different;
+
+	bring_up_rng(bar);
+	different = draw(bar);
 	say_line("filled", queue.used.ring[0].len);
 	say(different > 32 ? "random\n" : "not random\n");
+}
+
+/* A dot for each time that it drew, for ever. */
+void test_pci_count(void)
+{
+	uint64_t bar;
+
+	map(ECAM);
+	map(WINDOW);
+	bar = *config(find(RNG), 0x10);
+	bring_up_rng(bar);
+	for (;;)
+		say(draw(bar) > 32 ? "." : "broken");
 }
 
 /* Every kind of access to every place of the configuration space and of the BAR. */

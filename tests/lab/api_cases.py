@@ -23,8 +23,8 @@ class Cases:
                                 "boot_args": f"{self.cmdline} lab.run={command}"},
                 "machine-config": {"vcpu_count": cpus, "mem_size_mib": memory}, **more}
 
-    def vm(self, name, command, **more):
-        return api_vm.ApiVm(self.program, self.work, name, self.config(command, **more))
+    def vm(self, name, command, options=(), **more):
+        return api_vm.ApiVm(self.program, self.work, name, self.config(command, **more), options)
 
     def pause(self):
         """What was said before, during and after a pause of the machine."""
@@ -86,6 +86,60 @@ class Cases:
                 found["reseeded"].append("crng reseeded due to virtual machine fork" in vm.text())
         return found
 
+    def total_kib(self, vm, since):
+        """What the guest says next of its memory: (total, free) in KiB, and how many lines then."""
+        found, at = vm.hear(r"total=(\d+) free=(\d+)", since=since)
+        return int(found[1]), int(found[2]), at
+
+    def balloon(self):
+        """100 MiB go into the balloon and come back; the guest's own figures, and those of its statistics."""
+        body = {"amount_mib": 0, "deflate_on_oom": False, "stats_polling_interval_s": 1}
+        with self.vm("balloon", "memory", balloon=body) as vm:
+            _, before, at = self.total_kib(vm, 0)
+            vm.ask("PATCH", "/balloon", {"amount_mib": 100})
+            while vm.ask("GET", "/balloon/statistics")["actual_mib"] < 100:
+                time.sleep(0.5)
+            _, inside, at = self.total_kib(vm, len(vm.lines) + 1)
+            statistics = vm.ask("GET", "/balloon/statistics")
+            vm.ask("PATCH", "/balloon", {"amount_mib": 0})
+            while vm.ask("GET", "/balloon/statistics")["actual_mib"] > 0:
+                time.sleep(0.5)
+            _, after, at = self.total_kib(vm, len(vm.lines) + 1)
+            return {"free_kib": [before, inside, after], "statistics": statistics, "output": vm.text()}
+
+    def hotplug(self):
+        """128 MiB are plugged and unplugged; the guest's total each time."""
+        with self.vm("hotplug", "memory memhp_default_state=online_movable",
+                     **{"memory-hotplug": {"total_size_mib": 256}}) as vm:
+            totals = [self.total_kib(vm, 0)[0]]
+            for mib in (128, 0):
+                vm.ask("PATCH", "/hotplug/memory", {"requested_size_mib": mib})
+                end = time.monotonic() + 90
+                while vm.ask("GET", "/hotplug/memory")["plugged_size_mib"] != mib and time.monotonic() < end:
+                    time.sleep(0.5)
+                totals.append(self.total_kib(vm, len(vm.lines) + 1)[0])
+            return {"totals_kib": totals, "output": vm.text()}
+
+    def fork(self):
+        """A clone of a guest at work goes on where it was, and so does the first."""
+        with self.vm("fork", "work", options=["--forkable"]) as vm:
+            vm.hear(r"step=3$")
+            clone = self.work / "clone.api"
+            vm.ask("PUT", "/fork", {"id": "clone", "api_sock": str(clone), "resume_vm": False})
+            vm.ask("PATCH", "/vm", {"state": "Paused"})
+            time.sleep(0.5)
+            first = len(vm.lines)
+            api_vm.request(clone, "PATCH", "/vm", {"state": "Resumed"})  # at the same serial port
+            vm.hear(r"step=", since=first + 3)
+            api_vm.request(clone, "PATCH", "/vm", {"state": "Paused"})
+            time.sleep(0.5)
+            both = len(vm.lines)
+            vm.ask("PATCH", "/vm", {"state": "Resumed"})
+            vm.hear(r"step=", since=both + 3)
+            lines = vm.lines
+            return {"before": steps(lines[:first]), "clone": steps(lines[first:both]),
+                    "after": steps(lines[both:]), "output": vm.text()}
+
     def metadata(self):
         """What the guest reads at the metadata service, before and after the host changes it."""
         subprocess.run(["ip", "tuntap", "add", "dev", "mmds0", "mode", "tap"], check=True)
@@ -120,4 +174,5 @@ def md5(data):
 def all_cases(*arguments):
     """{name: function}, by the names of the methods."""
     cases = Cases(*arguments)
-    return {name: getattr(cases, name) for name in ("pause", "snapshot", "clones", "metadata")}
+    return {name: getattr(cases, name) for name in ("pause", "snapshot", "clones", "balloon", "hotplug", "fork",
+                                                   "metadata")}

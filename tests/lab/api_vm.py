@@ -38,9 +38,9 @@ def request(path, method, target, body=None):
 class ApiVm:
     """onggi-vmm with an API socket in `folder`; nothing runs until something is asked for."""
 
-    def __init__(self, program, folder, name, config=None):
+    def __init__(self, program, folder, name, config=None, options=()):
         self.socket = pathlib.Path(folder) / f"{name}.api"
-        words = [program, "--api-sock", self.socket, "--id", name]
+        words = [program, "--api-sock", self.socket, "--id", name, *options]
         if config:
             path = pathlib.Path(folder) / f"{name}.json"
             path.write_text(json.dumps(config))

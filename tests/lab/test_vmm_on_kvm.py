@@ -155,6 +155,18 @@ def test_the_guest_reads_its_metadata_and_sees_it_change(guests):
     assert facts(found)["long"].split()[0] == found["long"]  # 40,000 bytes
 
 
+def parts(run):
+    """{part of the shared folder: what guest-tool says of it in the guest}."""
+    return dict(re.findall(r"^(theirs|ours|stress) (sum=\S+ entries=\d+)", run["output"], re.MULTILINE))
+
+
+def test_a_shared_folder_is_the_same_on_both_sides(guests):
+    run = guests["share"]
+    assert parts(run) == {part: run[part] for part in ("theirs", "ours", "stress")}, run
+    assert int(run["theirs"].split("entries=")[1]) >= 500  # 10,000 with the small kernel
+    assert "unmounted" in run["output"]
+
+
 # ---- what is asked for through the API while Linux runs (api_cases.py) ----
 
 
@@ -182,6 +194,28 @@ def test_two_guests_of_one_snapshot_draw_different_numbers(guests):
     assert "random" in run, run
     assert run["reseeded"] == [True, True]
     assert len(set(run["random"])) == 2
+
+
+def test_a_balloon_takes_memory_and_gives_it_back(guests):
+    run = guests["balloon"]
+    before, inside, after = run["free_kib"]
+    assert before - inside > 80 << 10 and after - inside > 80 << 10, run["free_kib"]
+    said = run["statistics"]
+    assert said["actual_mib"] == said["target_mib"] == 100
+    assert 0 < said["free_memory"] < said["total_memory"] <= 256 << 20
+
+
+def test_memory_is_plugged_and_unplugged(guests):
+    first, more, less = guests["hotplug"]["totals_kib"]
+    assert more - first > 100 << 10 and abs(less - first) < 8 << 10, guests["hotplug"]["totals_kib"]
+
+
+def test_a_clone_goes_on_where_it_was_and_so_does_the_first(guests):
+    run = guests["fork"]
+    assert "clone" in run, run
+    fork = run["clone"][0]
+    assert in_order(run["clone"]) and len(run["clone"]) >= 3 and fork - 1 in run["before"]
+    assert in_order([*run["before"], *run["after"]]), run
 
 
 def test_two_processors_load_disk_and_entropy_at_once(guests):

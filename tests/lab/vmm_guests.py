@@ -237,6 +237,24 @@ def network(name, *options):
                       "got": hashlib.md5(got).hexdigest()}
 
 
+# What the host made, what the guest makes, and its random steps; Debian's kernel is asked for fewer.
+FILES, OURS, STEPS = (500, 100, 200) if KERNELS.joinpath("modules").exists() else (10000, 500, 1000)
+
+
+def tool_sum(folder):
+    return subprocess.run([KERNELS / "guest-tool", "sum", folder], stdout=subprocess.PIPE, text=True,
+                          check=True).stdout.strip()
+
+
+def share(name="share"):
+    """A folder by virtio-fs: both sides sum up what the host made, and what the guest made."""
+    folder = WORK / name
+    folder.mkdir()
+    subprocess.run([KERNELS / "guest-tool", "fill", folder / "theirs", str(FILES), "3"], check=True)
+    run(name, "share", "--fs", f"tag=shared,path={folder}", more=f"lab.files={OURS} lab.steps={STEPS}")
+    RESULTS[name] |= {part: tool_sum(folder / part) for part in ("theirs", "ours", "stress")}
+
+
 def probe():
     found = subprocess.run([PREFIX / "bin/onggi-vmm", "--probe"], capture_output=True, text=True,
                            check=False)
@@ -256,6 +274,7 @@ CASES = {
     "net-pci": lambda: network("net-pci", "--pci"),
     "send": lambda: run("send", "send", "--cpus", 2, talk=swallow),
     "echo": lambda: run("echo", "echo_back", "--cpus", 2, talk=echo),
+    "share": share,
     "reboot": lambda: run("reboot", "reboot", "--cpus", 2),
     "panic": lambda: run("panic", "panic"),
     "probe": probe,

@@ -20,8 +20,8 @@ static void give(struct og_fork_command *fork, int *fds, const char *id, int fd)
 	fds[fork->n++] = fd;
 }
 
-/* @vsock: the clone's own listening socket, or negative. It stays the caller's. */
-static void fork_machine(struct machine *m, struct clone *clone, int vsock)
+/* @fd: the clone's own for the device @id, or negative. It stays the caller's. */
+static void fork_machine(struct machine *m, struct clone *clone, const char *id, int fd)
 {
 	struct og_command command = { .kind = OG_COMMAND_FORK,
 				      .bytes = sizeof(struct og_fork_command) };
@@ -35,8 +35,8 @@ static void fork_machine(struct machine *m, struct clone *clone, int vsock)
 	give(&fork, fds, OG_FORK_CONTROL, ends[1]);
 	give(&fork, fds, OG_FORK_KVM, og_kvm_open(NULL));
 	give(&fork, fds, OG_FORK_SERIAL_OUT, clone->out_fd);
-	if (vsock >= 0)
-		give(&fork, fds, "vsock", vsock);
+	if (fd >= 0)
+		give(&fork, fds, id, fd);
 	memcpy(command.body, &fork, sizeof(fork));
 	if (og_control_call(m->process.control_fd, &command, fds, fork.n, &answer, &err) < 0)
 		fprintf(stderr, "%s\n", err.text);
@@ -128,7 +128,7 @@ TEST(a_clone_has_its_own_vsock)
 	stream = open_stream("first.sock");
 	check_echo(stream, "before");
 
-	fork_machine(&m, &clone, listeners[1]);
+	fork_machine(&m, &clone, "vsock", listeners[1]);
 	check_echo(stream, "after");
 	other = open_stream("clone.sock");
 	check_echo(other, "the clone");
@@ -199,7 +199,7 @@ TEST(a_clone_has_the_memory_that_was_plugged)
 	describe_hotplug(&m, "hotplug-count");
 	start_machine(&m);
 	hear(m.out_fd, 5);
-	fork_machine(&m, &clone, -EBADF);
+	fork_machine(&m, &clone, NULL, -EBADF);
 	hear(clone.out_fd, 20);
 	hear(m.out_fd, 20);
 	check_said(clone.out_fd, "broken", 0);
@@ -246,7 +246,143 @@ TEST(plugged_memory_is_in_snapshots)
 	end_machine(&m);
 }
 
+/* Behind the header and both addresses, one letter. */
+#define FRAME_BYTES (12 + 14 + 46)
+
+static void check_frame_returns(int fd, char letter)
+{
+	uint8_t frame[FRAME_BYTES] = {}, got[FRAME_BYTES + 1];
+	struct timeval patience = { .tv_sec = 60 };
+
+	memset(frame + 12, 0xff, 6);
+	frame[12 + 6] = 2;
+	frame[12 + 14] = (uint8_t)letter;
+	CHECK_OK(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)));
+	CHECK_EQ(send(fd, frame, sizeof(frame), 0), (ssize_t)sizeof(frame));
+	CHECK_EQ(recv(fd, got, sizeof(got), 0), FRAME_BYTES);
+	CHECK_EQ(got[12 + 14], letter);
+	CHECK_EQ(got[12], 2); /* it is for whoever sent the other */
+}
+
+static void make_cable(int fds[2])
+{
+	CHECK_OK(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds));
+	CHECK_OK(fcntl(fds[0], F_SETFL, 0));
+}
+
+static void describe_net(struct machine *m, const char *word, int fd)
+{
+	need_guest();
+	describe_machine(m, word, "out");
+	m->config.forkable = true;
+	m->config.nets[0] =
+		(struct og_net_config){ .id = "eth0", .tap_fd = fd, .mac = { 2, 0, 0, 0, 0, 9 } };
+	m->config.n_nets = 1;
+	og_vmm_config_keep(&m->config, fd);
+}
+
+TEST(a_clone_has_its_own_network)
+{
+	int first[2], second[2];
+	struct machine m;
+	struct clone clone;
+
+	make_cable(first);
+	make_cable(second);
+	describe_net(&m, "net", first[1]);
+	start_machine(&m);
+	check_says(m.out_fd, "last byte of the address 9");
+	check_frame_returns(first[0], 'a');
+	fork_machine(&m, &clone, "eth0", second[1]);
+	check_frame_returns(second[0], 'b');
+	check_frame_returns(first[0], 'c');
+	check_frame_returns(second[0], 'd');
+	end_clone(&clone);
+	end_machine(&m);
+	og_close_all(first, 2);
+	og_close_all(second, 2);
+}
+
+TEST(a_restored_network_card_goes_on)
+{
+	int first[2], second[2];
+	struct machine m;
+
+	make_cable(first);
+	make_cable(second);
+	describe_net(&m, "net", first[1]);
+	start_machine(&m);
+	check_says(m.out_fd, "last byte of the address 9");
+	check_frame_returns(first[0], 'a');
+	save_and_end(&m, false);
+	end_machine(&m);
+	describe_net(&m, "", second[1]);
+	begin_from(&m, "state", "memory");
+	start_machine(&m);
+	tell(&m, OG_COMMAND_RESUME);
+	check_frame_returns(second[0], 'b');
+	check_frame_returns(second[0], 'c');
+	end_machine(&m);
+	og_close_all(first, 2);
+	og_close_all(second, 2);
+}
+
+/* A guest that says a dot for each thing that went well: its clone and what is restored do, too. */
+static void check_counting(void (*describe)(struct machine *m, const char *word), const char *word)
+{
+	struct machine m;
+	struct clone clone;
+	off_t before;
+
+	describe(&m, word);
+	start_machine(&m);
+	hear(m.out_fd, 5);
+	fork_machine(&m, &clone, NULL, -EBADF);
+	hear(clone.out_fd, 20);
+	hear(m.out_fd, 20);
+	check_said(clone.out_fd, "broken", 0);
+	end_clone(&clone);
+	save_and_end(&m, false);
+	end_machine(&m);
+
+	describe(&m, "");
+	begin_from(&m, "state", "memory");
+	before = said(m.out_fd);
+	start_machine(&m);
+	tell(&m, OG_COMMAND_RESUME);
+	hear_first(m.out_fd, before + 20);
+	check_said(m.out_fd, "broken", 0);
+	end_machine(&m);
+}
+
+static void describe_pci(struct machine *m, const char *word)
+{
+	need_guest();
+	describe_machine(m, word, "out");
+	m->config.forkable = m->config.pci = true;
+}
+
+TEST(devices_on_a_pci_bus_go_on)
+{
+	check_counting(describe_pci, "pci-count");
+}
+
+static void describe_balloon(struct machine *m, const char *word)
+{
+	need_guest();
+	describe_machine(m, word, "out");
+	m->config.forkable = true;
+	m->config.balloon = (struct og_balloon_config){ .present = true, .reporting = true };
+}
+
+TEST(a_balloon_goes_on)
+{
+	check_counting(describe_balloon, "balloon-count");
+}
+
 TEST_MAIN(TEST_ENTRY(a_clone_has_its_own_vsock),
 	  TEST_ENTRY(a_restored_guest_hears_that_its_connections_are_gone),
 	  TEST_ENTRY(a_clone_has_the_memory_that_was_plugged),
-	  TEST_ENTRY(plugged_memory_is_in_snapshots))
+	  TEST_ENTRY(plugged_memory_is_in_snapshots), TEST_ENTRY(a_clone_has_its_own_network),
+	  TEST_ENTRY(a_restored_network_card_goes_on), TEST_ENTRY(devices_on_a_pci_bus_go_on),
+	  TEST_ENTRY(a_balloon_goes_on))
