@@ -27,9 +27,11 @@ static bool is_blank(char c)
 
 ptrdiff_t og_http_head_length(const char *buf, size_t len, size_t from)
 {
-	const char *at = buf + (from > 3 ? from - 3 : 0);
-	const char *newline;
+	const char *at, *newline;
 
+	if (len == 0)
+		return 0;
+	at = buf + (from > 3 ? from - 3 : 0);
 	while ((newline = memchr(at, '\n', (size_t)(buf + len - at))) != NULL) {
 		if (newline == buf || newline[-1] != '\r')
 			return -EBADMSG;

@@ -305,7 +305,7 @@ static void sweep(struct og_http_server *server)
 
 	(void)pthread_mutex_lock(&server->lock);
 	for (struct http_conn *conn = server->conns; conn != NULL; conn = conn->next) {
-		if (now < conn->until_ms || conn->state == HTTP_RUNNING ||
+		if (conn->state == HTTP_RUNNING || now < conn->until_ms ||
 		    (conn->state == HTTP_QUEUED && !unqueue(conn)))
 			continue;
 		conn->state = HTTP_RUNNING;
