@@ -8,8 +8,8 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import socket
-import subprocess
 import tempfile
 import time
 
@@ -19,6 +19,7 @@ import servers
 TITLE = "Registries: onggi-registry and docker-registry"
 ROUNDS = 5
 SMALL = 200   # pushes, or pulls, in a round
+PULLS = 3     # of the large blob, beside the first
 LARGE = 1 << 30
 TICK_MS = 1000 / os.sysconf("SC_CLK_TCK")
 DOCUMENT = "application/vnd.oci.image.manifest.v1+json"
@@ -183,7 +184,7 @@ def small_round(figures, name, server, count):
     for digest in digests:
         client.ask("GET", f"/v2/small/blobs/{digest}", [200])
     figures.add("push", name, (pushed - before) / count)
-    figures.add("pull", name, (server.cpu_ms() - pushed) / count)
+    figures.add("small", name, (server.cpu_ms() - pushed) / count)
     push_manifest(client, "small", [(digests[0], 4096), (digests[1], 4096)])
     before = server.cpu_ms()
     for _ in range(count):
@@ -199,15 +200,24 @@ def small_round(figures, name, server, count):
     figures.add("new", name, (server.cpu_ms() - before) / count)
 
 
-def large_round(figures, name, server, path, digest):
+def push_round(figures, name, server, path, digest):
     client = Client(server.port)
     before = server.cpu_ms()
     figures.add("push 1 GiB", name, push_large(client, path, digest))
     figures.add("push 1 GiB CPU", name, (server.cpu_ms() - before) / 1000)
     push_manifest(client, "large", [(digest, LARGE), (digest, LARGE)])
     client.close()
-    figures.add("first pull", name, pull_large(server.port, digest, False))
-    figures.add("pull 1 GiB", name, pull_large(server.port, digest, False))
+
+
+def pulls(figures, what, found, digest, tls):
+    """Of each server in turn, so that what else the machine does meets both."""
+    for name, server in found.items():
+        figures.add(f"first {what}", name, pull_large(server.port, digest, tls))
+    for _ in range(PULLS):
+        for name, server in found.items():
+            before = server.cpu_ms()
+            figures.add(what, name, pull_large(server.port, digest, tls))
+            figures.add(f"{what} CPU", name, (server.cpu_ms() - before) / 1000)
 
 
 def crowd(server, digest):
@@ -243,44 +253,51 @@ def fill(path):
     return "sha256:" + hashed.hexdigest()
 
 
+def one_round(figures, found, folder, count, source, digest):
+    with contextlib.ExitStack() as stack:
+        for name, server in found.items():
+            stack.enter_context(server.run(folder / name, None))
+        for name, server in found.items():
+            small_round(figures, name, server, count)
+        for name, server in found.items():
+            push_round(figures, name, server, source, digest)
+        pulls(figures, "pull", found, digest, False)
+        for name, server in found.items():
+            crowd(server, digest)
+            figures.add("peak", name, server.peak_mib())
+    with contextlib.ExitStack() as stack:
+        for name, server in found.items():
+            stack.enter_context(server.run(folder / name, folder / "tls"))
+        pulls(figures, "TLS", found, digest, True)
+    for name in found:
+        shutil.rmtree(folder / name)
+
+
 def measure(found, folder, rounds, count):
     figures = Figures()
-    tls = make_certificate(folder / "tls")
+    make_certificate(folder / "tls")
     source = folder / "source"
     digest = fill(source)
     for number in range(rounds):
-        for name, server in found.items():
-            common.say(f"registry: {name}, {number + 1} of {rounds}")
-            data = folder / f"{name}-{number}"
-            with server.run(data, None):
-                small_round(figures, name, server, count)
-                large_round(figures, name, server, source, digest)
-                crowd(server, digest)
-                figures.add("peak", name, server.peak_mib())
-            with server.run(data, tls):
-                figures.add("first TLS", name, pull_large(server.port, digest, True))
-                before = server.cpu_ms()
-                figures.add("pull 1 GiB TLS", name, pull_large(server.port, digest, True))
-                figures.add("pull 1 GiB TLS CPU", name, (server.cpu_ms() - before) / 1000)
-                figures.add("peak TLS", name, server.peak_mib())
-            subprocess.run(["rm", "-rf", data], check=True)
+        common.say(f"registry: {number + 1} of {rounds}")
+        one_round(figures, found, folder, count, source, digest)
     return figures
 
 
 LINES = {
     "push": "push of a 4 KiB blob (HEAD, POST, PUT), CPU ms",
-    "pull": "pull of it, CPU ms",
+    "small": "pull of it, CPU ms",
     "new": "pull of it over a new connection, CPU ms",
     "manifest": "pull of a manifest by tag, CPU ms",
     "push 1 GiB": "push of 1 GiB (POST, PATCH, PUT), s",
     "push 1 GiB CPU": "its CPU, s",
     "first pull": "first pull of it, s",
-    "pull 1 GiB": "pull of 1 GiB, s",
+    "pull": "pull of 1 GiB, s",
+    "pull CPU": "its CPU, s",
     "first TLS": "first pull of it by a new process, over TLS, s",
-    "pull 1 GiB TLS": "pull of 1 GiB over TLS, s",
-    "pull 1 GiB TLS CPU": "its CPU, s",
+    "TLS": "pull of 1 GiB over TLS, s",
+    "TLS CPU": "its CPU, s",
     "peak": "peak memory, 16 clients among it, MiB",
-    "peak TLS": "peak memory of the pull over TLS, MiB",
 }
 
 
