@@ -253,9 +253,9 @@ def start_onggi_registry(prefix, test_folder, nothing_is_left_behind):
         lacking(f"no onggi-registry in {prefix}")
     started = []
 
-    def start(config="", options=()):
+    def start(config="", options=(), root=None):
         folder = pathlib.Path(tempfile.mkdtemp(prefix="onggi-registry-", dir=test_folder))
-        one = onggiregistry.OnggiRegistry(prefix, folder, free_port(), config, options)
+        one = onggiregistry.OnggiRegistry(prefix, folder, free_port(), config, options, root)
         started.append(one)
         return one.start()
 

@@ -135,9 +135,10 @@ def index(manifests, **more):
 class OnggiRegistry:
     """A server of its own folder; may be killed and started again."""
 
-    def __init__(self, prefix, folder, port, config="", options=()):
+    def __init__(self, prefix, folder, port, config="", options=(), root=None):
         self.program = pathlib.Path(prefix) / "sbin/onggi-registry"
-        self.folder, self.root = pathlib.Path(folder), pathlib.Path(folder) / "root"
+        self.folder = pathlib.Path(folder)
+        self.root = pathlib.Path(root or self.folder / "root")
         self.address = f"127.0.0.1:{port}"
         self.config = self.folder / "config.yaml"
         self.config.write_text(config or "# nothing\n")
