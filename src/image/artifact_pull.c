@@ -382,7 +382,7 @@ int og_vm_pull(const struct og_vm_pull *pull, struct og_vm_pulled *ret_pulled, s
 		if ((index->files[i].flags & OG_VM_FILE_EXACT) != 0)
 			r = put_zeros(&laying, i, err);
 	if (r == 0)
-		r = og_crew_run(index->pack_count, take_pack, &laying, err);
+		r = og_crew_run(index->pack_count, take_pack, NULL, &laying, err);
 	if (r == 0)
 		r = finish_folder(&laying, err);
 	if (r < 0)

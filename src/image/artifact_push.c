@@ -378,8 +378,8 @@ int og_vm_push(const struct og_vm_push *push, struct og_vm_pushed *ret_pushed, s
 	if (r == 0)
 		r = make_plan(&pushing, err);
 	if (r == 0)
-		r = og_crew_run(pushing.pack_count - pushing.shared_packs, send_pack, &pushing,
-				err);
+		r = og_crew_run(pushing.pack_count - pushing.shared_packs, send_pack, NULL,
+				&pushing, err);
 	if (r == 0)
 		r = fill_index(&pushing, err);
 	if (r == 0)

@@ -3,7 +3,6 @@
 
 #include <fcntl.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,11 +10,11 @@
 #include "base/io.h"
 #include "base/text.h"
 #include "format/manifest.h"
+#include "image/crew.h"
 #include "image/parts.h"
 
-#define THREADS_MAX 3
-#define DEPTH_MAX   16 /* an index in an index, a signature of an attestation of it, and so on */
-#define PIPE_BYTES  (1 << 20)
+#define DEPTH_MAX  16 /* an index in an index, a signature of an attestation of it, and so on */
+#define PIPE_BYTES (1 << 20)
 
 /* More than any image or artifact has: a pack of a VM's memory has hundreds. */
 #define BLOBS_MAX 65536
@@ -30,7 +29,7 @@ struct blob {
 struct copying {
 	const struct og_copy *copy;
 	struct og_copied result;
-	struct og_http_client *from_client, *to_client; /* owned; of the first thread */
+	struct og_http_client *from_client, *to_client; /* owned; for documents */
 	struct og_reporter reporter;
 	bool one_registry;
 
@@ -38,11 +37,7 @@ struct copying {
 	size_t seen_count, seen_room;
 
 	const struct blob *blobs;
-	size_t blob_count;
-	atomic_size_t next;
-	pthread_mutex_t lock; /* over the first failure of a thread, and @result */
-	int code;
-	struct og_err err;
+	pthread_mutex_t lock; /* over @result */
 };
 
 /* ---- one blob through this machine ---- */
@@ -208,70 +203,20 @@ static int copy_blob(struct copying *copying, struct og_http_client *client,
 	return og_report(&copying->reporter, id, "Copied", 0, 0);
 }
 
-static void note_failure(struct copying *copying, int r, const struct og_err *err)
-{
-	(void)pthread_mutex_lock(&copying->lock);
-	if (copying->code == 0) {
-		copying->code = r;
-		copying->err = *err;
-	}
-	(void)pthread_mutex_unlock(&copying->lock);
-	og_reporter_end(&copying->reporter, -ECANCELED);
-}
-
-static int work(struct copying *copying, struct og_http_client *client, struct og_err *err)
-{
-	int r = 0;
-
-	while (r == 0) {
-		size_t i = atomic_fetch_add(&copying->next, 1);
-
-		if (i >= copying->blob_count)
-			break;
-		r = og_reporter_tick(&copying->reporter);
-		if (r == 0)
-			r = copy_blob(copying, client, &copying->blobs[i], err);
-	}
-	return r;
-}
-
-static void *blob_thread(void *data)
+static int copy_nth(void *data, struct og_http_client *client, size_t nth, struct og_err *err)
 {
 	struct copying *copying = data;
-	og_cleanup(og_http_client_freep) struct og_http_client *client = NULL;
-	struct og_err err = {};
-	int r = og_http_client_new(&client, &err);
+	int r = og_reporter_tick(&copying->reporter);
 
-	if (r == 0)
-		r = work(copying, client, &err);
-	if (r < 0)
-		note_failure(copying, r, &err);
-	return NULL;
+	return r < 0 ? og_fail(err, r, "cancelled")
+		     : copy_blob(copying, client, &copying->blobs[nth], err);
 }
 
-/* This thread works, too; further ones are worth their connection from the second blob on. */
-static int copy_blobs(struct copying *copying, const struct blob *blobs, size_t blob_count,
-		      struct og_err *err)
+static void stop_copying(void *data)
 {
-	pthread_t threads[THREADS_MAX - 1];
-	struct og_err first = {};
-	size_t count = 0;
-	int r;
+	struct copying *copying = data;
 
-	copying->blobs = blobs;
-	copying->blob_count = blob_count;
-	atomic_store(&copying->next, 0);
-	while (count + 1 < THREADS_MAX && count + 1 < blob_count &&
-	       pthread_create(&threads[count], NULL, blob_thread, copying) == 0)
-		count++;
-	r = work(copying, copying->to_client, &first);
-	if (r < 0)
-		note_failure(copying, r, &first);
-	for (size_t i = 0; i < count; i++)
-		(void)pthread_join(threads[i], NULL);
-	if (copying->code < 0 && err != NULL)
-		*err = copying->err;
-	return copying->code;
+	og_reporter_end(&copying->reporter, -ECANCELED);
 }
 
 /* ---- documents ---- */
@@ -330,7 +275,10 @@ static int copy_parts(struct copying *copying, const struct og_json *root, struc
 	for (size_t i = 0; i < layer_count && r == 0; i++)
 		if (!lies_elsewhere(og_json_at(layers, i)))
 			r = add_blob(blobs, &blob_count, og_json_at(layers, i), err);
-	return r < 0 ? r : copy_blobs(copying, blobs, blob_count, err);
+	if (r < 0)
+		return r;
+	copying->blobs = blobs;
+	return og_crew_run(blob_count, copy_nth, stop_copying, copying, err);
 }
 
 /* Returns 1 for a manifest that was seen before. */
@@ -402,6 +350,8 @@ static int copy_cosign_tags(struct copying *copying, const char *digest, int dep
 
 		if (tag == NULL)
 			return og_fail(err, -ENOMEM, "no memory");
+		if (strlen(tag) > OG_IMAGEREF_TAG_MAX)
+			continue; /* of SHA-512: no tag is so long */
 		*strchr(tag, ':') = '-';
 		r = og_registry_has_manifest(copying->copy->from.registry, copying->from_client,
 					     tag, NULL, err);
@@ -443,7 +393,8 @@ static int copy_manifest(struct copying *copying, const char *from, const char *
 			 struct og_digest *ret_digest, struct og_err *err)
 {
 	og_cleanup(og_document_done) struct og_document document = {};
-	struct og_digest_text digest;
+	struct og_digest_text by_content;
+	const char *digest;
 	int seen;
 	int r;
 
@@ -454,18 +405,20 @@ static int copy_manifest(struct copying *copying, const char *from, const char *
 				 &document, err);
 	if (r < 0)
 		return r;
-	digest = og_digest_format(&document.digest);
+	/* What was named by a digest of another algorithm is known by that one there, too. */
+	by_content = og_digest_format(&document.digest);
+	digest = strchr(from, ':') != NULL ? from : by_content.text;
 	seen = note_seen(copying, &document.digest, err);
 	if (seen < 0)
 		return seen;
 	if (seen == 0 || tag != NULL)
-		r = copy_whole(copying, &document, tag != NULL ? tag : digest.text, depth, err);
+		r = copy_whole(copying, &document, tag != NULL ? tag : digest, depth, err);
 	if (r == 0 && seen == 0)
 		copying->result.manifests++;
 	if (r == 0 && seen == 0 && copying->copy->referrers) {
-		r = copy_referrers(copying, digest.text, depth, err);
+		r = copy_referrers(copying, digest, depth, err);
 		if (r == 0)
-			r = copy_cosign_tags(copying, digest.text, depth, err);
+			r = copy_cosign_tags(copying, digest, depth, err);
 	}
 	if (r == 0 && ret_digest != NULL)
 		*ret_digest = document.digest;

@@ -3,10 +3,12 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 
 struct crew {
 	size_t count;
 	og_crew_fn *fn;
+	void (*stop)(void *data);
 	void *data;
 	atomic_size_t next;
 	pthread_mutex_t lock; /* over the first failure */
@@ -16,12 +18,17 @@ struct crew {
 
 static void note_failure(struct crew *crew, int r, const struct og_err *err)
 {
+	bool first;
+
 	(void)pthread_mutex_lock(&crew->lock);
-	if (atomic_load(&crew->code) == 0) {
+	first = atomic_load(&crew->code) == 0;
+	if (first) {
 		crew->err = *err;
 		atomic_store(&crew->code, r);
 	}
 	(void)pthread_mutex_unlock(&crew->lock);
+	if (first && crew->stop != NULL)
+		crew->stop(crew->data);
 }
 
 static void *work(void *data)
@@ -43,9 +50,10 @@ static void *work(void *data)
 	return NULL;
 }
 
-int og_crew_run(size_t count, og_crew_fn *fn, void *data, struct og_err *err)
+int og_crew_run(size_t count, og_crew_fn *fn, void (*stop)(void *data), void *data,
+		struct og_err *err)
 {
-	struct crew crew = { .count = count, .fn = fn, .data = data };
+	struct crew crew = { .count = count, .fn = fn, .stop = stop, .data = data };
 	pthread_t threads[OG_CREW_THREADS_MAX];
 	size_t started = 0;
 	int e = 0, r;

@@ -10,12 +10,12 @@
 
 #include "base/text.h"
 #include "format/manifest.h"
+#include "image/crew.h"
 #include "image/parts.h"
 #include "image/recipe.h"
 #include "image/registry.h"
 
-#define THREADS_MAX 3
-#define SKIP_BYTES  (256U << 10)
+#define SKIP_BYTES (256U << 10)
 
 /* What one push knows; shared by its threads, which only read it but for what has a lock. */
 struct push {
@@ -33,11 +33,6 @@ struct push {
 	char media_type[128];
 	char mount_from[OG_IMAGEREF_NAME_MAX +
 			1]; /* a repository there that has the image; "": none */
-
-	atomic_size_t next;	    /* layer to be taken next */
-	pthread_mutex_t error_lock; /* over the first failure of a thread */
-	int code;
-	struct og_err err;
 };
 
 /* ---- what to push ---- */
@@ -250,6 +245,21 @@ static int push_layer(struct push *push, struct og_http_client *client, size_t i
 	return r < 0 ? r : og_report(&push->reporter, parcel.bar.id, "Pushed", 0, 0);
 }
 
+static int push_nth(void *data, struct og_http_client *client, size_t nth, struct og_err *err)
+{
+	struct push *push = data;
+	int r = og_reporter_tick(&push->reporter);
+
+	return r < 0 ? og_fail(err, r, "cancelled") : push_layer(push, client, nth, err);
+}
+
+static void stop_pushing(void *data)
+{
+	struct push *push = data;
+
+	og_reporter_end(&push->reporter, -ECANCELED);
+}
+
 static int push_config(struct push *push, struct og_http_client *client, struct og_err *err)
 {
 	struct og_digest_text name = og_digest_format(&push->record.id);
@@ -267,61 +277,6 @@ static int push_config(struct push *push, struct og_http_client *client, struct 
 	source.buf = text;
 	source.size = len;
 	return og_registry_put_blob(push->registry, client, &source, err);
-}
-
-/* ---- threads ---- */
-
-static void note_failure(struct push *push, int r, const struct og_err *err)
-{
-	(void)pthread_mutex_lock(&push->error_lock);
-	if (push->code == 0) {
-		push->code = r;
-		push->err = *err;
-	}
-	(void)pthread_mutex_unlock(&push->error_lock);
-	og_reporter_end(&push->reporter, -ECANCELED);
-}
-
-static void *push_thread(void *data)
-{
-	struct push *push = data;
-	og_cleanup(og_http_client_freep) struct og_http_client *client = NULL;
-	struct og_err err = {};
-	int r = og_http_client_new(&client, &err);
-
-	while (r == 0) {
-		size_t i = atomic_fetch_add(&push->next, 1);
-
-		if (i >= push->record.layer_count)
-			break;
-		r = og_reporter_tick(&push->reporter);
-		if (r == 0)
-			r = push_layer(push, client, i, &err);
-	}
-	if (r < 0)
-		note_failure(push, r, &err);
-	return NULL;
-}
-
-static int push_layers(struct push *push, struct og_err *err)
-{
-	pthread_t threads[THREADS_MAX];
-	size_t count = 0;
-	int e = 0;
-
-	while (count < THREADS_MAX && count < push->record.layer_count && e == 0) {
-		e = pthread_create(&threads[count], NULL, push_thread, push);
-		if (e == 0)
-			count++;
-	}
-	for (size_t i = 0; i < count; i++)
-		(void)pthread_join(threads[i], NULL);
-	if (push->code < 0) {
-		if (err != NULL)
-			*err = push->err;
-		return push->code;
-	}
-	return count == 0 && push->record.layer_count > 0 ? og_fail(err, -e, "start a thread") : 0;
 }
 
 /* ---- the whole ---- */
@@ -362,7 +317,7 @@ static int run(struct push *push, struct og_pushed *ret_pushed, struct og_err *e
 	if (r == 0)
 		r = push_config(push, client, err);
 	if (r == 0)
-		r = push_layers(push, err);
+		r = og_crew_run(push->record.layer_count, push_nth, stop_pushing, push, err);
 	if (r == 0)
 		r = og_registry_put_manifest(push->registry, client, push->ref.tag,
 					     push->media_type, push->manifest, push->manifest_len,
@@ -386,7 +341,6 @@ static void push_done(struct push *push)
 	og_record_done(&push->record);
 	free(push->manifest);
 	og_reporter_done(&push->reporter);
-	(void)pthread_mutex_destroy(&push->error_lock);
 }
 
 int og_images_push(struct og_images *images, const struct og_push *options,
@@ -396,7 +350,6 @@ int og_images_push(struct og_images *images, const struct og_push *options,
 	int r;
 
 	og_reporter_init(&push.reporter, options->progress, options->progress_data);
-	(void)pthread_mutex_init(&push.error_lock, NULL);
 	push.registry_options = (struct og_registry_options){
 		.access = OG_REGISTRY_PULL | OG_REGISTRY_PUSH,
 		.user = options->user,
@@ -422,8 +375,6 @@ int og_images_push(struct og_images *images, const struct og_push *options,
 		r = og_registry_new(&push.ref, &push.registry_options, &push.registry, err);
 	if (r == 0)
 		r = run(&push, ret_pushed, err);
-	if (r < 0 && og_reporter_tick(&push.reporter) < 0 && push.code == 0)
-		return og_fail(err, og_reporter_tick(&push.reporter), "push cancelled");
 	return r;
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "format/blob_digest.h"
 #include "format/manifest.h"
 #include "image/registry_ask.h"
 #include "image/registry_referrers.h"
@@ -30,24 +31,38 @@ int og_digest_of(const void *buf, size_t len, struct og_digest *ret_digest, stru
 	return r;
 }
 
+/* Is the content what the digest, of whatever algorithm, stands for? */
+static int check_content(const struct og_document *document, const char *body, const char *digest,
+			 const char *whose, struct og_err *err)
+{
+	struct og_blob_digest want, got;
+	uint8_t hash[OG_HASH_BYTES_MAX];
+
+	if (og_blob_digest_parse(digest, &want) < 0)
+		return og_fail_plain(err, -EBADMSG, "manifest: '%.160s' is no digest", digest);
+	if (og_hash_of(want.kind, body, document->len, hash) < 0)
+		return og_fail(err, -EIO, "hash");
+	og_blob_digest_of(want.kind, hash, &got);
+	if (!og_blob_digest_equal(&want, &got))
+		return og_fail_plain(err, -EBADMSG,
+				     "manifest: %s %s but its content is another (%s); the "
+				     "registry or something on the way is not to be trusted",
+				     whose, want.text, got.text);
+	return 0;
+}
+
 /* The content must be what was asked for, and what the registry itself says it is. */
-static int check_digest(const struct og_document *document, const char *reference,
+static int check_digest(const struct og_document *document, const char *body, const char *reference,
 			const struct og_http_response *response, struct og_err *err)
 {
-	struct og_digest_text got = og_digest_format(&document->digest);
 	const char *named = og_http_header(response, "Docker-Content-Digest", 0);
+	int r = 0;
 
-	if (strchr(reference, ':') != NULL && !og_streq(reference, got.text))
-		return og_fail_plain(err, -EBADMSG,
-				     "manifest %s: its content is another (%s); the registry or "
-				     "something on the way is not to be trusted",
-				     reference, got.text);
-	if (named != NULL && og_starts_with(named, OG_DIGEST_PREFIX) && !og_streq(named, got.text))
-		return og_fail_plain(
-			err, -EBADMSG,
-			"manifest %s: the registry calls it %.80s but its content is %s", reference,
-			named, got.text);
-	return 0;
+	if (strchr(reference, ':') != NULL)
+		r = check_content(document, body, reference, "asked for was", err);
+	if (r == 0 && named != NULL && og_registry_is_digest(named))
+		r = check_content(document, body, named, "the registry calls it", err);
+	return r;
 }
 
 int og_registry_manifest(struct og_registry *registry, struct og_http_client *client,
@@ -79,7 +94,7 @@ int og_registry_manifest(struct og_registry *registry, struct og_http_client *cl
 	body = og_http_body(response, &document.len);
 	r = og_digest_of(body, document.len, &document.digest, err);
 	if (r == 0)
-		r = check_digest(&document, reference, response, err);
+		r = check_digest(&document, body, reference, response, err);
 	if (r < 0)
 		return r;
 	document.buf = strndup(body, document.len);

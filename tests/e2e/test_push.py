@@ -3,12 +3,14 @@
 
 import base64
 import json
+import os
 import random
 import shutil
 import urllib.request
 
 import pytest
 
+import engines
 import images
 import pushing
 import registries
@@ -154,3 +156,61 @@ def test_a_push_that_breaks_is_tried_again(onggid, start_registry, tmp_path):
         assert pushing.sha256(data) == digest
     finally:
         proxy.stop()
+
+
+def test_dockers_search_is_asked_where_there_is_one(client):
+    stub = registries.Stub()
+    try:
+        stub.content["/v1/search"] = ("application/json", json.dumps({"num_results": 2, "results": [
+            {"name": "one", "description": "The first", "star_count": 7, "is_official": True},
+            {"name": "two", "description": "x" * 80, "star_count": 1}]}).encode())
+        lines = client("search", f"{stub.address}/words").stdout.splitlines()
+        assert lines[1].split()[:4] == [f"{stub.address}/one", "The", "first", "7"] and "[OK]" in lines[1]
+        assert lines[2].startswith(f"{stub.address}/two") and "x" * 50 not in lines[2]
+        assert [path for path, _ in stub.log if "q=words&n=25" in path], stub.log
+    finally:
+        stub.stop()
+
+
+HELPER = """#!/bin/sh
+case $1 in
+store) cat >"$HELPED/kept" ;;
+erase) cat >/dev/null; rm -f "$HELPED/kept" ;;
+get) cat >/dev/null; cat "$HELPED/kept" 2>/dev/null || { echo "credentials not found in native keychain"; exit 1; } ;;
+esac
+"""
+
+
+def test_a_credential_helper_keeps_what_a_login_says(onggid, start_registry, tmp_path):
+    registry = start_registry(more=registries.htpasswd(tmp_path / "htpasswd", "user", "secret"))
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    (folder / "docker-credential-test").write_text(HELPER)
+    (folder / "docker-credential-test").chmod(0o755)
+    config = tmp_path / "config"
+    config.mkdir()
+    (config / "config.json").write_text(json.dumps({"credHelpers": {registry: "test"}, "kept": 1}))
+    env = {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}", "HELPED": str(tmp_path)}
+
+    def onggi(*words, **rest):
+        return onggid.run(onggid.prefix / "bin/onggi", "--config", config, "-H", onggid.host, *words, env=env, **rest)
+    onggi("login", "-u", "user", "--password-stdin", registry, input="secret")
+    assert json.loads((tmp_path / "kept").read_text())["Secret"] == "secret"
+    assert json.loads((config / "config.json").read_text()) == {"credHelpers": {registry: "test"}, "kept": 1}
+    load(onggid, tmp_path, f"{registry}/helped:1", b"helped\n")
+    onggi("push", f"{registry}/helped:1")
+    onggi("logout", registry)
+    assert not (tmp_path / "kept").exists()
+
+
+def test_a_password_is_asked_for_without_showing_it(onggid, start_registry, tmp_path):
+    registry = start_registry(more=registries.htpasswd(tmp_path / "htpasswd", "user", "secret"))
+    terminal = engines.Terminal([onggid.prefix / "bin/onggi", "--config", tmp_path / "config", "-H", onggid.host,
+                                 "login", registry], os.environ)
+    terminal.wait_for("Username: ")
+    terminal.type("user\n")
+    terminal.wait_for("Password: ")
+    terminal.type("secret\n")
+    terminal.wait_for("Login Succeeded")
+    seen, status = terminal.end()
+    assert status == 0 and "secret" not in seen

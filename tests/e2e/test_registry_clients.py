@@ -3,6 +3,7 @@
 
 import json
 import os
+import pathlib
 import shutil
 import subprocess
 
@@ -11,7 +12,9 @@ import pytest
 import engines
 import images
 import leaks
+import onggiregistry
 import pushing
+import registries
 
 DOCKERS = sorted({path for path in (shutil.which("docker"), "/usr/local/bin/docker",
                                     "/usr/bin/docker") if path and shutil.which(path)})
@@ -184,12 +187,13 @@ def test_cosign_signs_and_verifies(onggi_registry, peers):
 
 @pytest.fixture
 def onggi(prefix, tmp_path):
-    def run_one(*words):
+    def run_one(*words, refused=False):
         words = [str(word) for word in (prefix / "bin/onggi", "--config", tmp_path / "none", *words)]
         result = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60,
                                 check=False)
-        assert result.returncode == 0, result.stdout + result.stderr
-        return result.stdout
+        assert (result.returncode == 0) != refused, result.stdout + result.stderr
+        return result.stdout + result.stderr if refused else result.stdout
+    run_one.refused = lambda *words: run_one(*words, refused=True)
     return run_one
 
 
@@ -222,6 +226,60 @@ def test_a_push_that_breaks_goes_on_where_it_was(onggi_registry, onggi, tmp_path
         assert back == data
     finally:
         proxy.stop()
+
+
+def test_onggi_copies_what_has_sha512_digests(start_onggi_registry, onggi_registry, onggi):
+    other = start_onggi_registry()
+    client = onggi_registry.client()
+    layer, name = b"layer" * 1000, "with/sha512"
+    client.push_blob(name, onggiregistry.EMPTY, "sha512")
+    client.push_blob(name, layer, "sha512")
+    document = json.dumps({
+        "schemaVersion": 2, "mediaType": onggiregistry.MANIFEST, "artifactType": "text/x",
+        "config": onggiregistry.descriptor(onggiregistry.EMPTY, "application/vnd.oci.empty.v1+json", "sha512"),
+        "layers": [onggiregistry.descriptor(layer, "text/plain", "sha512")]}).encode()
+    digest = onggiregistry.digest_of(document, "sha512")
+    assert client.put_manifest(name, digest, document).status == 201
+    index = json.dumps({"schemaVersion": 2, "mediaType": onggiregistry.INDEX, "manifests": [
+        {"mediaType": onggiregistry.MANIFEST, "digest": digest, "size": len(document)}]}).encode()
+    assert client.put_manifest(name, "1", index).status == 201
+    onggi("copy", f"{onggi_registry.address}/{name}:1", f"{other.address}/{name}:1")
+    assert other.client().get(f"/v2/{name}/manifests/{digest}").body == document
+    assert other.client().get(f"/v2/{name}/blobs/{onggiregistry.digest_of(layer, 'sha512')}").body == layer
+
+
+def test_onggi_shows_a_certificate_of_its_own(start_onggi_registry, onggi, registry, test_folder, require):
+    require.root()
+    require.tool("openssl")
+    folder = test_folder / "certificates"
+    ca, ca_key = registries.make_certificate(folder / "ca", "ca.example.org")
+    server, server_key = registries.make_certificate(folder / "server")
+
+    def openssl(*words):
+        subprocess.run(["openssl", *map(str, words)], check=True, capture_output=True)
+    openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=robot", "-keyout", folder / "key", "-out",
+            folder / "csr")
+    openssl("x509", "-req", "-in", folder / "csr", "-CA", ca, "-CAkey", ca_key, "-CAcreateserial", "-days", "30",
+            "-out", folder / "pem")
+    closed = start_onggi_registry(f"""
+tls: {{certificate: {server}, key: {server_key}, client-ca: {ca}, client: optional}}
+access: {{permissions: {{"**": {{"client:robot": [read, create]}}}}}}
+""")
+    source = pushing.Repository(registry, "for/robots")
+    image = source.image("for robots", "1")
+    assert onggi.refused("copy", f"{registry}/for/robots:1", f"{closed.address}/robots:1")
+    certs = pathlib.Path("/etc/onggi/certs.d", closed.address)
+    certs.mkdir(parents=True)
+    try:
+        for name, path in (("ca.crt", server), ("client.cert", folder / "pem"), ("client.key", folder / "key")):
+            shutil.copy(path, certs / name)
+        out = onggi("copy", f"{registry}/for/robots:1", f"{closed.address}/robots:1")
+        assert out.splitlines()[-1] == image["digest"]
+    finally:
+        shutil.rmtree(certs)
+        for parent in (certs.parent, certs.parent.parent):
+            if not any(parent.iterdir()):
+                parent.rmdir()
 
 
 def test_snapshots_of_machines_are_kept(onggi_registry, onggi, tmp_path):
