@@ -22,7 +22,7 @@
 #include "registry/ops.h"
 #include "registry/registry.h"
 
-#define ADDR_DEFAULT "[::]:5000"
+#define ADDR_DEFAULT ":5000"
 #define ROOT_DEFAULT "/var/lib/onggi-registry"
 
 /* systemd hands its sockets over from this number on (sd_listen_fds(3)). */

@@ -204,6 +204,9 @@ int http_conn_send(struct http_conn *conn, struct iovec *iov, size_t count, bool
 	size_t total = 0;
 	int r;
 
+	/* The last one that is sent says that no more follows. */
+	while (count > 0 && iov[count - 1].iov_len == 0)
+		count--;
 	for (size_t i = 0; i < count; i++)
 		total += iov[i].iov_len;
 	if (conn->broken)

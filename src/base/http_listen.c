@@ -94,7 +94,9 @@ static bool is_loopback(const union tcp_address *address)
 	return IN6_IS_ADDR_LOOPBACK(&address->v6.sin6_addr);
 }
 
-static int listen_tcp(const union tcp_address *tcp, const char *address, struct og_err *err)
+/* @both: IPv4 too, by an IPv6 socket. */
+static int listen_tcp(const union tcp_address *tcp, bool both, const char *address,
+		      struct og_err *err)
 {
 	socklen_t len = tcp->any.sa_family == AF_INET ? sizeof(tcp->v4) : sizeof(tcp->v6);
 	og_auto_fd fd = socket(tcp->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -102,6 +104,8 @@ static int listen_tcp(const union tcp_address *tcp, const char *address, struct 
 	if (fd < 0)
 		return og_fail(err, -errno, "make socket");
 	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){ 1 }, sizeof(int));
+	if (both)
+		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &(int){ 0 }, sizeof(int));
 	if (bind(fd, &tcp->any, len) < 0 || listen(fd, LISTEN_BACKLOG) < 0)
 		return og_fail(err, -errno, "listen on '%s'", address);
 	return og_take_fd(&fd);
@@ -119,15 +123,21 @@ int og_http_listen_loopback(const char *address, struct og_err *err)
 			"'%s' can be reached from other machines, and that takes TLS, which the API has not: "
 			"listen on 127.0.0.1 or a unix socket",
 			address);
-	return listen_tcp(&tcp, address, err);
+	return listen_tcp(&tcp, false, address, err);
 }
 
 int og_http_listen_tcp(const char *address, struct og_err *err)
 {
-	og_auto_free char *both = address[0] == ':' ? og_strdupf("[::]%s", address) : NULL;
+	og_auto_free char *any = address[0] == ':' ? og_strdupf("[::]%s", address) : NULL;
 	union tcp_address tcp;
+	int fd;
 
-	if (parse_tcp(both == NULL ? address : both, &tcp) < 0)
+	if (parse_tcp(any == NULL ? address : any, &tcp) < 0)
 		return og_fail(err, -EINVAL, "'%s' is no ADDRESS:PORT", address);
-	return listen_tcp(&tcp, address, err);
+	fd = listen_tcp(&tcp, any != NULL, address, err);
+	if (any == NULL || (fd != -EAFNOSUPPORT && fd != -EADDRNOTAVAIL))
+		return fd;
+	/* A host without IPv6. */
+	tcp = (union tcp_address){ .v4 = { .sin_family = AF_INET, .sin_port = tcp.v6.sin6_port } };
+	return listen_tcp(&tcp, false, address, err);
 }

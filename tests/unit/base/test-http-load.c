@@ -294,6 +294,30 @@ TEST(what_nobody_reads_has_a_limit)
 	end(&served);
 }
 
+TEST(a_port_alone_is_all_of_this_machine)
+{
+	static const char request[] = "GET /a HTTP/1.1\r\n" LAST;
+	struct served served = serve((struct og_http_limits){});
+	int fd = og_http_listen_tcp(":0", NULL),
+	    client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct sockaddr_in6 address;
+	socklen_t len = sizeof(address);
+	og_auto_free char *answer = NULL;
+
+	CHECK(fd >= 0);
+	CHECK_OK(getsockname(fd, (struct sockaddr *)&address, &len));
+	CHECK_OK(og_http_server_listen(served.server, fd,
+				       &(struct og_http_listen){ .peers = OG_HTTP_ANYBODY }, NULL));
+	served.address.sin_port = address.sin6_port;
+	CHECK_OK(connect(client, (struct sockaddr *)&served.address, sizeof(served.address)));
+	CHECK_OK(og_send_all(client, request, strlen(request)));
+	answer = hear(client);
+	CHECK(og_ends_with(answer, "/a|/a|0|127.0.0.1")); /* an IPv4 address as one knows it */
+	(void)og_close(client);
+	end(&served);
+	CHECK_EQ(og_http_listen_tcp("localhost:0", NULL), -EINVAL);
+}
+
 /* ---- slow ones ---- */
 
 TEST(a_head_that_does_not_end_is_hung_up_on)
@@ -471,6 +495,7 @@ TEST_MAIN(TEST_ENTRY(files_are_sent_in_part_and_whole),
 	  TEST_ENTRY(a_body_that_is_announced_comes_when_somebody_reads_it),
 	  TEST_ENTRY(who_is_refused_is_not_told_to_continue),
 	  TEST_ENTRY(a_chunked_body_has_a_limit_too), TEST_ENTRY(what_nobody_reads_has_a_limit),
+	  TEST_ENTRY(a_port_alone_is_all_of_this_machine),
 	  TEST_ENTRY(a_head_that_does_not_end_is_hung_up_on),
 	  TEST_ENTRY(a_body_that_drips_is_cut_off),
 	  TEST_ENTRY(an_answer_that_nobody_takes_is_given_up),
