@@ -28,3 +28,15 @@ int og_inspect_archive(int fd, const char *name, const char *target,
 /* An OCI layout in a folder; @name as above, or a digest. */
 int og_inspect_layout(int dir_fd, const char *name, const char *target,
 		      struct og_inventory **ret_inventory, struct og_err *err);
+
+/*
+ * A disk: a raw file or a device, with a GPT, an MBR or no table, and ext2, ext3 or ext4 on it. Each of
+ * its file systems counts as a root. What is only in a journal is not seen: stop the machine first. Errors:
+ * also -ENOTSUP (no file system that is read).
+ */
+int og_inspect_disk(int fd, const char *target, struct og_inventory **ret_inventory,
+		    struct og_err *err);
+
+/* A bill of materials: CycloneDX or SPDX 2, as JSON. What it says is believed. */
+int og_inspect_sbom(int fd, const char *target, struct og_inventory **ret_inventory,
+		    struct og_err *err);

@@ -19,6 +19,7 @@ import zipfile
 import pytest
 
 import images
+import registries
 import shareddata
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -344,7 +345,7 @@ def test_jars_and_those_inside(inspect, tmp_path, method):
 
 
 def test_a_jar_that_unpacks_for_ever_ends(inspect, tmp_path):
-    inner = jar({"x": bytes(200 << 20)})
+    inner = jar({"x": bytes(50 << 20)})
     for _ in range(3):
         inner = jar({f"{i}.jar": inner for i in range(20)})
     write(tmp_path, {"bomb.jar": inner})
@@ -511,6 +512,133 @@ def test_a_folders_links_lead_nowhere(inspect, tmp_path):
     os.mkfifo(tmp_path / "root/app/package-lock.json")
     found = inspect("folder", tmp_path / "root")
     assert found["packages"] == [] and found["os_id"] == ""
+
+
+def test_an_image_in_a_registry(inspect, tmp_path):
+    layers = [images.tar([images.entry("var/lib/dpkg/status", status(pot="1"))]),
+              images.tar([images.entry("app/.env", b"x")])]
+    manifest, blobs = images.oci_blobs(layers)
+    stub = registries.Stub()
+    stub.add("team/pot", manifest, blobs, "1")
+    host = stub.address
+    try:
+        found = inspect("registry", f"{host}/team/pot:1")
+        assert named(found, "deb", "name", "layer") == [("pot", 0)]
+        assert found["image_digest"] == images.sha256(manifest)
+        # A registry that serves another layer than the manifest names.
+        (layer, body), = [(d, b) for d, b in blobs.items() if b == images.compress(layers[0], "gzip")]
+        path = f"/v2/team/pot/blobs/{layer}"
+        kind, _ = stub.content[path]
+        other = images.compress(images.tar([images.entry("var/lib/dpkg/status", status(lid="1"))]), "gzip")
+        stub.content[path] = kind, other.ljust(len(body), b"\0")[:len(body)]
+        assert "scan" in inspect("registry", f"{host}/team/pot:1", ok=False)
+    finally:
+        stub.stop()
+
+
+# ---- disks ----
+
+
+def make_disk(path, root, kind="ext4", table=None, options=(), size="64M"):
+    """A raw disk with this tree, made by mke2fs without root or mount; with a partition table or none."""
+    part = path.with_suffix(".part")
+    subprocess.run(["mke2fs", "-q", "-t", kind, *options, "-d", root, part, size], check=True, timeout=60)
+    if not table:
+        part.rename(path)
+        return
+    with path.open("wb") as disk:
+        disk.truncate(80 << 20)
+    subprocess.run(["sfdisk", "-q", path], input=f"label: {table}\nstart=2048, size=4096\nstart=8192, size=131072\n",
+                   text=True, check=True, timeout=60, stdout=subprocess.DEVNULL)
+    subprocess.run(["dd", f"if={part}", f"of={path}", "bs=512", "seek=8192", "conv=notrunc", "status=none"],
+                   check=True, timeout=60)
+    part.unlink()
+
+
+@pytest.mark.parametrize("kind, table, options", [
+    ("ext4", None, ()), ("ext4", "gpt", ("-b", "1024")), ("ext4", "dos", ("-O", "^64bit,^metadata_csum")),
+    ("ext2", None, ("-b", "1024")), ("ext3", "gpt", ("-b", "4096"))])
+def test_a_disk_says_what_its_folder_says(inspect, tmp_path, require, kind, table, options):
+    if not shutil.which("mke2fs") or not shutil.which("sfdisk"):
+        require.lacking("no mke2fs or sfdisk")
+    root = write(tmp_path / "root", {
+        "etc/os-release": "ID=debian\nVERSION_ID=12\n",
+        # Longer than what ext2 reaches with twelve blocks, and than one block of blocks.
+        "var/lib/dpkg/status": status(first="1") + b"\n" * 400000 + status(last="2"),
+        "opt/app.jar": jar({**pom("a", "b", "1"), "x": os.urandom(300000)}),
+        "root/.ssh/id_ed25519": KEY})
+    for i in range(600):
+        write(root, {f"srv/many/{i:05}-with-a-name-that-fills-the-folder/x": b""})
+    write(root, {"srv/many/node_modules/z/package.json": '{"name": "z", "version": "1.0.0"}'})
+    (root / "srv/many/node_modules/z/run").write_bytes(b"\x7fELF" + bytes(5000))
+    (root / "srv/many/node_modules/z/run").chmod(0o4755)
+    make_disk(tmp_path / "disk", root, kind, table, options)
+    folder = inspect("folder", root)
+    assert named(folder, "deb") == [("first", "1"), ("last", "2")]
+    assert {**inspect("disk", tmp_path / "disk"), "target": ""} == {**folder, "target": ""}
+
+
+def test_a_disk_that_is_damaged_ends_with_an_error_or_less(inspect, tmp_path, require):
+    if not shutil.which("mke2fs"):
+        require.lacking("no mke2fs")
+    root = write(tmp_path / "root", {"var/lib/dpkg/status": status(pot="1")})
+    make_disk(tmp_path / "disk", root, size="2M")
+    sound = (tmp_path / "disk").read_bytes()
+    assert "no ext2" in inspect_error(inspect, tmp_path, b"x" * 100000)
+    for at in range(1024, 1024 + 1024, 64):
+        spoiled = sound[:at] + b"\xff" * 64 + sound[at + 64:]
+        inspect_error(inspect, tmp_path, spoiled)
+    inspect_error(inspect, tmp_path, sound[:1 << 20])
+
+
+def inspect_error(inspect, tmp_path, data):
+    """The text of the error, or "" where it read something all the same: but it ends."""
+    (tmp_path / "bad").write_bytes(data)
+    try:
+        return inspect("disk", tmp_path / "bad", ok=False)
+    except AssertionError:
+        inspect("disk", tmp_path / "bad")
+        return ""
+
+
+# ---- bills of materials ----
+
+
+def test_bills_of_materials(inspect, tmp_path):
+    (tmp_path / "cdx.json").write_text(json.dumps({"bomFormat": "CycloneDX", "specVersion": "1.6", "components": [
+        {"type": "operating-system", "name": "debian", "version": "12"},
+        {"type": "library", "purl": "pkg:deb/debian/libc6@2.36-9?arch=amd64&upstream=glibc&distro=debian-12"},
+        {"type": "library", "purl": "pkg:npm/%40babel/core@7.0.0", "licenses": [{"license": {"id": "MIT"}}],
+         "components": [{"purl": "pkg:maven/org.x/y@1.0"}]},
+        {"type": "library", "purl": "pkg:golang/github.com/a/b@v1.2.3#sub"}, {"purl": "pkg:nuget/x@1"},
+        {"type": "library", "purl": "pkg:rpm/centos/openssl-libs@1.0.2k-16.el7?arch=x86_64&epoch=1"}]}))
+    found = inspect("sbom", tmp_path / "cdx.json")
+    assert [(p["type"], p["name"], p["version"], p["source"]) for p in found["packages"]] == [
+        ("deb", "libc6", "2.36-9", "glibc"),
+        ("rpm", "openssl-libs", "1:1.0.2k-16.el7", "openssl-libs"),
+        ("npm", "@babel/core", "7.0.0", "@babel/core"), ("golang", "github.com/a/b", "v1.2.3", "github.com/a/b"),
+        ("maven", "org.x:y", "1.0", "org.x:y")]
+    assert (found["os_id"], found["os_version"]) == ("debian", "12")
+    (tmp_path / "no.json").write_text('{"x": 1}')
+    assert "neither CycloneDX nor SPDX" in inspect("sbom", tmp_path / "no.json", ok=False)
+
+
+def test_trivys_bills_of_materials(inspect, require, tmp_path):
+    archive = shareddata.path("fixtures") / "trivy-integration-testdata-dc3c56ee.tar.gz"
+    if not archive.exists():
+        require.lacking(f"no {archive}")
+    with tarfile.open(archive) as tar:
+        tar.extractall(tmp_path)
+    base = tmp_path / "integration/testdata/fixtures/sbom"
+    for name, source in (("centos-7-cyclonedx.json", "openssl"), ("centos-7-spdx.json", "openssl-libs")):
+        found = inspect("sbom", base / name)
+        assert named(found, "rpm", "name", "version", "source", "source_version") == [
+            ("bash", "4.2.46-31.el7", "bash", "4.2.46-31.el7"),
+            ("openssl-libs", "1:1.0.2k-16.el7", source, "1:1.0.2k-16.el7")]
+        assert (found["os_id"], found["os_version"]) == ("centos", "7.6.1810")
+    found = inspect("sbom", base / "fluentd-multiple-lockfiles-cyclonedx.json")
+    assert named(found, "deb", "name", "source") == [("bash", "bash"), ("libidn2-0", "libidn2")]
+    assert ("activesupport", "6.0.2.1") in named(found, "gem")
 
 
 # ---- findings ----
