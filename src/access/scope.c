@@ -41,12 +41,13 @@ static bool is_name(const char *text, size_t len)
 int og_scope_parse(const char *text, size_t len, struct og_scope *ret_scope, struct og_err *err)
 {
 	struct og_scope scope = {};
-	const char *first = memchr(text, ':', len), *last = memrchr(text, ':', len);
-	const char *end = text + len, *name, *class;
+	const char *end = text + len, *first, *last, *name, *class;
 	size_t type_len, name_len;
 
 	if (len > OG_SCOPE_MAX)
 		return og_fail_plain(err, -E2BIG, "a scope is over %u bytes", OG_SCOPE_MAX);
+	first = memchr(text, ':', len);
+	last = memrchr(text, ':', len);
 	if (first == NULL || first == last)
 		return og_fail_plain(err, -EINVAL, "a scope is TYPE:NAME:ACTIONS");
 	name = first + 1;

@@ -199,12 +199,12 @@ int og_jwt_parse(const char *text, size_t len, struct og_jwt *ret_jwt, struct og
 {
 	og_cleanup(og_json_freep) struct og_json *header = NULL;
 	og_cleanup(og_jwt_done) struct og_jwt jwt = {};
-	const char *first = memchr(text, '.', len), *second;
-	const char *end = text + len;
+	const char *end = text + len, *first, *second;
 	int r;
 
 	if (len > OG_JWT_MAX)
 		return og_fail_plain(err, -E2BIG, "token: over %u bytes", OG_JWT_MAX);
+	first = memchr(text, '.', len);
 	second = first != NULL ? memchr(first + 1, '.', (size_t)(end - first - 1)) : NULL;
 	if (second == NULL || memchr(second + 1, '.', (size_t)(end - second - 1)) != NULL)
 		return bad(err, "not three parts");

@@ -4,12 +4,14 @@
 import base64
 import json
 import os
+import shutil
 import subprocess
 import time
 import urllib.parse
 
 import pytest
 
+import images
 import registries
 from onggiregistry import Client, digest_of, image
 
@@ -458,6 +460,59 @@ def test_podman_logs_in_and_skopeo_copies(registry, run, require, who):
     delete = run("skopeo", "delete", "--tls-verify=false", f"{here}/pub/copy:{who}", check=False)
     assert (delete.returncode == 0) == (who == "lead"), delete.stderr
     run("podman", "logout", registry.address)
+
+
+CLIENTS = sorted({path for path in (shutil.which("docker"), "/usr/local/bin/docker", "/usr/bin/docker")
+                  if path and shutil.which(path)})
+
+
+@pytest.mark.parametrize("tool", [*CLIENTS, "onggi"])
+def test_engines_clients_log_in_push_and_pull(registry, onggid, tmp_path, tool):
+    """Of both Docker versions and our own, through the engine."""
+    tool = onggid.prefix / "bin/onggi" if tool == "onggi" else tool
+    config = tmp_path / "config"
+    config.mkdir()
+
+    def client(*words, **rest):
+        return onggid.run(tool, "--config", config, "-H", onggid.host, *words, **rest)
+
+    name, where = f"{registry.address}/team/pushed:{tmp_path.name}", registry.address
+    images.docker_archive(tmp_path / "in.tar", [images.busybox_layer()], tag=name)
+    client("load", "-i", tmp_path / "in.tar")
+    assert client("push", name, check=False).returncode != 0, "without credentials"
+    wrong = client("login", "-u", "dev", "--password-stdin", where, input="wrong", check=False)
+    assert wrong.returncode != 0
+    assert "Login Succeeded" in client("login", "-u", "dev", "--password-stdin", where,
+                                       input=PASSWORDS["dev"]).stdout
+    client("push", name)
+    client("rmi", "-f", name)
+    client("pull", name)
+    other = f"{registry.address}/pub/pushed:1"
+    client("tag", name, other)
+    assert client("push", other, check=False).returncode != 0, "dev may only read there"
+    client("rmi", "-f", name, other)
+    client("logout", where)
+    assert client("pull", name, check=False).returncode != 0
+
+
+def test_oras_skopeo_and_cosign_of_debian_13_sign_in(registry, peers):
+    who = ["-u", "dev", "--password-stdin", registry.address]
+    assert peers.run("oras", "login", "--plain-http", *who, stdin="wrong", check=False).returncode != 0
+    peers.run("oras", "login", "--plain-http", *who, stdin=PASSWORDS["dev"])
+    (peers.folder / "artifact.txt").write_text("an artifact\n")
+    there = f"{registry.address}/team/artifact"
+    peers.run("oras", "push", "--plain-http", "--artifact-type", "text/x", f"{there}:1", "artifact.txt")
+    peers.run("oras", "pull", "--plain-http", "-o", "back", f"{there}:1")
+    assert (peers.folder / "back/artifact.txt").read_text() == "an artifact\n"
+    secret = peers.run("oras", "push", "--plain-http", f"{registry.address}/team/secret:1", "artifact.txt",
+                       check=False)
+    assert secret.returncode != 0
+    credentials = f"dev:{PASSWORDS['dev']}"
+    peers.run("skopeo", "copy", "--src-tls-verify=false", "--dest-tls-verify=false", "--src-creds", credentials,
+              "--dest-creds", credentials, f"docker://{there}:1", f"docker://{there}:copy")
+    peers.run("cosign", "login", registry.address, "-u", "dev", "--password-stdin", stdin=PASSWORDS["dev"])
+    tree = peers.run("cosign", "tree", "--allow-http-registry", f"{there}:1", check=False)
+    assert "UNAUTHORIZED" not in tree.stdout + tree.stderr
 
 
 def test_nothing_is_asked_for_where_the_file_has_no_access(onggi_registry):

@@ -3,6 +3,7 @@
 #include "format/jwt.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "replay.h"
 
