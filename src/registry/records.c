@@ -179,6 +179,9 @@ int og_records_begin(struct og_records *records, bool alone, struct og_err *err)
 		r = og_db_exec(records->writer, "SAVEPOINT turn", err);
 	}
 	if (r < 0) {
+		/* Those before left the commit to us. */
+		if (records->open && atomic_load(&records->waiting) == 0)
+			(void)flush(records, NULL);
 		(void)pthread_mutex_unlock(&records->lock);
 		return r;
 	}

@@ -146,56 +146,76 @@ struct tag_copy {
 	int64_t pushed_at, pulled_at;
 };
 
-/* The next tag after @last by repository, then youngest first. 1, 0: there is none. */
-static int next_tag(struct og_registry *registry, const char *only, struct tag_copy *last,
-		    struct og_err *err)
+/* Tags that are read at a time: each page is sought anew. */
+#define TAGS_PAGE 256
+
+static void copy_tag(struct og_query *query, struct tag_copy *to)
+{
+	(void)snprintf(to->repository, sizeof(to->repository), "%s", og_query_text(query, 0));
+	(void)snprintf(to->tag, sizeof(to->tag), "%s", og_query_text(query, 1));
+	(void)snprintf(to->digest, sizeof(to->digest), "%s", og_query_text(query, 2));
+	to->pushed_at = og_query_int(query, 3);
+	to->pulled_at = og_query_int(query, 4);
+}
+
+/* The next tags after @last by repository, then youngest first. Returns how many. */
+static int next_tags(struct og_registry *registry, const char *only, const struct tag_copy *last,
+		     struct tag_copy page[TAGS_PAGE], struct og_err *err)
 {
 	og_cleanup(og_query_freep) struct og_query *query = NULL;
+	int count = 0;
 	int r = og_db_query(og_records_read(registry->records), &query, err,
 			    "SELECT r.name, t.name, b.digest, t.at, t.pulled_at"
 			    " FROM tags t JOIN repositories r ON r.id = t.repository"
 			    " JOIN manifests m ON m.id = t.manifest JOIN blobs b ON b.id = m.blob"
 			    " WHERE (?1 IS NULL OR r.name = ?1)"
 			    " AND (r.name, -t.at, t.name) > (?2, ?3, ?4)"
-			    " ORDER BY r.name, -t.at, t.name LIMIT 1",
-			    "ssis", only, last->repository, -last->pushed_at, last->tag);
+			    " ORDER BY r.name, -t.at, t.name LIMIT ?5",
+			    "ssisi", only, last->repository, -last->pushed_at, last->tag,
+			    (int64_t)TAGS_PAGE);
 
-	if (r == 0)
-		r = og_query_next(query, err);
-	if (r <= 0)
-		return r;
-	(void)snprintf(last->repository, sizeof(last->repository), "%s", og_query_text(query, 0));
-	(void)snprintf(last->tag, sizeof(last->tag), "%s", og_query_text(query, 1));
-	(void)snprintf(last->digest, sizeof(last->digest), "%s", og_query_text(query, 2));
-	last->pushed_at = og_query_int(query, 3);
-	last->pulled_at = og_query_int(query, 4);
-	return 1;
+	while (r >= 0 && (r = og_query_next(query, err)) > 0)
+		copy_tag(query, &page[count++]);
+	return r < 0 ? r : count;
+}
+
+static int tell_tag(const struct tag_copy *copy,
+		    int (*fn)(void *data, const struct og_registry_tag *tag), void *data)
+{
+	const struct og_registry_tag tag = {
+		.repository = copy->repository,
+		.tag = copy->tag,
+		.digest = copy->digest,
+		.pushed_at = copy->pushed_at,
+		.pulled_at = copy->pulled_at,
+	};
+
+	return fn(data, &tag);
 }
 
 int og_registry_each_tag(struct og_registry *registry, const char *repository,
 			 int (*fn)(void *data, const struct og_registry_tag *tag), void *data,
 			 struct og_err *err)
 {
+	og_auto_free struct tag_copy *page = calloc(TAGS_PAGE, sizeof(*page));
 	struct tag_copy last = { .pushed_at = INT64_MAX };
-	int r;
+	int count;
 
+	if (page == NULL)
+		return og_fail(err, -ENOMEM, "list tags");
 	do {
-		r = next_tag(registry, repository, &last, err);
+		count = next_tags(registry, repository, &last, page, err);
 		og_records_unread(registry->records);
-		if (r > 0) {
-			const struct og_registry_tag tag = {
-				.repository = last.repository,
-				.tag = last.tag,
-				.digest = last.digest,
-				.pushed_at = last.pushed_at,
-				.pulled_at = last.pulled_at,
-			};
-			int told = fn(data, &tag);
+		for (int i = 0; i < count; i++) {
+			int r = tell_tag(&page[i], fn, data);
 
-			r = told < 0 ? told : r;
+			if (r < 0)
+				return r;
 		}
-	} while (r > 0);
-	return r;
+		if (count > 0)
+			last = page[count - 1];
+	} while (count == TAGS_PAGE);
+	return count < 0 ? count : 0;
 }
 
 static int find_tag(struct og_registry *registry, const char *repository, const char *tag,

@@ -344,6 +344,14 @@ int og_blob_store_check(struct og_blob_store *store, const struct og_blob_digest
 
 /* ---- publishing ---- */
 
+static int flush_folder(const struct og_blob_store *store, const struct og_blob_digest *digest,
+			struct og_err *err)
+{
+	if (fsync(og_blob_store_folder(store, digest)) < 0)
+		return og_fail(err, -errno, "flush a folder");
+	return 0;
+}
+
 /* 0, -EEXIST. */
 static int name_file(const struct og_blob_store *store, int fd, const char *upload,
 		     const struct og_blob_digest *digest)
@@ -402,11 +410,12 @@ int og_blob_store_publish(struct og_blob_store *store, int fd, const char *uploa
 	int r = share(store, digest);
 
 	if (r == 0)
-		return fsync(store->sha256_fd) < 0 ? og_fail(err, -errno, "flush a folder") : 0;
+		return flush_folder(store, digest, err);
 	if (r == -EEXIST || og_blob_store_has(store, digest)) {
 		r = keep_existing(store, digest, err);
+		/* Its name may be younger than the last flush. */
 		if (r != -ENOENT)
-			return r;
+			return r < 0 ? r : flush_folder(store, digest, err);
 	}
 	if (upload != NULL)
 		(void)fchmod(fd, 0400);
@@ -418,9 +427,7 @@ int og_blob_store_publish(struct og_blob_store *store, int fd, const char *uploa
 	if (r < 0)
 		return og_fail(err, r, "publish %s", digest->text);
 	remember_fd(store, fd);
-	if (fsync(og_blob_store_folder(store, digest)) < 0)
-		return og_fail(err, -errno, "flush a folder");
-	return 0;
+	return flush_folder(store, digest, err);
 }
 
 int og_blob_store_republish(struct og_blob_store *store, int fd, const char *upload,
@@ -438,7 +445,5 @@ int og_blob_store_republish(struct og_blob_store *store, int fd, const char *upl
 	r = name_file(store, fd, upload, digest);
 	if (r < 0 && r != -EEXIST)
 		return og_fail(err, r, "publish %s", digest->text);
-	if (fsync(og_blob_store_folder(store, digest)) < 0)
-		return og_fail(err, -errno, "flush a folder");
-	return 0;
+	return flush_folder(store, digest, err);
 }

@@ -237,6 +237,7 @@ int og_upload_take(struct og_uploads *uploads, const char *id, bool whole,
 	if (r >= 0 && upload.hash == NULL && upload.bytes == 0)
 		r = og_hash_new(OG_HASH_SHA256, &upload.hash, err);
 	if (r < 0) {
+		(void)og_hash_free(upload.hash);
 		(void)og_close(upload.fd);
 		return r;
 	}
