@@ -7,9 +7,8 @@ import json
 import pathlib
 import signal
 import subprocess
+import time
 import urllib.parse
-
-import daemon
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 INDEX = "application/vnd.oci.image.index.v1+json"
@@ -150,7 +149,10 @@ class OnggiRegistry:
             self.process = subprocess.Popen(
                 [self.program, "serve", "--addr", self.address, "--root", self.root, "--config",
                  self.config, *self.options], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        daemon.wait_for("onggi-registry to listen", self.listens)
+        end = time.monotonic() + 30
+        while not self.listens():
+            assert time.monotonic() < end, self.log()
+            time.sleep(0.003)
         return self
 
     def listens(self):
