@@ -23,7 +23,6 @@ enum og_command_kind {
 	OG_COMMAND_DEVICE,   /* to the device @id: its own struct; answer: its own */
 	OG_COMMAND_SNAPSHOT, /* vmm/snapshot/ */
 	OG_COMMAND_FORK,
-	OG_COMMAND_CTRL_ALT_DEL,
 	OG_COMMAND_PIN,	 /* struct og_pin */
 	OG_COMMAND_MMDS, /* a descriptor of the new data */
 	OG_COMMAND_STOP, /* ends the machine */

@@ -197,9 +197,11 @@ static int pin(struct og_bind *bind, struct og_vmmapi *api, const void *body, st
 static int press_keys(struct og_bind *bind, struct og_vmmapi *api, const void *body,
 		      struct og_err *err)
 {
+	(void)bind;
 	(void)api;
 	(void)body;
-	return og_control_tell(bind->process.control_fd, OG_COMMAND_CTRL_ALT_DEL, err);
+	return og_fail_plain(err, -EOPNOTSUPP,
+			     "SendCtrlAltDel: the machine has no keyboard to press keys on.");
 }
 
 int og_bind_update(void *data, struct og_vmmapi *api, enum og_api_update update, const void *body,

@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+import disks
 import terminal
 
 BIOS = "/usr/share/seabios/bios-256k.bin"
@@ -115,6 +116,20 @@ def test_a_qcow2_image_and_one_that_lies_over_it(run, require, tmp_path):
     assert "backing=" in run("--disk", f"{over},format=qcow2", status=125)[1]
     output, _ = run("--disk", f"{over},format=qcow2,backing={base},backing_format=qcow2")
     assert output.partition(b"Booting from")[2].count(b"@") == 1
+
+
+def test_a_disk_boots_by_uefi(plain, require, tmp_path):
+    for tool in ("qemu-system-x86_64", "grub-mkimage", "mcopy"):
+        require.tool(tool)
+    if not os.path.exists("/usr/share/ovmf/OVMF.fd"):
+        require.lacking("no /usr/share/ovmf/OVMF.fd: tools/install-deps test")
+    tree = tmp_path / "tree"
+    (tree / "boot/grub").mkdir(parents=True)
+    (tree / "boot/grub/grub.cfg").write_text("echo reached by $grub_platform\nhalt\n")
+    (tmp_path / "disk").mkdir()
+    disks.uefi_disk(tmp_path / "disk/disk", tree, 8)
+    words = [*plain, "--hypervisor", "qemu", "--firmware", "uefi", "--memory", "128m"]
+    assert b"reached by efi" in runner(words)("--disk", f"{tmp_path / 'disk/disk'},format=raw")[0]
 
 
 def test_keys_of_a_terminal_reach_it_and_one_ends_it(plain, require, tmp_path):

@@ -7,7 +7,7 @@ import subprocess
 MIB = 1 << 20
 GRUB_BIOS = pathlib.Path("/usr/lib/grub/i386-pc")
 GRUB_EFI = pathlib.Path("/usr/lib/grub/x86_64-efi")
-MODULES = ["ext2", "normal", "linux", "echo", "boot", "test", "search", "sleep"]
+MODULES = ["ext2", "normal", "linux", "echo", "boot", "test", "search", "sleep", "halt"]
 
 
 def run(*words, **more):
