@@ -121,3 +121,23 @@ def test_what_cosign_and_oras_made_is_still_found(onggi, peers, registry, second
     peers.run("cosign", "verify", "--insecure-ignore-tlog", "--key", "cosign.pub", moved, env=env)
     out = peers.run("oras", "discover", "--plain-http", "--format", "json", moved).stdout
     assert "application/spdx+json" in out
+
+
+def test_what_refers_in_circles_is_copied_once(onggi, registry, second):
+    source, target = pushing.Repository(registry, "copy/circle"), pushing.Repository(second, "circle")
+    image = source.image("circle", "1")
+    about = source.artifact(image, "text/x", "about")
+    enter_by_tag(source, image, [about])
+    enter_by_tag(source, about, [{**image, "artifactType": "text/x"}, about])
+    onggi("copy", f"{registry}/copy/circle:1", f"{second}/circle:1")
+    assert target.get(about["digest"]) is not None
+
+
+def test_indexes_within_one_another_have_an_end(onggi, registry, second):
+    source = pushing.Repository(registry, "copy/deep")
+    inner = source.image("deep")
+    for depth in range(20):
+        inner = source.index([inner], f"d{depth}")
+    result = onggi("copy", f"{registry}/copy/deep:d19", f"{second}/deep:1", check=False)
+    assert result.returncode == 1 and "over 16 manifests inside one another" in result.stderr
+    onggi("copy", f"{registry}/copy/deep:d10", f"{second}/deep:1")

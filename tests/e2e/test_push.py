@@ -2,10 +2,12 @@
 """Pushing: by Docker's clients and our own, to a registry that nobody here wrote."""
 
 import base64
+import http.server
 import json
 import os
 import random
 import shutil
+import threading
 import urllib.request
 
 import pytest
@@ -214,3 +216,71 @@ def test_a_password_is_asked_for_without_showing_it(onggid, start_registry, tmp_
     terminal.wait_for("Login Succeeded")
     seen, status = terminal.end()
     assert status == 0 and "secret" not in seen
+
+
+class Misleading:
+    """A registry that asks for a password and leads uploads, and lists of tags, to another port."""
+
+    def __init__(self):
+        outer = self
+        self.seen = []
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def log_message(self, *_):
+                pass
+
+            def answer(self, status, headers=(), body=b""):
+                self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                self.send_response(status)
+                for name, value in dict(headers).items():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def any(self):
+                if self.server is outer.other:
+                    outer.seen.append((self.command, self.headers.get("Authorization")))
+                    return self.answer(201 if self.command == "PUT" else 200, body=b'{"tags":["x"]}')
+                if not self.headers.get("Authorization"):
+                    return self.answer(401, {"WWW-Authenticate": 'Basic realm="x"'})
+                if self.command == "HEAD":
+                    return self.answer(404)
+                if self.command == "GET":
+                    return self.answer(200, {"Link": f'<http://{outer.address(outer.other)}/more>; rel="next"'},
+                                       b'{"tags":["y"]}')
+                return self.answer(202, {"Location": f"http://{outer.address(outer.other)}/upload"})
+            do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = any
+
+        self.first, self.other = (http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) for _ in range(2))
+        for one in (self.first, self.other):
+            threading.Thread(target=one.serve_forever, args=(0.02,), daemon=True).start()
+
+    @staticmethod
+    def address(server):
+        return "127.0.0.1:%d" % server.server_address[1]
+
+    def stop(self):
+        for one in (self.first, self.other):
+            one.shutdown()
+            one.server_close()
+
+
+def test_a_registry_that_leads_elsewhere_gives_no_credentials_away(onggid, tmp_path):
+    registry = Misleading()
+    try:
+        address, config = registry.address(registry.first), tmp_path / "config"
+        config.mkdir()
+        auth = base64.b64encode(b"user:secret").decode()
+        (config / "config.json").write_text(json.dumps({"auths": {address: {"auth": auth}}}))
+        load(onggid, tmp_path, f"{address}/x:1", b"misled\n")
+
+        def onggi(*words):
+            return onggid.run(onggid.prefix / "bin/onggi", "--config", config, "-H", onggid.host, *words, check=False)
+        onggi("push", f"{address}/x:1")
+        assert "PUT" in {method for method, _ in registry.seen}
+        assert f"{address}/x:y" in onggi("search", "--list-tags", f"{address}/x").stdout
+        assert "GET" in {method for method, _ in registry.seen}
+        assert {shown for _, shown in registry.seen} == {None}
+    finally:
+        registry.stop()

@@ -282,6 +282,40 @@ access: {{permissions: {{"**": {{"client:robot": [read, create]}}}}}}
                 parent.rmdir()
 
 
+def test_onggi_logs_in_pushes_and_mounts_where_accounts_are_asked(start_onggi_registry, onggid, onggi, tmp_path):
+    registry = start_onggi_registry()
+    registry.stop()
+    registries.htpasswd(registry.folder / "htpasswd", "lead", "lead's secret")
+    registry.config.write_text("""
+access:
+  htpasswd: htpasswd
+  permissions: {"team/*": {lead: [read, create, update, delete]}, "other/*": {"*": [read]}}
+""")
+    registry.start()
+    own = tmp_path / "own"
+    name = f"{registry.address}/team/app:1"
+    make_archive(tmp_path / "in.tar", name, "accounts")
+
+    def client(*words, **rest):
+        return onggid.run(onggid.prefix / "bin/onggi", "--config", own, "-H", onggid.host, *words, **rest)
+    client("load", "-i", tmp_path / "in.tar")
+    denied = client("push", name, check=False)
+    assert denied.returncode == 1 and "denied" in denied.stderr
+    assert client("login", "-u", "lead", "--password-stdin", registry.address, input="wrong", check=False).returncode == 1
+    client("login", "-u", "lead", "--password-stdin", registry.address, input="lead's secret")
+    client("push", name)
+    elsewhere = f"{registry.address}/other/app:1"
+    client("tag", name, elsewhere)
+    denied = client("push", elsewhere, check=False)
+    assert denied.returncode == 1 and "denied" in denied.stderr
+    result = subprocess.run([onggid.prefix / "bin/onggi", "--config", own, "copy", name,
+                             f"{registry.address}/team/too:1"], capture_output=True, text=True, timeout=60, check=False)
+    assert result.returncode == 0 and " 0 sent (0 bytes), " in result.stdout, result.stdout + result.stderr
+    tags = client("search", "--list-tags", "--format", "{{.Name}}", f"{registry.address}/team/too").stdout
+    assert tags.split() == [f"{registry.address}/team/too:1"]
+    client("rmi", "-f", name)
+
+
 def test_snapshots_of_machines_are_kept(onggi_registry, onggi, tmp_path):
     disk, name = tmp_path / "disk", f"{onggi_registry.address}/vm/disk"
     disk.write_bytes(os.urandom(1 << 20) + bytes(1 << 20))
