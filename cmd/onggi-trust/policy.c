@@ -10,6 +10,7 @@
 #include "format/manifest.h"
 #include "remote.h"
 #include "trust/gate.h"
+#include "trust/remote.h"
 
 #define DEFAULT_POLICY "/etc/onggi/policy.yaml"
 
@@ -70,7 +71,7 @@ static int gather(struct remote *remote, const char *platform, struct og_evidenc
 	r = og_evidence_new(&chosen, from_index ? document.buf : NULL, document.len, &evidence,
 			    err);
 	if (r == 0)
-		r = og_evidence_fetch(evidence, remote->registry, remote->client, err);
+		r = og_evidence_fetch_remote(evidence, remote->registry, remote->client, err);
 	if (r == 0)
 		*ret_evidence = og_take_ptr(evidence);
 	return r;
@@ -96,7 +97,7 @@ static int run_test(const void *data, int argc, char **argv, struct og_err *err)
 	auto_remote remote = {};
 	og_cleanup(og_admission_freep) struct og_admission *gate = NULL;
 	og_cleanup(og_evidence_freep) struct og_evidence *evidence = NULL;
-	og_auto_decision decision = {};
+	og_auto_admission_decision decision = {};
 	struct og_admission_question question = { .ref = &remote.ref, .now_s = time(NULL) };
 	struct og_err lacking = {};
 	int r = og_admission_open(values->policy != NULL ? values->policy : DEFAULT_POLICY, &gate,

@@ -13,6 +13,7 @@
 #include "format/manifest.h"
 #include "remote.h"
 #include "trust/evidence.h"
+#include "trust/remote.h"
 
 struct values {
 	struct og_words keys;
@@ -68,7 +69,7 @@ static int gather(struct remote *remote, const struct values *values,
 	r = og_evidence_new(&chosen, from_index ? document.buf : NULL, document.len, &evidence,
 			    err);
 	if (r == 0)
-		r = og_evidence_fetch(evidence, remote->registry, remote->client, err);
+		r = og_evidence_fetch_remote(evidence, remote->registry, remote->client, err);
 	if (r == 0)
 		*ret_evidence = og_take_ptr(evidence);
 	return r;

@@ -15,7 +15,9 @@
 #include "base/text.h"
 #include "engine/internal.h"
 #include "format/manifest.h"
+#include "image/registry.h"
 #include "trust/gate.h"
+#include "trust/remote.h"
 
 #define KEPT_BYTES_MAX ((size_t)OG_EVIDENCE_BYTES_MAX * 2) /* as base64, with what is around it */
 
@@ -133,7 +135,7 @@ static int fetch(struct og_engine *engine, const struct og_pull *pull,
 	if (r == 0)
 		r = new_evidence(&document, manifest, &evidence, err);
 	if (r == 0)
-		r = og_evidence_fetch(evidence, registry, client, err);
+		r = og_evidence_fetch_remote(evidence, registry, client, err);
 	return r < 0 ? r : keep(engine, evidence, err);
 }
 
@@ -162,7 +164,7 @@ static int judge_name(const struct og_admission *gate, const char *name,
 		      const struct og_evidence *evidence, const char *lacking,
 		      struct og_admission_decision *worst, struct og_err *err)
 {
-	og_auto_decision decision = {};
+	og_auto_admission_decision decision = {};
 	struct og_imageref ref;
 	struct og_admission_question question = {
 		.ref = &ref,
@@ -217,7 +219,7 @@ int og_engine_gate_admit(struct og_engine *engine, const char *asked, const stru
 {
 	og_cleanup(og_admission_freep) struct og_admission *gate = NULL;
 	og_cleanup(og_evidence_freep) struct og_evidence *evidence = NULL;
-	og_auto_decision decision = {};
+	og_auto_admission_decision decision = {};
 	const char *path = policy_path(engine);
 	struct og_err lacking = {};
 	int r;

@@ -63,7 +63,8 @@ void og_registry_config_done(struct og_registry_config *config)
 				config->url,	      config->tls_certificate,
 				config->tls_key,      config->tls_client_ca,
 				config->htpasswd,     config->service,
-				config->metrics_addr, config->log_file };
+				config->metrics_addr, config->log_file,
+				config->policy };
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
 		free(texts[i]);
@@ -469,11 +470,15 @@ static void read_root(struct config_reader *reader, const struct og_json *root,
 	const struct og_json *section;
 
 	config_keys(reader, root, "the file",
-		    KEYS("addr", "root", "url", "tls", "access", "limits", "storage",
+		    KEYS("addr", "root", "url", "policy", "tls", "access", "limits", "storage",
 			 "repositories", "upstreams", "webhooks", "metrics", "access-log"));
 	config_text(reader, root, "addr", &config->addr);
 	config_path(reader, root, "root", &config->root);
 	config_url(reader, root, "url", &config->url);
+	config_path(reader, root, "policy", &config->policy);
+	if (config->policy != NULL && config->url == NULL)
+		config_fail(reader, root, "policy",
+			    "a policy names images by the registry's name: set url");
 	section = config_section(reader, root, "tls");
 	if (section != NULL)
 		read_tls(reader, section, root, config);

@@ -68,6 +68,7 @@ struct og_config_rate {
 struct og_registry_config {
 	/* All texts are owned, and NULL where the file does not say. */
 	char *addr, *root, *url;
+	char *policy; /* the gate's (gate.h); needs url */
 
 	char *tls_certificate, *tls_key, *tls_client_ca;
 	bool tls_client_optional;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "registry/gate.h"
 #include "registry/ops_internal.h"
 
 /* ---- before ---- */
@@ -115,6 +116,37 @@ static int check_cache(struct og_registry_ops *ops, const struct og_registry_eve
 			     url);
 }
 
+/* Who may push to a repository is its keeper, and has to read what is not signed yet. */
+static bool is_keeper(struct og_registry_ops *ops, const struct og_registry_event *event)
+{
+	struct og_registry_policy policy = {};
+
+	if (ops->access == NULL || event->caller == NULL || event->caller->account[0] == '\0')
+		return false;
+	guard_fill(ops, &policy);
+	return policy.may(policy.data, event->caller, event->repository, OG_REGISTRY_CREATE);
+}
+
+static int check_gate(struct og_registry_ops *ops, struct og_registry *registry,
+		      const struct og_registry_event *event, struct og_err *err)
+{
+	const struct og_registry_config *config = ops->config;
+	og_auto_free char *host = NULL;
+	int r;
+
+	if (config->policy == NULL || event->request == NULL ||
+	    (event->change == OG_REGISTRY_PULL_MANIFEST && is_keeper(ops, event)))
+		return 0;
+	host = strdup(strstr(config->url, "://") != NULL ? strstr(config->url, "://") + 3
+							 : config->url);
+	if (host == NULL)
+		return og_fail(err, -ENOMEM, "no memory");
+	host[strcspn(host, "/")] = '\0';
+	r = og_registry_gate(config->policy, host, registry, event, err);
+	/* A client shows its credentials only when it is asked for them; this one may be a keeper. */
+	return r == -EPERM && event->change == OG_REGISTRY_PULL_MANIFEST ? -EACCES : r;
+}
+
 static int before(void *data, struct og_registry *registry, const struct og_registry_event *event,
 		  struct og_err *err)
 {
@@ -133,6 +165,8 @@ static int before(void *data, struct og_registry *registry, const struct og_regi
 			r = refuse_immutable(ops, event->repository, event->tag, err);
 		if (r == 0)
 			r = check_tags(ops, registry, event, err);
+		if (r == 0)
+			r = check_gate(ops, registry, event, err);
 		return r < 0 ? r : check_bytes(ops, registry, event, err);
 	case OG_REGISTRY_DELETE_TAG:
 		return is_immutable(ops, event->repository, event->tag)
@@ -140,8 +174,9 @@ static int before(void *data, struct og_registry *registry, const struct og_regi
 			       : 0;
 	case OG_REGISTRY_DELETE_MANIFEST:
 		return check_delete_manifest(ops, registry, event, err);
-	case OG_REGISTRY_PULL_BLOB:
 	case OG_REGISTRY_PULL_MANIFEST:
+		return check_gate(ops, registry, event, err);
+	case OG_REGISTRY_PULL_BLOB:
 	case OG_REGISTRY_DELETE_BLOB:
 		break;
 	}

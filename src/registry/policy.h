@@ -102,7 +102,8 @@ struct og_registry_hooks {
 
 	/*
 	 * May it be done? For blobs when an upload of known length begins, and again when it is whole.
-	 * Nothing is locked. Errors (@err is told to the client): -EPERM (403 DENIED), -EDQUOT (403
+	 * Nothing is locked. Errors (@err is told to the client): -EPERM (403 DENIED), -EACCES (likewise;
+	 * who has shown no credentials is asked for them), -EDQUOT (403
 	 * DENIED: a quota), -EEXIST (409 DENIED: an immutable tag), others: 500.
 	 */
 	int (*before)(void *data, struct og_registry *registry,

@@ -101,20 +101,26 @@ bool may_silently(const struct call *call, const char *repository, enum og_regis
 	return policy->may == NULL || policy->may(policy->data, &call->caller, repository, action);
 }
 
-bool may(struct call *call, enum og_registry_action action)
+/* Asks for credentials where there is somebody to show them to; false: there is not. */
+static bool reply_challenge(struct call *call, enum og_registry_action action, const char *text)
 {
 	const struct og_registry_policy *policy = &call->registry->options.policy;
 	og_auto_free char *challenge = NULL;
 
-	if (may_silently(call, call->path.name, action))
-		return true;
 	if (policy->challenge != NULL)
 		challenge = policy->challenge(policy->data, call->request, call->path.name, action);
-	if (challenge != NULL)
-		og_http_set_header(call->request, "WWW-Authenticate", challenge);
-	if (challenge != NULL)
-		reply_error(call, 401, "UNAUTHORIZED", "credentials are needed");
-	else
+	if (challenge == NULL)
+		return false;
+	og_http_set_header(call->request, "WWW-Authenticate", challenge);
+	reply_error(call, 401, "UNAUTHORIZED", text);
+	return true;
+}
+
+bool may(struct call *call, enum og_registry_action action)
+{
+	if (may_silently(call, call->path.name, action))
+		return true;
+	if (!reply_challenge(call, action, "credentials are needed"))
 		reply_error(call, 403, "DENIED", "the account may not do this here");
 	return false;
 }
@@ -147,6 +153,9 @@ bool before(struct call *call, const struct og_registry_event *event)
 
 	if (hooks->before != NULL)
 		r = hooks->before(hooks->data, call->registry, event, &err);
+	if (r == -EACCES && call->caller.account[0] == '\0' &&
+	    reply_challenge(call, OG_REGISTRY_READ, err.text))
+		return false;
 	if (r < 0)
 		reply_failure(call, r, "DENIED", &err);
 	return r >= 0;

@@ -15,10 +15,8 @@
 #include "base/cleanup.h"
 #include "base/digest.h"
 #include "base/err.h"
-#include "base/http_client.h"
 #include "format/containers_policy.h"
 #include "format/dsse.h"
-#include "image/registry.h"
 #include "trust/keys.h"
 
 /* Each item is tried with each key: this bounds the work that a stranger's repository can ask for. */
@@ -64,12 +62,30 @@ int og_evidence_new(const struct og_digest *manifest, const char *index, size_t 
 int og_evidence_add(struct og_evidence *evidence, enum og_evidence_kind kind, const char *place,
 		    const void *text, size_t len, const char *signature, struct og_err *err);
 
+/* @digest: well-formed text of any algorithm; @type: of the artifact, "" where it is not said. */
+typedef int og_evidence_referrer_fn(void *fn_data, const char *digest, const char *type,
+				    struct og_err *err);
+
+/* Where evidence is fetched from: a registry far away (trust/remote.h), or one's own store. */
+struct og_evidence_source {
+	/* A manifest by tag or digest; *@ret_buf is the caller's. Errors: -ENOENT, others. */
+	int (*manifest)(void *data, const char *reference, char **ret_buf, size_t *ret_len,
+			struct og_err *err);
+	/* A blob of @size bytes, at most @max_bytes, its content checked. Errors: -E2BIG, -EBADMSG, others. */
+	int (*blob)(void *data, const struct og_digest *digest, uint64_t size, size_t max_bytes,
+		    char **ret_buf, struct og_err *err);
+	/* Calls @fn for each referrer of the manifest, until it gives something else than 0. */
+	int (*referrers)(void *data, const struct og_digest *subject, og_evidence_referrer_fn *fn,
+			 void *fn_data, struct og_err *err);
+	void *data;
+};
+
 /*
  * Fetches all there is: cosign's tags and the referrers, of the manifest and of the index. Where there is
- * nothing, nothing is added; that a registry does not answer is an error.
+ * nothing, nothing is added; that the source fails is an error.
  */
-int og_evidence_fetch(struct og_evidence *evidence, struct og_registry *registry,
-		      struct og_http_client *client, struct og_err *err);
+int og_evidence_fetch(struct og_evidence *evidence, const struct og_evidence_source *source,
+		      struct og_err *err);
 
 /* As JSON to be kept, the caller's to free, and back. Errors of reading: -EBADMSG, -ENOMEM. */
 char *og_evidence_write(const struct og_evidence *evidence);

@@ -4,11 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/sha256.h"
 #include "base/text.h"
 #include "format/artifact.h"
 #include "format/simplesigning.h"
-#include "trust/attached.h"
 #include "trust/evidence.h"
 
 /* Artifacts of one subject that are looked into; a registry may list thousands. */
@@ -16,67 +14,10 @@
 
 struct fetch {
 	struct og_evidence *evidence;
-	struct og_registry *registry;
-	struct og_http_client *client;
+	const struct og_evidence_source *source;
+	const struct og_digest *subject; /* whose referrers are looked at */
+	size_t looked_at;
 };
-
-/* ---- blobs ---- */
-
-struct collected {
-	char *buf; /* owned */
-	size_t len, size;
-};
-
-static int collect(void *data, const void *buf, size_t len, struct og_err *err)
-{
-	struct collected *collected = data;
-
-	if (len > collected->size - collected->len)
-		return og_fail_plain(err, -EBADMSG, "longer than said");
-	memcpy(collected->buf + collected->len, buf, len);
-	collected->len += len;
-	return 0;
-}
-
-static int check_blob(const char *buf, size_t len, const struct og_digest *want, struct og_err *err)
-{
-	og_cleanup(og_sha256_freep) struct og_sha256 *sha256 = NULL;
-	struct og_digest got;
-	int r = og_sha256_new(&sha256, err);
-
-	if (r == 0)
-		r = og_sha256_add(sha256, buf, len, err);
-	if (r < 0)
-		return r;
-	og_sha256_finish(sha256, got.sha256);
-	if (!og_digest_equal(&got, want))
-		return og_fail_plain(err, -EBADMSG, "blob %s: its content is another",
-				     og_digest_format(want).text);
-	return 0;
-}
-
-int og_attached_blob(struct og_registry *registry, struct og_http_client *client,
-		     const struct og_digest *digest, uint64_t size, size_t max_bytes,
-		     char **ret_buf, struct og_err *err)
-{
-	og_auto_free char *buf = NULL;
-	struct collected collected = { .size = (size_t)size };
-	int r;
-
-	if (size > max_bytes)
-		return og_fail_plain(err, -E2BIG, "blob %s: over %zu bytes",
-				     og_digest_format(digest).text, max_bytes);
-	buf = calloc(1, (size_t)size + 1);
-	if (buf == NULL)
-		return og_fail(err, -ENOMEM, "no memory");
-	collected.buf = buf;
-	r = og_registry_blob(registry, client, digest, size, collect, &collected, err);
-	if (r == 0)
-		r = check_blob(buf, (size_t)size, digest, err);
-	if (r == 0)
-		*ret_buf = og_take_ptr(buf);
-	return r;
-}
 
 /* ---- artifacts ---- */
 
@@ -111,8 +52,7 @@ static int add_blob(struct fetch *fetch, const struct og_artifact_blob *blob, co
 		return 0;
 	if (kind == OG_EVIDENCE_SIGNATURE)
 		signature = og_json_string(og_json_get(blob->annotations, OG_COSIGN_SIGNATURE), "");
-	r = og_attached_blob(fetch->registry, fetch->client, &blob->digest, blob->size, max, &text,
-			     err);
+	r = fetch->source->blob(fetch->source->data, &blob->digest, blob->size, max, &text, err);
 	if (r == 0)
 		r = og_evidence_add(fetch->evidence, kind, place, text, (size_t)blob->size,
 				    signature, err);
@@ -131,12 +71,13 @@ static bool vouches_for_nothing(int r)
 static int add_artifact(struct fetch *fetch, const char *reference, const char *place,
 			const struct og_digest *subject, struct og_err *err)
 {
-	og_cleanup(og_document_done) struct og_document document = {};
 	og_cleanup(og_artifact_freep) struct og_artifact *artifact = NULL;
-	int r = og_registry_manifest(fetch->registry, fetch->client, reference, &document, err);
+	og_auto_free char *buf = NULL;
+	size_t len = 0;
+	int r = fetch->source->manifest(fetch->source->data, reference, &buf, &len, err);
 
 	if (r == 0)
-		r = og_artifact_parse(document.buf, document.len, &artifact, err);
+		r = og_artifact_parse(buf, len, &artifact, err);
 	if (r == 0 && subject != NULL &&
 	    (!artifact->has_subject || !og_digest_equal(&artifact->subject, subject)))
 		return 0;
@@ -168,24 +109,17 @@ static bool may_vouch(const char *type)
 	       og_streq(type, OG_MEDIA_SIMPLESIGNING);
 }
 
-static int add_referrers(struct fetch *fetch, const struct og_digest *digest, struct og_err *err)
+static int add_referrer(void *data, const char *digest, const char *type, struct og_err *err)
 {
-	og_cleanup(og_referrers_done) struct og_referrers list = {};
-	size_t looked_at = 0;
-	int r = og_registry_referrers(fetch->registry, fetch->client, og_digest_format(digest).text,
-				      NULL, &list, err);
+	struct fetch *fetch = data;
+	char place[200];
 
-	for (size_t i = 0; r == 0 && i < list.count && looked_at < REFERRERS_MAX; i++) {
-		char place[200];
-
-		if (!may_vouch(list.items[i].artifact_type) ||
-		    !og_starts_with(list.items[i].digest, OG_DIGEST_PREFIX))
-			continue;
-		looked_at++;
-		(void)snprintf(place, sizeof(place), "referrer %s", list.items[i].digest);
-		r = add_artifact(fetch, list.items[i].digest, place, digest, err);
-	}
-	return r;
+	if (!may_vouch(type) || !og_starts_with(digest, OG_DIGEST_PREFIX))
+		return 0;
+	if (fetch->looked_at++ == REFERRERS_MAX)
+		return 1;
+	(void)snprintf(place, sizeof(place), "referrer %s", digest);
+	return add_artifact(fetch, digest, place, fetch->subject, err);
 }
 
 static int fetch_of(struct fetch *fetch, const struct og_digest *digest, struct og_err *err)
@@ -194,15 +128,17 @@ static int fetch_of(struct fetch *fetch, const struct og_digest *digest, struct 
 
 	if (r == 0)
 		r = add_tag(fetch, digest, "att", err);
+	fetch->subject = digest;
+	fetch->looked_at = 0;
 	if (r == 0)
-		r = add_referrers(fetch, digest, err);
+		r = fetch->source->referrers(fetch->source->data, digest, add_referrer, fetch, err);
 	return r < 0 ? og_fail_in(err, r, "signatures of %.19s", og_digest_format(digest).text) : 0;
 }
 
-int og_evidence_fetch(struct og_evidence *evidence, struct og_registry *registry,
-		      struct og_http_client *client, struct og_err *err)
+int og_evidence_fetch(struct og_evidence *evidence, const struct og_evidence_source *source,
+		      struct og_err *err)
 {
-	struct fetch fetch = { .evidence = evidence, .registry = registry, .client = client };
+	struct fetch fetch = { .evidence = evidence, .source = source };
 	int r = fetch_of(&fetch, &evidence->manifest, err);
 
 	if (r == 0 && evidence->index != NULL &&

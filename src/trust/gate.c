@@ -218,7 +218,7 @@ int og_admission_judge(const struct og_admission *gate,
 		       const struct og_admission_question *question,
 		       struct og_admission_decision *ret_decision, struct og_err *err)
 {
-	og_auto_decision decision = { .outcome = OG_ADMISSION_ALLOW };
+	og_auto_admission_decision decision = { .outcome = OG_ADMISSION_ALLOW };
 	og_auto_text reasons = {};
 	bool any = false;
 

@@ -39,7 +39,8 @@ struct og_admission_decision {
 };
 
 void og_admission_decision_done(struct og_admission_decision *decision);
-#define og_auto_decision og_cleanup(og_admission_decision_done) struct og_admission_decision
+#define og_auto_admission_decision \
+	og_cleanup(og_admission_decision_done) struct og_admission_decision
 
 /* Errors: -ENOMEM alone. The caller ends *@ret_decision. */
 int og_admission_judge(const struct og_admission *gate,

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The gate: one policy file, three outcomes, at the engine's create and in `onggi policy test`."""
+"""The gate: one policy file, three outcomes; at the engine, at a registry, and in `onggi policy test`."""
 
+import base64
 import datetime
 import json
 import os
@@ -9,7 +10,9 @@ import subprocess
 import pytest
 
 import images
-from test_signatures import PASSWORD, Repository, VULN, pae  # noqa: F401
+import registries
+from onggiregistry import MANIFEST, image, index
+from test_signatures import PASSWORD, Repository
 
 YAML = """
 default: refuse
@@ -267,3 +270,136 @@ def test_an_isolated_image_runs_in_a_vm(gate):
     assert "wants this image in a VM" in result.stderr
     if result.returncode == 0:
         assert result.stdout != host
+
+
+# ---- at a registry ----
+
+REGISTRY = """
+url: http://{address}
+policy: {policy}
+access:
+  htpasswd: htpasswd
+  permissions:
+    "**": {{keeper: [read, create, update, delete], reader: [read], "*": [read]}}
+"""
+
+AT_REGISTRY = """
+default: allow
+signers:
+  release: {{keys: [{folder}/release.pub]}}
+rules:
+  - name: signed
+    images: ["{address}/prod/**"]
+    signed-by: [release]
+  - name: nothing new
+    images: ["{address}/frozen/**"]
+    at: [push]
+    outcome: refuse
+  - name: only in a VM
+    images: ["{address}/strange/**"]
+    outcome: isolate
+"""
+
+
+@pytest.fixture(scope="module")
+def gated(gate, start_onggi_registry):
+    """A registry with a policy, an account that keeps it, and everybody else, who reads."""
+    one = start_onggi_registry()
+    one.stop()
+    one.policy = one.folder / "policy.yaml"
+    one.policy.write_text(AT_REGISTRY.format(folder=gate.folder, address=one.address))
+    registries.htpasswd(one.folder / "one", "keeper", "a secret")
+    registries.htpasswd(one.folder / "other", "reader", "its secret")
+    one.folder.joinpath("htpasswd").write_text(
+        one.folder.joinpath("one").read_text() + one.folder.joinpath("other").read_text())
+    one.config.write_text(REGISTRY.format(address=one.address, policy=one.policy))
+    one.start()
+    token = base64.b64encode(b"keeper:a secret").decode()
+    one.keeper = one.client(headers={"Authorization": "Basic " + token})
+    one.reader = one.client()
+    config = gate.folder / "docker"
+    config.mkdir()
+    config.joinpath("config.json").write_text(json.dumps({"auths": {one.address: {"auth": token}}}))
+    return one
+
+
+def at_registry(gate, gated, *words):
+    result = subprocess.run([gate.prefix / "bin/onggi", "--config", gate.folder / "docker", *words],
+                            cwd=gate.folder, text=True, capture_output=True, timeout=60, check=False,
+                            env={"PATH": os.environ["PATH"], "HOME": str(gate.folder),
+                                 "ONGGI_KEY_PASSWORD": PASSWORD})
+    assert result.returncode == 0, result.stderr
+
+
+def test_a_registry_gives_out_what_is_signed(gate, gated):
+    digest, _ = gated.keeper.push_image("prod/app", "1")
+    for reference in ("1", digest):
+        answer = gated.reader.get(f"/v2/prod/app/manifests/{reference}")
+        assert answer.status == 401 and "WWW-Authenticate" in answer.headers
+        assert "rule 'signed': not signed by release: there is no signature" in answer.body.decode()
+        assert gated.keeper.get(f"/v2/prod/app/manifests/{reference}").status == 200
+    for layout in ("tag", "referrer", "bundle"):
+        digest, _ = gated.keeper.push_image(f"prod/{layout}", "1", layers=(layout.encode(),))
+        assert gated.reader.get(f"/v2/prod/{layout}/manifests/1").status == 401
+        at_registry(gate, gated, "sign", "--key", "release.key", "--layout", layout,
+                    f"{gated.address}/prod/{layout}:1")
+        for reference in ("1", digest):
+            assert gated.reader.get(f"/v2/prod/{layout}/manifests/{reference}").status == 200
+        # Signatures are there for everybody, or nobody could judge them.
+        gate.onggi("verify", "--key", "release.pub", f"{gated.address}/prod/{layout}:1")
+
+
+def test_an_account_that_only_reads_is_told_why(gated):
+    gated.keeper.push_image("prod/told", "1")
+    token = base64.b64encode(b"reader:its secret").decode()
+    reader = gated.client(headers={"Authorization": "Basic " + token})
+    answer = reader.get("/v2/prod/told/manifests/1")
+    assert answer.status == 403 and answer.code == "DENIED"
+    assert "there is no signature" in answer.body.decode()
+
+
+def test_a_registry_refuses_another_repositorys_signature(gate, gated):
+    gated.keeper.push_image("prod/one", "1")
+    at_registry(gate, gated, "sign", "--key", "release.key", f"{gated.address}/prod/one:1")
+    at_registry(gate, gated, "copy", f"{gated.address}/prod/one:1", f"{gated.address}/prod/two:1")
+    assert gated.reader.get("/v2/prod/one/manifests/1").status == 200
+    answer = gated.reader.get("/v2/prod/two/manifests/1")
+    assert answer.status == 401 and "another name" in answer.body.decode()
+
+
+def test_an_indexs_signature_lets_its_images_out(gate, gated):
+    made = [gated.keeper.push_image("prod/multi", name, layers=(name.encode(),)) for name in ("a", "b")]
+    whole = index([(document, MANIFEST) for _, document in made])
+    assert gated.keeper.put_manifest("prod/multi", "all", whole).status == 201
+    assert gated.reader.get("/v2/prod/multi/manifests/all").status == 401
+    at_registry(gate, gated, "sign", "--key", "release.key", f"{gated.address}/prod/multi:all")
+    for reference in ("all", *(digest for digest, _ in made)):
+        assert gated.reader.get(f"/v2/prod/multi/manifests/{reference}").status == 200
+    other, _ = gated.keeper.push_image("prod/multi", "c", layers=(b"c",))
+    assert gated.reader.get(f"/v2/prod/multi/manifests/{other}").status == 401
+
+
+def test_pushes_are_judged_and_vms_left_to_the_engine(gated):
+    gated.keeper.push_blob("frozen/app", b"{}")
+    gated.keeper.push_blob("frozen/app", b"a layer")
+    answer = gated.keeper.put_manifest("frozen/app", "1", image(b"{}", (b"a layer",)))
+    assert answer.status == 403 and "nothing new" in answer.body.decode()
+    gated.keeper.push_image("strange/app", "1")
+    assert gated.reader.get("/v2/strange/app/manifests/1").status == 200
+
+
+def test_a_registry_fails_closed(gated):
+    gated.keeper.push_image("free/app", "1")
+    assert gated.reader.get("/v2/free/app/manifests/1").status == 200
+    before = gated.policy.read_text()
+    try:
+        for text in ("default: [", before.replace("release.pub", "gone.pub")):
+            gated.policy.write_text(text)
+            name = "free" if "[" == text[-1] else "prod"
+            assert gated.reader.get(f"/v2/{name}/app/manifests/1").status == 401
+        gated.policy.unlink()
+        answer = gated.reader.get("/v2/free/app/manifests/1")
+        assert answer.status == 401 and "the policy cannot be read" in answer.body.decode()
+    finally:
+        gated.policy.write_text(before)
+    assert gated.reader.get("/v2/free/app/manifests/1").status == 200

@@ -86,8 +86,11 @@ class Repository:
                 for layer in manifest["layers"]]
 
     def bundles(self, digest):
-        """Of the referrers, by the tag that stands in for the API."""
-        index = json.loads(self.get(f"manifests/{digest.replace(':', '-')}"))
+        """Of the referrers, by the API, else by the tag that stands in for it."""
+        try:
+            index = json.loads(self.get(f"referrers/{digest}"))
+        except urllib.error.HTTPError:
+            index = json.loads(self.get(f"manifests/{digest.replace(':', '-')}"))
         for entry in index["manifests"]:
             manifest = json.loads(self.get("manifests/" + entry["digest"]))
             for layer in manifest["layers"]:
@@ -96,9 +99,15 @@ class Repository:
 
 
 @pytest.fixture
-def repository(registry, request):
+def repository(request):
+    """At Debian's docker-registry, unless the test is `at_both`."""
+    address = (request.getfixturevalue("onggi_registry").address
+               if getattr(request, "param", "") == "onggi-registry" else request.getfixturevalue("registry"))
     name = hashlib.sha256(request.node.name.encode()).hexdigest()[:12]
-    return Repository(registry, f"team/{name}")
+    return Repository(address, f"team/{name}")
+
+
+at_both = pytest.mark.parametrize("repository", ["docker-registry", "onggi-registry"], indirect=True)
 
 
 def run_onggi(prefix, folder, *words, check=True, env=None):
@@ -167,6 +176,7 @@ def refused(result, *why):
 
 # ---- made by us, accepted by others ----
 
+@at_both
 def test_cosign_accepts_our_signature_and_our_key_file(repository, onggi, peers, cosign):
     digest = repository.put_image("signed by us")
     onggi("sign", "--key", "ours.key", f"{repository.reference}:1")
@@ -180,6 +190,7 @@ def test_cosign_accepts_our_signature_and_our_key_file(repository, onggi, peers,
                   check=False).returncode != 0
 
 
+@at_both
 def test_cosign_accepts_our_signature_as_a_referrer(repository, onggi, cosign):
     repository.put_image("signed by us")
     onggi("sign", "--key", "ours.key", "--layout", "referrer", f"{repository.reference}:1")
@@ -190,6 +201,7 @@ TRUSTED_ROOT = {"mediaType": "application/vnd.dev.sigstore.trustedroot+json;vers
                 "tlogs": [], "certificateAuthorities": [], "ctlogs": [], "timestampAuthorities": []}
 
 
+@at_both
 @pytest.mark.parametrize("layout", ["tag", "bundle"])
 def test_cosign_accepts_our_attestation(repository, onggi, cosign, keys, layout):
     repository.put_image("attested by us")
@@ -221,6 +233,7 @@ def skopeo_copy(peers, reference, check=True):
                      "dir:/work/copied", check=check)
 
 
+@at_both
 def test_skopeo_accepts_our_signature(repository, onggi, peers):
     repository.put_image("signed by us")
     onggi("sign", "--key", "ours.key", f"{repository.reference}:1")
@@ -278,6 +291,7 @@ def sigstore_js(require):
     return cache
 
 
+@at_both
 def test_sigstore_js_accepts_our_bundle(repository, onggi, keys, sigstore_js, require):
     digest = repository.put_image("signed by us")
     onggi("sign", "--key", "ours.key", "--layout", "bundle", f"{repository.reference}:1")
@@ -303,6 +317,7 @@ def write_policy(folder, scope, **demand):
     return path
 
 
+@at_both
 def test_we_accept_cosigns_signature_and_key_file(repository, onggi, peers, cosign):
     digest = repository.put_image("signed by cosign")
     cosign("sign", "--yes", "--tlog-upload=false", "--allow-insecure-registry", "--key", "cosign.key",
@@ -327,6 +342,7 @@ def test_we_accept_cosigns_signature_and_key_file(repository, onggi, peers, cosi
             "wrong password")
 
 
+@at_both
 @pytest.mark.parametrize("layout", [[], ["--new-bundle-format"]])
 def test_we_accept_cosigns_attestation(repository, onggi, peers, cosign, layout):
     digest = repository.put_image("attested by cosign")
@@ -344,6 +360,7 @@ def test_we_accept_cosigns_attestation(repository, onggi, peers, cosign, layout)
     assert digest in onggi("tree", f"{repository.reference}:1").stdout
 
 
+@at_both
 def test_we_accept_skopeos_signature(repository, onggi, peers, cosign):
     digest = repository.put_image("signed by skopeo")
     peers.folder.joinpath("password").write_text(PASSWORD)
@@ -462,6 +479,7 @@ def index(repository):
     return made
 
 
+@at_both
 def test_refused_for_another_architecture_of_an_index(repository, onggi, index):
     multi = f"{repository.reference}:multi"
     onggi("sign", "--key", "ours.key", f"{repository.reference}@{index['amd64']}")
@@ -484,6 +502,7 @@ def test_an_index_may_be_signed_with_all_its_images(repository, onggi, index):
         onggi("verify", "--key", "ours.pub", f"{repository.reference}@{digest}")
 
 
+@at_both
 def test_refused_when_the_signature_was_deleted(repository, onggi, signed):
     digest = images.sha256(repository.get(f"manifests/{signed.replace(':', '-')}.sig"))
     repository.ask("DELETE", f"manifests/{digest}")
@@ -496,6 +515,7 @@ def test_refused_when_the_registry_is_away(onggi):
 
 # ---- attacks ----
 
+@pytest.mark.parametrize("repository", ["onggi-registry"], indirect=True)
 def test_a_thousand_signatures_are_refused_in_bounded_time(repository, onggi, signed):
     payload, signature = repository.signatures(signed)[0]
     repository.put_signatures(signed, [(payload, "AAAA")] * 1000 + [(payload, signature)])
