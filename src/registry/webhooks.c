@@ -172,7 +172,7 @@ static int deliver_once(struct hook *hook, const char *body, struct og_err *err)
 	/* What is wrong with a request is wrong with it again; only "later" is worth a try. */
 	return og_fail_plain(
 		err,
-		status >= 400 && status < 500 && status != 408 && status != 429 ? -EPERM : -EIO,
+		status >= 300 && status < 500 && status != 408 && status != 429 ? -EPERM : -EIO,
 		"it answered %d", status);
 }
 
