@@ -254,7 +254,7 @@ int og_engine_images_serve_manifest(struct og_engine_images *images, struct call
 	if (r < 0)
 		return r;
 	(void)snprintf(record.media_type, sizeof(record.media_type), "%s", document->media_type);
-	reply_manifest(call, &record, buf, len);
+	reply_manifest(call, &record, -EBADF, buf, len);
 	return 0;
 }
 

@@ -86,9 +86,9 @@ void serve_tags(struct call *call);
 void serve_catalog(struct call *call);
 void serve_referrers(struct call *call);
 
-/* serve_manifests.c: also for those of an engine. */
-void reply_manifest(struct call *call, const struct og_manifest_record *record, const char *buf,
-		    size_t len);
+/* serve_manifests.c: also for those of an engine. Out of @fd, which is taken over, unless negative. */
+void reply_manifest(struct call *call, const struct og_manifest_record *record, int fd,
+		    const char *buf, size_t len);
 
 /* serve_blobs.c: likewise. What was asked for of @size bytes. False: the answer is given. */
 bool choose_range(struct call *call, uint64_t size, int *ret_status, uint64_t *ret_first,

@@ -34,6 +34,13 @@ static bool is_recorded(const struct og_manifest_upload *upload)
 	return r > 0;
 }
 
+void og_manifest_upload_alone(struct og_manifest_upload *upload)
+{
+	if (!upload->alone)
+		(void)pthread_mutex_lock(&upload->registry->parsing);
+	upload->alone = true;
+}
+
 int og_manifest_upload_open(struct og_manifest_upload *upload, const char *media_type,
 			    const struct og_blob_digest *digest, struct og_err *err)
 {
@@ -41,10 +48,8 @@ int og_manifest_upload_open(struct og_manifest_upload *upload, const char *media
 
 	if (r < 0)
 		return r;
-	if (upload->len > PARSE_ALONE_BYTES) {
-		(void)pthread_mutex_lock(&upload->registry->parsing);
-		upload->alone = true;
-	}
+	if (upload->len > PARSE_ALONE_BYTES)
+		og_manifest_upload_alone(upload);
 	r = og_oci_document_parse(upload->buf, upload->len, media_type, &upload->document, err);
 	if (r == 0)
 		upload->is_new = !is_recorded(upload);

@@ -24,6 +24,9 @@ struct og_manifest_upload {
 	bool alone;			  /* holds the turn of large documents */
 };
 
+/* Takes the turn of large documents, until og_manifest_upload_done(). */
+void og_manifest_upload_alone(struct og_manifest_upload *upload);
+
 /*
  * Reads it. @digest: what it must have, NULL for none. og_manifest_upload_done() must follow, in
  * any case. Errors: as og_oci_document_parse(), -EUCLEAN (another digest).

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "base/hash.h"
+#include "base/io.h"
 #include "base/text.h"
 #include "registry/internal.h"
 #include "registry/put_manifest.h"
@@ -17,6 +17,8 @@
 /* How often a push is tried whose tag moves at the same time. */
 #define TRIES 5
 
+#define SPOOL_BLOCK (64U << 10)
+
 /* ---- pull ---- */
 
 static bool is_not_modified(struct call *call, const char *digest)
@@ -26,8 +28,8 @@ static bool is_not_modified(struct call *call, const char *digest)
 	return header != NULL && digest[0] != '\0' && strstr(header, digest) != NULL;
 }
 
-void reply_manifest(struct call *call, const struct og_manifest_record *record, const char *buf,
-		    size_t len)
+void reply_manifest(struct call *call, const struct og_manifest_record *record, int fd,
+		    const char *buf, size_t len)
 {
 	struct og_registry_event event =
 		event_of(call, OG_REGISTRY_PULL_MANIFEST, record->digest.text);
@@ -39,10 +41,14 @@ void reply_manifest(struct call *call, const struct og_manifest_record *record, 
 	og_http_set_header(call->request, "X-Content-Type-Options", "nosniff");
 	if (record->subject.text[0] != '\0')
 		og_http_set_header(call->request, "OCI-Subject", record->subject.text);
-	if (is_not_modified(call, record->digest.text))
+	if (is_not_modified(call, record->digest.text)) {
+		(void)og_close(fd);
 		og_http_reply(call->request, 304, NULL, NULL, 0);
-	else
+	} else if (fd >= 0) {
+		og_http_reply_file(call->request, 200, record->media_type, fd, 0, len);
+	} else {
 		og_http_reply(call->request, 200, record->media_type, buf, len);
+	}
 	event.bytes = len;
 	event.media_type = record->media_type;
 	event.artifact_type = record->artifact_type;
@@ -83,6 +89,19 @@ static void note_pull(struct call *call)
 			     NULL);
 }
 
+/* A long one goes out of its file: who takes his time over it holds no memory. */
+static int open_long(struct call *call, const struct og_manifest_record *record, size_t len,
+		     struct og_err *err)
+{
+	char *small = NULL;
+	uint64_t size = 0;
+
+	if (len <= OG_STORE_SMALL)
+		return -EBADF;
+	return og_blob_store_open_blob(&call->registry->store, &record->digest, false, &small,
+				       &size, err);
+}
+
 /* Returns 0 when an answer was given. */
 static int serve_once(struct call *call, struct og_err *err)
 {
@@ -90,7 +109,7 @@ static int serve_once(struct call *call, struct og_err *err)
 	struct og_registry_event event;
 	og_auto_free char *buf = NULL;
 	size_t len = 0;
-	int r = find(call, &record, err);
+	int r = find(call, &record, err), fd;
 
 	if (r == -ENOENT && call->registry->engine != NULL)
 		return og_engine_images_serve_manifest(call->registry->engine, call, err);
@@ -111,7 +130,10 @@ static int serve_once(struct call *call, struct og_err *err)
 	event.body = buf;
 	if (!call->head && !before(call, &event))
 		return 0;
-	reply_manifest(call, &record, buf, len);
+	fd = open_long(call, &record, len, err);
+	if (fd < 0 && fd != -EBADF)
+		return fd;
+	reply_manifest(call, &record, fd, buf, len);
 	note_pull(call);
 	return 0;
 }
@@ -218,6 +240,61 @@ static int put_once(struct call *call, struct og_manifest_upload *upload, struct
 	return 0;
 }
 
+static int spool(struct call *call, int fd, struct og_manifest_upload *upload, struct og_err *err)
+{
+	og_auto_free char *buf = malloc(SPOOL_BLOCK);
+
+	if (buf == NULL)
+		return og_fail(err, -ENOMEM, "receive a manifest");
+	for (;;) {
+		ssize_t n = og_http_read(call->request, buf, SPOOL_BLOCK);
+		int r;
+
+		if (n <= 0)
+			return n == 0 ? 0 : og_fail(err, (int)n, "the body is incomplete");
+		upload->len += (size_t)n;
+		if (upload->len > OG_OCI_DOCUMENT_BYTES_MAX)
+			return og_fail_plain(err, -EFBIG, "the manifest is over %u bytes",
+					     OG_OCI_DOCUMENT_BYTES_MAX);
+		r = og_write_all(fd, buf, (size_t)n);
+		if (r < 0)
+			return og_fail(err, r, "receive a manifest");
+	}
+}
+
+/* A long one waits in a file until it is whole, and then for its turn in memory: clients who send
+ * many of them, slowly, take no more than that. */
+static int receive_long(struct call *call, struct og_manifest_upload *upload, char **ret_buf,
+			struct og_err *err)
+{
+	og_auto_free char *buf = NULL;
+	og_auto_fd fd = -EBADF;
+	int r;
+
+	fd = og_blob_store_temp(&call->registry->store, err);
+	if (fd < 0)
+		return fd;
+	r = spool(call, fd, upload, err);
+	if (r < 0)
+		return r;
+	og_manifest_upload_alone(upload);
+	buf = malloc(upload->len + 1);
+	if (buf == NULL || og_pread_upto(fd, buf, upload->len, 0) != (ssize_t)upload->len)
+		return og_fail(err, buf == NULL ? -ENOMEM : -EIO, "receive a manifest");
+	*ret_buf = og_take_ptr(buf);
+	return 0;
+}
+
+static int receive(struct call *call, struct og_manifest_upload *upload, char **ret_buf,
+		   struct og_err *err)
+{
+	int64_t length = og_http_content_length(call->request);
+
+	if (length < 0 || length > (int64_t)PARSE_ALONE_BYTES)
+		return receive_long(call, upload, ret_buf, err);
+	return og_http_read_body(call->request, PARSE_ALONE_BYTES, ret_buf, &upload->len, err);
+}
+
 void serve_manifest_put(struct call *call)
 {
 	const char *type = og_http_request_header(call->request, "Content-Type");
@@ -228,8 +305,7 @@ void serve_manifest_put(struct call *call)
 	};
 	og_auto_free char *buf = NULL;
 	struct og_err err = {};
-	int r = og_http_read_body(call->request, OG_OCI_DOCUMENT_BYTES_MAX, &buf, &upload.len,
-				  &err);
+	int r = receive(call, &upload, &buf, &err);
 
 	upload.buf = buf;
 	if (r == 0)

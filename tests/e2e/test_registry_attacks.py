@@ -357,3 +357,32 @@ def test_huge_annotations_do_not_make_a_huge_answer(client, name):
         link = answer.headers.get("Link")
         path = link and re.fullmatch(r'<([^>]+)>; rel="next"', link)[1]
     assert seen == 4
+
+
+def test_many_large_manifests_at_once_take_little_memory(start_onggi_registry):
+    """Sent slowly, and taken slowly: neither holds memory for each."""
+    registry = start_onggi_registry()
+    client = registry.client()
+    _, document = client.push_image("a", "big", annotations={"a": "x" * 4_000_000})
+    before = memory_kib(registry)
+    host, port = registry.address.split(":")
+    head = (f"PUT /v2/a/manifests/t HTTP/1.1\r\nHost: x\r\nContent-Type: {MANIFEST}\r\n"
+            f"Content-Length: {len(document)}\r\n\r\n").encode()
+    get = b"GET /v2/a/manifests/big HTTP/1.1\r\nHost: x\r\n\r\n"
+    connections = []
+    try:
+        for number in range(60):
+            connections.append(socket.create_connection((host, port), timeout=20))
+            if number % 2:
+                connections[-1].sendall(get)
+            else:
+                connections[-1].sendall(head + document[:-1])
+        assert client.get("/v2/a/manifests/big").body == document
+        assert memory_kib(registry) - before < 40 << 10
+        for connection in connections[::2]:
+            connection.sendall(document[-1:])
+        for connection in connections[::2]:
+            assert connection.recv(4096).split()[1] == b"201"
+    finally:
+        for connection in connections:
+            connection.close()
