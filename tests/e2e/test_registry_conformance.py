@@ -6,6 +6,7 @@ tests: pull, push, content discovery, content management; and what 1.1 leaves to
 
 import json
 import os
+import pathlib
 import re
 import subprocess
 import threading
@@ -13,6 +14,8 @@ import threading
 import pytest
 
 from onggiregistry import (EMPTY, INDEX, MANIFEST, descriptor, digest_of, image, index, quote)
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
 
 ARTIFACT = "application/vnd.oci.artifact.manifest.v1+json"
 DOCKER = "application/vnd.docker.distribution.manifest.v2+json"
@@ -49,6 +52,23 @@ def test_the_base_says_that_this_is_a_registry(client):
     ("POST", "/v2/_catalog"), ("PUT", "/v2/a/blobs/" + digest_of(b""))])
 def test_a_method_that_is_not_served_is_405(client, method, path):
     check_error(client.ask(method, path), 405, "UNSUPPORTED")
+
+
+def test_the_description_names_what_is_served(client):
+    """docs/openapi/onggi-registry.yaml: its methods are served with a status it names, no others are."""
+    yaml = pytest.importorskip("yaml")
+    described = yaml.safe_load((TOP / "docs/openapi/onggi-registry.yaml").read_text())
+    parts = {"{name}": "some/name", "{reference}": "latest", "{digest}": digest_of(b""),
+             "{id}": "0123abc"}
+    for path, entry in described["paths"].items():
+        for part, value in parts.items():
+            path = path.replace(part, value)
+        for method in ("get", "put", "post", "patch", "delete"):
+            answer = client.ask(method.upper(), path)
+            if method in entry:
+                assert str(answer.status) in entry[method]["responses"], (method, path, answer)
+            else:
+                check_error(answer, 405, "UNSUPPORTED")
 
 
 # ---- blobs: every form of upload ----
