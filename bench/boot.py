@@ -59,7 +59,7 @@ def commands(prefix, guest, initramfs, cmdline=CMDLINE):
 
 def instructions(marker, command, files):
     """Instructions from exec until the command has said `marker`, in a lab of its own."""
-    words = [common.TOP / "tools/lab", "count", "--memory", "2048", "--timeout", "300"]
+    words = [common.TOP / "tools/lab", "count", "--memory", "2048", "--timeout", "600"]
     for file in files:
         words += ["--file", file]
     script = f"/until {shlex.quote(marker)} {shlex.join(command)}\npoweroff -f"

@@ -94,6 +94,15 @@ def test_files_are_written_and_read(client, folder):
     assert client.getattr(node).size == len(data)
 
 
+def test_only_what_may_be_written_is_flushed_at_its_close(folder, client):
+    (folder / "file").write_bytes(b"x")
+    node = client.lookup("file")[0]
+    no_flush = 1 << 5  # FOPEN_NOFLUSH
+    for flags, expected in ((os.O_RDONLY, no_flush), (os.O_RDWR, 0), (os.O_WRONLY, 0)):
+        answer = client.ask(fuse.OPEN, node, struct.pack("<II", flags, 0))
+        assert struct.unpack("<QII", answer)[1] & no_flush == expected
+
+
 def test_every_kind_of_entry_is_made_and_removed(client, folder):
     client.ask(fuse.MKDIR, 1, struct.pack("<II", 0o751, 0) + client.name("dir"))
     client.ask(fuse.SYMLINK, 1, client.name("link", "/etc/passwd"))

@@ -61,9 +61,9 @@ def guests(request, in_lab, prefix, require, tmp_path_factory):
             kernels.joinpath(name).symlink_to(installed / packed)
     script = (f"mkdir /run/work && exec /usr/bin/python3 {TOP}/tests/lab/vmm_guests.py {prefix} "
               f"{kernels} {kernels / 'initramfs'} /run/work")
-    result = in_lab("sh", "-c", script, timeout=1200)
+    result = in_lab("sh", "-c", script, timeout=1800)
     if result.returncode == LAB_FAILED:
-        result = in_lab("sh", "-c", script, timeout=1200)
+        result = in_lab("sh", "-c", script, timeout=1800)
     assert result.returncode == 0, result.stderr[-2000:]
     return json.loads(result.stdout.splitlines()[-1])
 

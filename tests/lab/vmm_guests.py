@@ -42,7 +42,7 @@ def own_memory_kib(pid):
     return total
 
 
-def run(name, command, *options, kernel="vmlinux", talk=None, initramfs=True, more=""):
+def run(name, command, *options, kernel="vmlinux", talk=None, initramfs=True, more="", seconds=300):
     """Boots a guest, lets talk(stream, pid) use its console, and waits for its end."""
     ours, theirs = socket.socketpair()
     words = [PREFIX / "bin/onggi-vmm", "--kernel", KERNELS / kernel,
@@ -56,7 +56,7 @@ def run(name, command, *options, kernel="vmlinux", talk=None, initramfs=True, mo
     theirs.close()
     more = talk(ours, process.pid) if talk else {}
     try:
-        output, _ = process.communicate(timeout=300)
+        output, _ = process.communicate(timeout=seconds)
     except subprocess.TimeoutExpired:
         process.kill()
         output, _ = process.communicate()
@@ -251,7 +251,8 @@ def share(name="share"):
     folder = WORK / name
     folder.mkdir()
     subprocess.run([KERNELS / "guest-tool", "fill", folder / "theirs", str(FILES), "3"], check=True)
-    run(name, "share", "--fs", f"tag=shared,path={folder}", more=f"lab.files={OURS} lab.steps={STEPS}")
+    run(name, "share", "--fs", f"tag=shared,path={folder}", more=f"lab.files={OURS} lab.steps={STEPS}",
+        seconds=900)
     RESULTS[name] |= {part: tool_sum(folder / part) for part in ("theirs", "ours", "stress")}
 
 

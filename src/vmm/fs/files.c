@@ -58,9 +58,9 @@ static int open_node(struct og_fs_server *server, uint64_t id, mode_t type, int 
 	return fd < 0 ? -errno : fd;
 }
 
-static int answer_open(struct og_fs_server *server, int fd, bool folder, void *out)
+static int answer_open(struct og_fs_server *server, int fd, bool folder, uint32_t how, void *out)
 {
-	struct fuse_open_out answer = {};
+	struct fuse_open_out answer = { .open_flags = how };
 	int64_t fh = fd < 0 ? fd : og_fs_handle_add(server, fd, folder);
 
 	if (fh < 0)
@@ -84,7 +84,9 @@ int og_fs_open(struct og_fs_server *server, const struct og_fuse_request *reques
 	og_fs_kill_suid(server, (in->open_flags & FUSE_OPEN_KILL_SUIDGID) != 0);
 	fd = open_node(server, request->header.nodeid, S_IFREG, flags);
 	og_fs_kill_suid(server, false);
-	return answer_open(server, fd, false, out);
+	/* Nothing was written that a close could say something of: it is not asked for. */
+	return answer_open(server, fd, false, (flags & O_ACCMODE) == O_RDONLY ? FOPEN_NOFLUSH : 0,
+			   out);
 }
 
 int og_fs_opendir(struct og_fs_server *server, const struct og_fuse_request *request, void *out,
@@ -93,7 +95,7 @@ int og_fs_opendir(struct og_fs_server *server, const struct og_fuse_request *req
 	int fd = open_node(server, request->header.nodeid, S_IFDIR, O_RDONLY | O_DIRECTORY);
 
 	(void)room;
-	return answer_open(server, fd, true, out);
+	return answer_open(server, fd, true, 0, out);
 }
 
 int og_fs_release(struct og_fs_server *server, const struct og_fuse_request *request, void *out,
