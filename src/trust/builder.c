@@ -382,33 +382,67 @@ int og_builder_package(struct og_builder *builder, enum og_package_type type,
 }
 
 /* Of a path as every list may write it: with or without "/", "./" or "usr/" in front. */
-static uint64_t hash_owned(const struct og_builder *builder, struct og_span dir,
-			   struct og_span name)
+static uint64_t hash_moved(const struct og_builder *builder, struct og_span path)
 {
-	static const char *const moved[] = { "bin/", "sbin/", "lib/", "lib64/", "lib32/" };
+	static const char *const moved[] = { "usr/bin/", "usr/sbin/", "usr/lib/", "usr/lib64/",
+					     "usr/lib32/" };
+
+	while (path.len > 0 &&
+	       (path.at[0] == '/' || (path.at[0] == '.' && path.len > 1 && path.at[1] == '/')))
+		path = (struct og_span){ path.at + 1, path.len - 1 };
+	for (size_t i = 0; i < sizeof(moved) / sizeof(moved[0]); i++)
+		if (og_span_starts(path, moved[i]))
+			return hash_path(builder, path.at + 4, path.len - 4);
+	return hash_path(builder, path.at, path.len);
+}
+
+static uint64_t hash_joined(const struct og_builder *builder, struct og_span dir,
+			    struct og_span name)
+{
 	char path[OG_INVENTORY_TEXT_MAX];
-	size_t len = 0, at = 0;
+	size_t len = dir.len;
 
 	if (dir.len + name.len + 1 > sizeof(path))
-		return 1;
-	if (dir.len > 0)
-		memcpy(path, dir.at, dir.len);
-	len = dir.len;
-	if (len > 0 && path[len - 1] != '/')
+		return hash_path(builder, "", 0);
+	memcpy(path, dir.at, dir.len);
+	if (path[len - 1] != '/')
 		path[len++] = '/';
 	if (name.len > 0)
 		memcpy(path + len, name.at, name.len);
-	len += name.len;
-	while (at < len && (path[at] == '/' || (path[at] == '.' && path[at + 1] == '/')))
-		at++;
-	for (size_t i = 0; i < sizeof(moved) / sizeof(moved[0]); i++) {
-		size_t prefix = strlen(moved[i]);
+	return hash_moved(builder, (struct og_span){ path, len + name.len });
+}
 
-		if (len - at > 4 + prefix && memcmp(path + at, "usr/", 4) == 0 &&
-		    memcmp(path + at + 4, moved[i], prefix) == 0)
-			return og_path_hash(builder->seed, path + at + 4, len - at - 4);
+static struct og_package_entry entry_of(const struct og_package *package)
+{
+	return (struct og_package_entry){
+		.name = og_span_of(package->name),
+		.version = og_span_of(package->version),
+		.architecture = og_span_of(package->architecture),
+		.source_name = og_span_of(package->source_name),
+		.source_version = og_span_of(package->source_version),
+		.license = og_span_of(package->license),
+	};
+}
+
+int og_builder_link(struct og_builder *builder, const char *path, const char *target,
+		    struct og_err *err)
+{
+	uint32_t at = find_record(builder, target);
+	uint32_t first, count;
+	int r = 0;
+
+	if (at == NO_RECORD || builder->records[at].hidden ||
+	    builder->records[at].layer != layer_now(builder))
+		return 0;
+	first = builder->records[at].package_first;
+	count = builder->records[at].package_count;
+	og_builder_file(builder, path);
+	for (uint32_t i = first; i < first + count && r == 0; i++) {
+		struct og_package_entry entry = entry_of(&builder->packages[i]);
+
+		r = og_builder_package(builder, builder->packages[i].type, &entry, NULL, err);
 	}
-	return og_path_hash(builder->seed, path + at, len - at);
+	return r;
 }
 
 int og_builder_owned(void *data, struct og_span dir, struct og_span name, struct og_err *err)
@@ -422,7 +456,8 @@ int og_builder_owned(void *data, struct og_span dir, struct og_span name, struct
 			      OG_INVENTORY_OWNED_MAX, err);
 	if (r < 0)
 		return r;
-	builder->owned[builder->owned_count++] = hash_owned(builder, dir, name);
+	builder->owned[builder->owned_count++] = dir.len > 0 ? hash_joined(builder, dir, name)
+							     : hash_moved(builder, name);
 	record->owned_count++;
 	return 0;
 }
@@ -467,30 +502,50 @@ int og_builder_config_finding(struct og_builder *builder, enum og_finding_kind k
 
 /* ---- the end ---- */
 
-static bool is_owned(const struct og_builder *builder, const struct og_path_map *owned,
-		     const struct og_package *package)
+/* A jar in a jar: whoever brought the outer one brought it. */
+static uint64_t hash_of_file(const struct og_builder *builder, const struct og_package *package)
 {
 	struct og_span path = og_span_of(package->path), inside;
 
-	if (package->type <= OG_PACKAGE_RPM)
-		return false;
-	/* A jar in a jar: whoever brought the outer one brought it. */
 	(void)og_span_cut(path, '!', &path, &inside);
-	return og_path_map_find(owned, hash_owned(builder, og_span_of(""), path)) != NULL;
+	return hash_moved(builder, path);
 }
 
-static int join_owned(const struct og_builder *builder, struct og_path_map *owned,
+/*
+ * The files of languages' packages are few, those that distributions own many: it is the few that are
+ * kept in a table, each with whether one of the many is it.
+ */
+static int find_owned(const struct og_builder *builder, struct og_path_map *files,
 		      struct og_err *err)
 {
-	for (size_t i = 0; i < builder->record_count && builder->language_count > 0; i++) {
+	for (size_t i = 0; i < builder->package_count; i++)
+		if (builder->packages[i].type > OG_PACKAGE_RPM &&
+		    og_path_map_add(files, hash_of_file(builder, &builder->packages[i]), 0, NULL) <
+			    0)
+			return no_memory(err);
+	for (size_t i = 0; i < builder->record_count && files->count > 0; i++) {
 		const struct record *record = &builder->records[i];
 
-		for (uint32_t k = 0; k < record->owned_count && !record->hidden; k++)
-			if (og_path_map_add(owned, builder->owned[record->owned_first + k], 0,
-					    NULL) < 0)
-				return no_memory(err);
+		for (uint32_t k = 0; k < record->owned_count && !record->hidden; k++) {
+			uint32_t *owned =
+				og_path_map_find(files, builder->owned[record->owned_first + k]);
+
+			if (owned != NULL)
+				*owned = 1;
+		}
 	}
 	return 0;
+}
+
+static bool is_owned(const struct og_builder *builder, const struct og_path_map *files,
+		     const struct og_package *package)
+{
+	const uint32_t *owned;
+
+	if (package->type <= OG_PACKAGE_RPM)
+		return false;
+	owned = og_path_map_find(files, hash_of_file(builder, package));
+	return owned != NULL && *owned != 0;
 }
 
 static int compare_packages(const void *left, const void *right)
@@ -508,7 +563,7 @@ static int compare_packages(const void *left, const void *right)
 }
 
 /* Keeps what no later layer took away, in place: the lists only get shorter. */
-static void join_packages(struct og_builder *builder, const struct og_path_map *owned)
+static void join_packages(struct og_builder *builder, const struct og_path_map *files)
 {
 	size_t count = 0;
 
@@ -518,7 +573,7 @@ static void join_packages(struct og_builder *builder, const struct og_path_map *
 		for (uint32_t k = 0; k < record->package_count && !record->hidden; k++) {
 			struct og_package package = builder->packages[record->package_first + k];
 
-			package.owned = is_owned(builder, owned, &package);
+			package.owned = is_owned(builder, files, &package);
 			builder->packages[count++] = package;
 		}
 	}
@@ -561,16 +616,16 @@ int og_builder_finish(struct og_builder *builder, struct og_inventory **ret_inve
 	const struct og_os_release *release = &builder->release[builder->release[1].id[0] != '\0'];
 	og_cleanup(og_inventory_freep) struct og_inventory *inventory =
 		calloc(1, sizeof(*inventory));
-	og_cleanup(og_path_map_done) struct og_path_map owned = {};
+	og_cleanup(og_path_map_done) struct og_path_map files = {};
 	int r;
 
 	if (inventory == NULL)
 		return no_memory(err);
 	end_file(builder);
-	r = join_owned(builder, &owned, err);
+	r = find_owned(builder, &files, err);
 	if (r < 0)
 		return r;
-	join_packages(builder, &owned);
+	join_packages(builder, &files);
 	join_findings(builder);
 	*inventory = (struct og_inventory){
 		.target = builder->target,

@@ -66,6 +66,13 @@ int og_builder_config_finding(struct og_builder *builder, enum og_finding_kind k
 			      const char *rule, const char *name, const char *detail,
 			      struct og_err *err);
 
+/*
+ * @path is another name of the file @target of this layer: what was found there is there, too. Nothing is when
+ * that name came later, or is of no interest itself.
+ */
+int og_builder_link(struct og_builder *builder, const char *path, const char *target,
+		    struct og_err *err);
+
 /* How many packages of languages there are, so far. */
 size_t og_builder_language_packages(const struct og_builder *builder);
 

@@ -58,13 +58,13 @@ static int read_file(void *data, uint64_t offset, void *buf, size_t len)
 static bool is_text(const char *name)
 {
 	static const char endings[] =
-		" a.c.css.csv.elc.gif.gz.h.hpp.htm.html.idx.inc.jpg.js.json.la.map.md"
-		".mo.o.pc.pdf.pl.pm.png.po.ppu.py.pyc.pyi.rb.rst.svg.tcl.ts.ttf.txt"
-		".vim.xml.yaml.yml.zip.";
+		".a.adb.ads.ali.bc.c.cmake.conf.crt.css.csv.debug.elc.gif.gz.h.hpp.htm.html.idx."
+		"inc.jpg.js.json.la.lang.map.md.mo.mod.msg.o.pc.pdf.ph.pl.pm.png.po.pom.ppu.py."
+		"pyc.pyi.rb.rbs.rst.sql.svg.tcl.ts.ttf.txt.vim.xml.yaml.yml.zip.";
 	const char *dot = strrchr(name, '.'), *at;
 	size_t len = dot != NULL ? strlen(dot) : 0;
 
-	if (len < 2 || len > 5)
+	if (len < 2 || len > 6)
 		return false;
 	for (at = strstr(endings, dot); at != NULL; at = strstr(at + 1, dot))
 		if (at[len] == '.')
@@ -124,6 +124,9 @@ static bool is_dull(const char *path)
 		"usr/lib/modules",
 	};
 
+	/* The lists in it are read for themselves, where there is need. */
+	if (og_streq(path, "var/lib/dpkg/info"))
+		return true;
 	if (!og_starts_with(path, "usr/"))
 		return false;
 	for (size_t i = 0; i < sizeof(dull) / sizeof(dull[0]); i++)
@@ -152,7 +155,7 @@ static int visit(struct walk *walk, int dir_fd, const struct linux_dirent64 *ent
 	walk->len += more;
 	if (type == DT_UNKNOWN && fstatat(dir_fd, entry->name, &st, AT_SYMLINK_NOFOLLOW) == 0)
 		type = S_ISDIR(st.st_mode) ? DT_DIR : S_ISREG(st.st_mode) ? DT_REG : DT_LNK;
-	if (type == DT_DIR && !is_dull(walk->path))
+	if (type == DT_DIR && (walk->ownership || !is_dull(walk->path)))
 		r = visit_folder(walk, dir_fd, entry->name, err);
 	else if (type == DT_REG)
 		r = visit_file(walk, dir_fd, entry->name, err);

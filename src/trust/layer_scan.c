@@ -76,6 +76,24 @@ static bool take_whiteout(struct og_layer_scan *scan)
 
 /* ---- the tar ---- */
 
+/* It has no content of its own, but a mode, and a name that may be of interest as its first one was. */
+static int take_hard_link(struct og_layer_scan *scan, const char *link, struct og_err *err)
+{
+	struct og_interest_set set = { .privileged = scan->interest.privileged };
+	og_auto_free char *target = malloc(OG_TAR_NAME_MAX + 1);
+	bool reads = scan->interest.reader != OG_INTEREST_NONE;
+	int r = 0;
+
+	scan->interest = (struct og_interest_set){};
+	if (target == NULL)
+		return og_fail(err, -ENOMEM, "no memory");
+	if (reads && clean_name(link, target))
+		r = og_builder_link(scan->builder, scan->path, target, err);
+	if (r == 0 && set.privileged != 0)
+		r = og_interest_take(scan->builder, scan->path, &set, NULL, err);
+	return r;
+}
+
 static int on_entry(void *data, const struct og_tar_entry *entry, struct og_err *err)
 {
 	struct og_layer_scan *scan = data;
@@ -94,12 +112,9 @@ static int on_entry(void *data, const struct og_tar_entry *entry, struct og_err 
 		return 0;
 	scan->interest = og_interest_in(scan->path, entry->mode, file ? entry->size : 0);
 	if (!file)
-		scan->interest =
-			(struct og_interest_set){ .privileged = scan->interest.privileged };
-	scan->kept = file && og_interest_wants_content(&scan->interest, entry->size);
-	return scan->kept ? og_spool_begin(&scan->spool, entry->size, err)
-	       : file	  ? 0
-			  : og_interest_take(scan->builder, scan->path, &scan->interest, NULL, err);
+		return take_hard_link(scan, entry->link, err);
+	scan->kept = og_interest_wants_content(&scan->interest, entry->size);
+	return scan->kept ? og_spool_begin(&scan->spool, entry->size, err) : 0;
 }
 
 static int on_content(void *data, uint64_t offset, const void *buf, size_t len, struct og_err *err)

@@ -454,6 +454,18 @@ def test_each_package_is_of_the_layer_that_brought_it(inspect, tmp_path, make):
     assert found["image_id"].startswith("sha256:")
 
 
+def test_a_second_name_of_a_file_says_the_same(inspect, tmp_path):
+    """As uv installs: the files of its cache get a second name, and the cache is deleted."""
+    cached, installed = "root/.cache/uv/a/x-1.dist-info/METADATA", "venv/site-packages/x-1.dist-info/METADATA"
+    layers = [images.tar([images.entry(cached, b"Name: x\nVersion: 1\n"), images.hardlink(installed, cached),
+                          images.entry("usr/bin/su", b"x", mode=0o4755),
+                          images.hardlink("usr/bin/su2", "usr/bin/su", mode=0o4755)]),
+              images.tar([images.entry("root/.wh..cache")])]
+    found = scan_layers(inspect, tmp_path, layers)
+    assert named(found, "pypi", "name", "path", "layer") == [("x", installed, 0)]
+    assert [f[2] for f in findings(found, "setuid")] == ["usr/bin/su", "usr/bin/su2"]
+
+
 @pytest.mark.parametrize("compression", ["", "gzip", "zstd"])
 def test_layers_of_every_compression(inspect, tmp_path, compression):
     layers = [images.tar([images.entry("var/lib/dpkg/status", status(pot="1"))])]
