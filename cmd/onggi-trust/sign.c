@@ -13,6 +13,7 @@
 #include "command.h"
 #include "format/dsse.h"
 #include "format/manifest.h"
+#include "format/scan_summary.h"
 #include "password.h"
 #include "remote.h"
 #include "trust/keys.h"
@@ -153,6 +154,15 @@ static int attest_one(const struct og_signing *signing, const struct values *val
 	if (og_json_kind(predicate) != OG_JSON_OBJECT)
 		return og_fail_plain(err, -EINVAL, "predicate '%s' is no JSON object",
 				     values->predicate);
+	if (og_scan_is_report(predicate) &&
+	    og_streq(predicate_type(values->type), OG_PREDICATE_SCAN)) {
+		struct og_json *report = og_take_ptr(predicate);
+
+		r = og_scan_predicate(report, og_digest_format(&signing->subject->digest).text,
+				      &predicate, err);
+		if (r < 0)
+			return og_fail_in(err, r, "'%s'", values->predicate);
+	}
 	return og_attest(signing, predicate_type(values->type), og_take_ptr(predicate), err);
 }
 

@@ -2,6 +2,7 @@
 #include "format/scan_summary.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <strings.h>
 #include <time.h>
 
@@ -90,6 +91,8 @@ int og_scan_summary_read(const struct og_json *predicate, struct og_scan_summary
 	if (moment(og_json_get(predicate, "metadata"), "scanFinishedOn", &summary.finished_s) < 0)
 		return og_fail_plain(err, -EBADMSG, "scan: it does not say when it was finished");
 	(void)moment(database, "lastUpdate", &summary.database_s);
+	if (!og_json_bool(og_json_get(result, "complete"), true))
+		return og_fail_plain(err, -EBADMSG, "scan: it is not complete");
 	if (og_json_get(result, "summary") != NULL)
 		r = read_ours(og_json_get(result, "summary"), &summary);
 	else if (og_json_get(result, "Results") != NULL)
@@ -102,22 +105,40 @@ int og_scan_summary_read(const struct og_json *predicate, struct og_scan_summary
 	return 0;
 }
 
-struct og_json *og_scan_predicate_new(const char *scanner, const char *version,
-				      const char *database, const char *started,
-				      const char *finished, struct og_json *report)
+bool og_scan_is_report(const struct og_json *document)
 {
-	struct og_json *root = og_json_new_object(), *of = og_json_new_object();
-	struct og_json *db = og_json_new_object(), *metadata = og_json_new_object();
+	return og_streq(og_json_string(og_json_get(document, "schema"), ""), OG_SCAN_REPORT_SCHEMA);
+}
 
-	if (database[0] != '\0')
-		og_json_set_string(db, "lastUpdate", database);
-	og_json_set_string(of, "uri", scanner);
-	og_json_set_string(of, "version", version);
-	og_json_set(of, "db", db);
-	og_json_set(of, "result", report);
-	og_json_set_string(metadata, "scanStartedOn", started);
-	og_json_set_string(metadata, "scanFinishedOn", finished);
-	og_json_set(root, "scanner", of);
+int og_scan_predicate(struct og_json *report, const char *digest, struct og_json **ret_predicate,
+		      struct og_err *err)
+{
+	og_cleanup(og_json_freep) struct og_json *root = og_json_new_object();
+	struct og_json *scanner = og_json_new_object(), *db = og_json_new_object();
+	struct og_json *metadata = og_json_new_object();
+	const char *of = og_json_string(og_json_get(og_json_get(report, "image"), "digest"), "");
+	const char *written =
+		og_json_string(og_json_get(og_json_get(report, "database"), "written"), "");
+	const char *at = og_json_string(og_json_get(report, "scanned_at"), "");
+	const char *version =
+		og_json_string(og_json_get(og_json_get(report, "scanner"), "version"), "");
+	bool same = og_streq(of, digest), timed = at[0] != '\0';
+	char other[80];
+
+	(void)snprintf(other, sizeof(other), "%.72s", of[0] != '\0' ? of : "none that it names");
+	og_json_set_string(db, "lastUpdate", written);
+	og_json_set_string(scanner, "uri", "onggi");
+	og_json_set_string(scanner, "version", version);
+	og_json_set_string(metadata, "scanStartedOn", at);
+	og_json_set_string(metadata, "scanFinishedOn", at);
+	og_json_set(scanner, "db", db);
+	og_json_set(scanner, "result", report);
+	og_json_set(root, "scanner", scanner);
 	og_json_set(root, "metadata", metadata);
-	return root;
+	if (!same)
+		return og_fail_plain(err, -EINVAL, "the scan is of another image: %s", other);
+	if (!timed)
+		return og_fail_plain(err, -EINVAL, "the scan does not say when it was made");
+	*ret_predicate = og_take_ptr(root);
+	return 0;
 }

@@ -2,7 +2,8 @@
 /*
  * What an attestation says a scan has found: cosign's vulnerability predicate (COSIGN_VULN_ATTESTATION_SPEC.md),
  * type OG_PREDICATE_SCAN, around a scanner's own report. Understood are onggi's report (result.summary) and
- * those of Trivy (result.Results[].Vulnerabilities[]) and Grype (result.matches[]). Without I/O.
+ * those of Trivy (result.Results[].Vulnerabilities[]) and Grype (result.matches[]). A report of ours that
+ * is not complete (no database, packages that could not be judged) counts as none. Without I/O.
  */
 #pragma once
 
@@ -33,10 +34,15 @@ struct og_scan_summary {
 int og_scan_summary_read(const struct og_json *predicate, struct og_scan_summary *ret_summary,
 			 struct og_err *err);
 
+/* What `onggi scan --format json` calls its report. */
+#define OG_SCAN_REPORT_SCHEMA "onggi-scan/1"
+
+/* Is it such a report, and so no predicate yet? */
+bool og_scan_is_report(const struct og_json *document);
+
 /*
- * A predicate around a report, taken over: {"summary":{"critical":N,"high":N,"medium":N,"low":N,
- * "fixable":{...the same}}, ...}. @database is RFC 3339, "" where it is not known.
+ * The predicate around a report of ours, taken over in every case. It must be
+ * of the image @digest. Errors: -EINVAL (of another image, or it does not say of which; when).
  */
-struct og_json *og_scan_predicate_new(const char *scanner, const char *version,
-				      const char *database, const char *started,
-				      const char *finished, struct og_json *report);
+int og_scan_predicate(struct og_json *report, const char *digest, struct og_json **ret_predicate,
+		      struct og_err *err);

@@ -196,6 +196,31 @@ def test_trivys_report_is_understood(gate):
     assert outcome == "isolate" and "1 critical with a fix, over 0" in said
 
 
+def test_our_own_report_is_attested_as_it_is(gate):
+    image = gate.repository("gate/ours")
+    gate.sign(image)
+    now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    counts = {"critical": 0, "high": 0, "medium": 4, "low": 1, "negligible": 0, "unknown": 0}
+    digest = images.sha256(image.get("manifests/1"))
+    report = {"schema": "onggi-scan/1", "image": {"digest": digest}, "scanned_at": now,
+              "scanner": {"name": "onggi", "version": "1"}, "database": {"written": now},
+              "complete": True, "summary": {**counts, "fixable": counts}}
+    path = gate.folder / "report.json"
+
+    def attest(check=True, **change):
+        path.write_text(json.dumps({**report, **change}))
+        return gate.onggi("attest", "--key", "scanner.key", "--type", "vuln", "--predicate", path,
+                          f"{image.reference}:1", check=check)
+
+    attest(complete=False)
+    outcome, said = both(gate, image)
+    assert outcome == "isolate" and "there is no scan" in said
+    result = attest(check=False, image={"digest": "sha256:" + "0" * 64})
+    assert result.returncode == 1 and "of another image" in result.stderr
+    attest()
+    assert both(gate, image)[0] == "allow"
+
+
 def test_each_image_has_its_rules(gate):
     exempt = gate.repository("gate/unscanned")
     gate.sign(exempt)
