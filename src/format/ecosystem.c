@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "format/ecosystem.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "format/version_parts.h"
+
+static int write_out(char *out, size_t size, const char *a, const char *b, size_t b_len)
+{
+	int len = snprintf(out, size, "%s%.*s", a, (int)b_len, b);
+
+	return len < 0 || (size_t)len >= size ? -EINVAL : 0;
+}
+
+int og_ecosystem_normalize(const char *ecosystem, char ret_ecosystem[OG_ECOSYSTEM_MAX])
+{
+	static const char red_hat[] = "Red Hat:enterprise_linux:";
+	enum og_version_order order;
+
+	for (size_t i = 0; ecosystem[i] != '\0'; i++)
+		if ((unsigned char)ecosystem[i] < ' ' || i > 200)
+			return -EINVAL;
+	if (og_version_order_of(ecosystem, &order) < 0)
+		return -ENOENT;
+	if (og_starts_with(ecosystem, red_hat)) {
+		const char *version = ecosystem + sizeof(red_hat) - 1;
+
+		return write_out(ret_ecosystem, OG_ECOSYSTEM_MAX, "Red Hat:", version,
+				 strcspn(version, ":."));
+	}
+	if (og_starts_with(ecosystem, "Ubuntu:") && og_ends_with(ecosystem, ":LTS"))
+		return write_out(ret_ecosystem, OG_ECOSYSTEM_MAX, "", ecosystem,
+				 strlen(ecosystem) - 4);
+	return write_out(ret_ecosystem, OG_ECOSYSTEM_MAX, "", ecosystem, strlen(ecosystem));
+}
+
+static const struct {
+	const char *os_id;
+	const char *ecosystem; /* what stands before the version */
+	size_t parts;	       /* how many of the version's numbers count */
+} systems[] = {
+	{ "debian", "Debian:", 1 },
+	{ "raspbian", "Debian:", 1 },
+	{ "ubuntu", "Ubuntu:", 2 },
+	{ "alpine", "Alpine:v", 2 },
+	{ "rhel", "Red Hat:", 1 },
+	{ "centos", "Red Hat:", 1 },
+	{ "almalinux", "AlmaLinux:", 1 },
+	{ "rocky", "Rocky Linux:", 1 },
+	{ "fedora", "Fedora:", 1 },
+	{ "ol", "Oracle Linux:", 1 },
+	{ "amzn", "Amazon Linux:", 1 },
+	{ "azurelinux", "Azure Linux:", 1 },
+	{ "photon", "Photon OS:", 2 },
+	{ "mageia", "Mageia:", 1 },
+	{ "opensuse-leap", "openSUSE:Leap ", 2 },
+	{ "opensuse-tumbleweed", "openSUSE:Tumbleweed", 0 },
+	{ "wolfi", "Wolfi", 0 },
+	{ "chainguard", "Chainguard", 0 },
+};
+
+int og_ecosystem_of_os(const char *os_id, const char *os_version,
+		       char ret_ecosystem[OG_ECOSYSTEM_MAX])
+{
+	for (size_t i = 0; i < sizeof(systems) / sizeof(systems[0]); i++) {
+		size_t len = 0;
+
+		if (!og_streq(systems[i].os_id, os_id))
+			continue;
+		if (systems[i].parts > 0 && !og_is_digit(os_version[0]))
+			return -ENOENT;
+		for (size_t part = 0; part < systems[i].parts; part++) {
+			if (part > 0 && os_version[len] == '.')
+				len++;
+			while (og_is_digit(os_version[len]))
+				len++;
+		}
+		return write_out(ret_ecosystem, OG_ECOSYSTEM_MAX, systems[i].ecosystem, os_version,
+				 len) < 0
+			       ? -ENOENT
+			       : 0;
+	}
+	return -ENOENT;
+}
+
+int og_ecosystem_package(const char *ecosystem, const char *name,
+			 char ret_name[OG_VULN_NAME_MAX + 1])
+{
+	size_t len = 0;
+
+	if (!og_streq(ecosystem, "PyPI"))
+		return write_out(ret_name, OG_VULN_NAME_MAX + 1, "", name,
+				 strnlen(name, OG_VULN_NAME_MAX + 1));
+	for (size_t i = 0; name[i] != '\0'; i++) {
+		bool separator = name[i] == '-' || name[i] == '_' || name[i] == '.';
+
+		if (len == OG_VULN_NAME_MAX)
+			return -EINVAL;
+		if (!separator)
+			ret_name[len++] = og_to_lower(name[i]);
+		else if (len == 0 || ret_name[len - 1] != '-')
+			ret_name[len++] = '-';
+	}
+	ret_name[len] = '\0';
+	return 0;
+}
