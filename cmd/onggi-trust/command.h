@@ -15,7 +15,7 @@
 #define EXIT_USAGE 125 /* a wrong use, as onggi's and docker's */
 
 struct trust_command {
-	const char *name;      /* one word, "scan", or two, "key generate" */
+	const char *name;      /* one word or more: "scan", "key generate" */
 	const char *arguments; /* for the usage line */
 	const char *summary;
 	const struct og_option *options;
@@ -33,3 +33,5 @@ extern const struct trust_command trust_policy_commands[];
 extern const struct trust_command trust_sign_commands[];
 extern const struct trust_command trust_verify_commands[];
 extern const struct trust_command trust_vm_commands[];
+extern const struct trust_command trust_scan_db_commands[];
+extern const struct trust_command trust_scan_commands[];

@@ -12,26 +12,24 @@
 
 /* One line a file of commands. */
 static const struct trust_command *const tables[] = {
-	trust_copy_commands,
-	trust_key_commands,
-	trust_policy_commands,
-	trust_sign_commands,
-	trust_verify_commands,
-	trust_vm_commands,
-	NULL,
+	trust_copy_commands,	trust_key_commands,  trust_policy_commands,
+	trust_scan_db_commands, trust_scan_commands, trust_sign_commands,
+	trust_verify_commands,	trust_vm_commands,   NULL,
 };
 
 /* The words of @name that @argv begins with, 0 when it begins otherwise. */
 static int match(const char *name, int argc, char **argv)
 {
-	const char *second = strchr(name, ' ');
-	size_t first_len = second != NULL ? (size_t)(second - name) : strlen(name);
+	for (int used = 0; used < argc; used++) {
+		size_t len = strcspn(name, " ");
 
-	if (argc < 1 || strlen(argv[0]) != first_len || strncmp(argv[0], name, first_len) != 0)
-		return 0;
-	if (second == NULL)
-		return 1;
-	return argc > 1 && og_streq(argv[1], second + 1) ? 2 : 0;
+		if (strlen(argv[used]) != len || strncmp(argv[used], name, len) != 0)
+			return 0;
+		if (name[len] == '\0')
+			return used + 1;
+		name += len + 1;
+	}
+	return 0;
 }
 
 static const struct trust_command *find_command(int argc, char **argv, int *ret_used)
@@ -53,7 +51,7 @@ static int print_overview(FILE *out, const char *only)
 	for (size_t i = 0; tables[i] != NULL; i++) {
 		for (const struct trust_command *at = tables[i]; at->name != NULL; at++) {
 			if (only == NULL || strncmp(at->name, only, strlen(only)) == 0)
-				(void)fprintf(out, "  %-16s %s\n", at->name, at->summary);
+				(void)fprintf(out, "  %-19s %s\n", at->name, at->summary);
 		}
 	}
 	(void)fputs("\n'onggi COMMAND --help' says more; so does onggi-trust(1).\n", out);

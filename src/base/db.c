@@ -2,6 +2,7 @@
 #include "base/db.h"
 
 #include <assert.h>
+#include <ctype.h>
 #include <fcntl.h>
 #include <sqlite3.h>
 #include <stdarg.h>
@@ -183,6 +184,68 @@ int og_db_open(int dir_fd, const char *name, const char *const steps[], size_t c
 	return 0;
 }
 
+/* As a URI's path (RFC 3986). */
+static char *escaped(const char *name)
+{
+	og_auto_text text = {};
+
+	for (; *name != '\0'; name++) {
+		unsigned char c = (unsigned char)*name;
+
+		if (isalnum(c) || strchr("-_.", c) != NULL)
+			og_text_addf(&text, "%c", c);
+		else
+			og_text_addf(&text, "%%%02x", c);
+	}
+	return og_text_take(&text);
+}
+
+static int open_still(struct og_db *db, int dir_fd, const char *name, struct og_err *err)
+{
+	og_auto_free char *path = escaped(name), *uri = NULL;
+	int s;
+
+	db->dir_fd = openat(dir_fd, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (db->dir_fd < 0)
+		return og_fail(err, -errno, "database");
+	if (path != NULL)
+		uri = og_strdupf("file:%s/%s?immutable=1", og_fd_path(db->dir_fd).text, path);
+	if (uri == NULL)
+		return og_fail(err, -ENOMEM, "database");
+	s = sqlite3_open_v2(uri, &db->handle,
+			    SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX, NULL);
+	if (s != SQLITE_OK)
+		return fail(db, s, err);
+	return og_db_exec(db,
+			  "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON;"
+			  "PRAGMA mmap_size = 1073741824;",
+			  err);
+}
+
+int og_db_open_still(int dir_fd, const char *name, size_t version, struct og_db **ret_db,
+		     struct og_err *err)
+{
+	og_cleanup(og_db_freep) struct og_db *db = malloc(sizeof(*db));
+	int64_t found = 0;
+	int r;
+
+	if (db == NULL)
+		return og_fail(err, -ENOMEM, "database '%s'", name);
+	*db = (struct og_db){ .dir_fd = -EBADF };
+	if (faccessat(dir_fd, name, R_OK, 0) < 0)
+		return og_fail(err, -errno, "database '%s'", name);
+	r = open_still(db, dir_fd, name, err);
+	if (r == 0)
+		r = get_version(db, &found, err);
+	if (r < 0)
+		return og_fail_in(err, r, "open '%s'", name);
+	if (found != (int64_t)version)
+		return og_fail_plain(err, -EUCLEAN, "database '%s' has version %lld, not %zu", name,
+				     (long long)found, version);
+	*ret_db = og_take_ptr(db);
+	return 0;
+}
+
 struct og_db *og_db_free(struct og_db *db)
 {
 	if (db == NULL)
@@ -266,6 +329,18 @@ int og_db_query(struct og_db *db, struct og_query **ret_query, struct og_err *er
 	r = prepare(db, ret_query, err, sql, types, args);
 	va_end(args);
 	return r;
+}
+
+int og_query_again(struct og_query *query, struct og_err *err, const char *types, ...)
+{
+	va_list args;
+	int s;
+
+	(void)sqlite3_reset(query->stmt);
+	va_start(args, types);
+	s = bind_all(query, types, args);
+	va_end(args);
+	return s == SQLITE_OK ? 0 : fail(query->db, s, err);
 }
 
 int og_db_run(struct og_db *db, struct og_err *err, const char *sql, const char *types, ...)

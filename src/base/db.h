@@ -25,6 +25,14 @@ struct og_query; /* one prepared statement and its current row */
 int og_db_open(int dir_fd, const char *name, const char *const steps[], size_t count,
 	       struct og_db **ret_db, struct og_err *err);
 
+/*
+ * Opens the finished file @name in @dir_fd for reading alone. Nothing is locked and nothing written, so
+ * nobody may change the file meanwhile: it is replaced by rename. It may be a stranger's: its SQL is
+ * not trusted, and of another version than @version it is -EUCLEAN.
+ */
+int og_db_open_still(int dir_fd, const char *name, size_t version, struct og_db **ret_db,
+		     struct og_err *err);
+
 /* All its queries must be freed before. Accepts NULL. Always returns NULL. */
 struct og_db *og_db_free(struct og_db *db);
 OG_DEFINE_CLEANUP(struct og_db, og_db_free)
@@ -46,6 +54,9 @@ void og_db_rollback(struct og_db *db);
 /* Prepares a statement that yields rows, parameters as og_db_run(). The caller frees it. */
 int og_db_query(struct og_db *db, struct og_query **ret_query, struct og_err *err, const char *sql,
 		const char *types, ...);
+
+/* Begins @query again, with other parameters: for a statement that is run many times. */
+int og_query_again(struct og_query *query, struct og_err *err, const char *types, ...);
 
 /* Accepts NULL. Always returns NULL. */
 struct og_query *og_query_free(struct og_query *query);

@@ -27,6 +27,8 @@ static const struct word words[] = {
 	{ "attest", "attest something of an image: an SBOM, a scan's result, its origin", NULL },
 	{ "key", "make keys to sign with", NULL },
 	{ "policy", "explain what the gate says of an image", NULL },
+	{ "sbom", "say what is in an image", NULL },
+	{ "scan", "say which known vulnerabilities are in an image", NULL },
 	{ "sign", "sign an image in its registry", NULL },
 	{ "tree", "show what is attached to an image", NULL },
 	{ "verify", "check an image's signatures", NULL },

@@ -288,10 +288,11 @@ static int read_names(const struct og_json *root, struct og_vuln *vuln, struct o
 		const struct og_json *list = og_json_get(root, keys[k]);
 
 		for (size_t i = 0; i < og_json_count(list); i++) {
-			const char *alias = og_json_string(og_json_at(list, i), "");
-			int r = og_vuln_add_alias(vuln, alias);
+			const char *alias = og_json_string(og_json_at(list, i), NULL);
+			int r = alias != NULL ? og_vuln_add_alias(vuln, alias) : -EINVAL;
 
-			if (r < 0)
+			/* Another name that is none makes it no less a vulnerability. */
+			if (r < 0 && (alias == NULL || r != -EINVAL))
 				return og_fail(err, r, "%s: alias %zu", vuln->id, i);
 		}
 	}

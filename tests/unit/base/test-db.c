@@ -168,10 +168,36 @@ TEST(more_statements_than_are_kept)
 	}
 }
 
+TEST(a_finished_file_is_read_without_a_trace)
+{
+	og_cleanup(og_db_freep) struct og_db *db = open_here(2);
+	struct og_query *query;
+
+	CHECK_OK(og_db_run(db, NULL, "INSERT INTO pots (name) VALUES (?)", "s", "a"));
+	CHECK_OK(og_db_run(db, NULL, "INSERT INTO pots (name) VALUES (?)", "s", "b"));
+	CHECK_OK(og_db_exec(db, "PRAGMA journal_mode = DELETE", NULL));
+	db = og_db_free(db);
+	CHECK_OK(rename("x.db", "a %3f?#b"));
+	CHECK_EQ(og_db_open_still(AT_FDCWD, "a %3f?#b", 1, &db, NULL), -EUCLEAN);
+	CHECK_EQ(og_db_open_still(AT_FDCWD, "none", 2, &db, NULL), -ENOENT);
+	CHECK_OK(og_db_open_still(AT_FDCWD, "a %3f?#b", 2, &db, NULL));
+	CHECK_OK(og_db_query(db, &query, NULL, "SELECT count(*) FROM pots WHERE name = ?", "s",
+			     "a"));
+	for (int i = 0; i < 3; i++) {
+		CHECK_EQ(og_query_next(query, NULL), 1);
+		CHECK_EQ(og_query_int(query, 0), i < 2 ? 1 : 0);
+		CHECK_OK(og_query_again(query, NULL, "s", i == 0 ? "b" : "c"));
+	}
+	og_query_free(query);
+	CHECK_EQ(og_db_exec(db, "DELETE FROM pots", NULL), -EROFS);
+	CHECK_EQ(access("a %3f?#b-wal", F_OK), -1);
+}
+
 TEST_MAIN(TEST_ENTRY(rows_written_are_read_back), TEST_ENTRY(what_is_rolled_back_is_gone),
 	  TEST_ENTRY(an_old_file_is_brought_up_to_date),
 	  TEST_ENTRY(a_file_from_a_newer_onggi_is_refused),
 	  TEST_ENTRY(a_file_that_is_no_database_is_refused),
 	  TEST_ENTRY(a_constraint_is_an_error_of_its_own), TEST_ENTRY(others_cannot_read_it),
 	  TEST_ENTRY(a_second_connection_does_not_end_the_locks_of_the_first),
-	  TEST_ENTRY(a_statement_may_run_within_itself), TEST_ENTRY(more_statements_than_are_kept))
+	  TEST_ENTRY(a_statement_may_run_within_itself), TEST_ENTRY(more_statements_than_are_kept),
+	  TEST_ENTRY(a_finished_file_is_read_without_a_trace))

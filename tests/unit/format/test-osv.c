@@ -79,6 +79,27 @@ TEST(versions_are_judged_by_the_ranges)
 	CHECK(!holds("\n[\n[1.0.0\n\t)2.0.0\nnonsense\t)9\n=", "1.0.0", ""));
 }
 
+TEST(a_rebuild_for_a_release_has_what_its_version_has)
+{
+	static const char ranges[] = "[\t)17.0.15+6-1\n";
+
+	static const struct {
+		const char *version;
+		bool affected;
+	} cases[] = {
+		{ "17.0.15+6-1~deb12u1", false }, { "17.0.15+6-1~bpo12+1", false },
+		{ "17.0.15+6-1~", true },	  { "17.0.15+6-1~rc1", true },
+		{ "17.0.15+6-0~deb12u1", true },  { "17.0.15+6-1", false },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct og_vuln_verdict verdict;
+
+		og_vuln_judge(OG_VERSION_DEBIAN, ranges, cases[i].version, &verdict);
+		CHECK_EQ(verdict.affected, cases[i].affected);
+	}
+}
+
 TEST(the_last_one_that_is_affected_is_inside)
 {
 	struct read read;
@@ -124,7 +145,6 @@ TEST(what_is_against_the_schema_is_refused)
 		"{}",
 		"{\"id\":\"\"}",
 		"{\"id\":\"a b\"}",
-		"{\"id\":\"X-1\",\"aliases\":[\"a b\"]}",
 		"{\"id\":\"X-1\",\"aliases\":[7]}",
 		"{\"id\":\"X-1\",\"affected\":[{\"package\":{\"ecosystem\":\"npm\",\"name\":\"\"}}]}",
 		"{\"id\":\"X-1\",\"affected\":[{\"package\":{\"ecosystem\":\"npm\",\"name\":\"a\\tb\"}}]}",
@@ -146,6 +166,7 @@ TEST(what_is_against_the_schema_is_refused)
 }
 
 TEST_MAIN(TEST_ENTRY(a_record_is_read), TEST_ENTRY(versions_are_judged_by_the_ranges),
+	  TEST_ENTRY(a_rebuild_for_a_release_has_what_its_version_has),
 	  TEST_ENTRY(the_last_one_that_is_affected_is_inside),
 	  TEST_ENTRY(what_the_maintainers_say_is_kept),
 	  TEST_ENTRY(what_is_against_the_schema_is_refused))
