@@ -20,13 +20,16 @@
 #define EXIT_ERROR 2 /* it could not be told */
 
 struct scan_options {
-	const char *db, *format, *output, *fail_on;
+	const char *db, *format, *output, *fail_on, *image;
 	struct og_words vex, ignore, insecure;
 	bool show_hidden, no_vulnerabilities, quiet;
 };
 
 #define SCAN_OPTION(member, name, letter, kind, help) \
 	OG_OPTION(struct scan_options, member, name, letter, kind, help)
+#define OPTION_IMAGE                                   \
+	SCAN_OPTION(image, "image", 0, OG_OPTION_TEXT, \
+		    "NAME of the image, in an archive or layout of several")
 #define OPTION_INSECURE                                      \
 	SCAN_OPTION(insecure, "insecure", 0, OG_OPTION_LIST, \
 		    "HOST of a registry that may speak HTTP or show any certificate")
@@ -40,6 +43,7 @@ static const struct og_option scan_options[] = {
 		    "FORMAT: table, json, sarif, cyclonedx, spdx or junit"),
 	SCAN_OPTION(ignore, "ignore-file", 0, OG_OPTION_LIST,
 		    "FILE of vulnerabilities that are not to count"),
+	OPTION_IMAGE,
 	OPTION_INSECURE,
 	SCAN_OPTION(no_vulnerabilities, "no-vulnerabilities", 0, OG_OPTION_FLAG,
 		    "look into no database: say what is in it"),
@@ -52,6 +56,7 @@ static const struct og_option scan_options[] = {
 
 static const struct og_option sbom_options[] = {
 	SCAN_OPTION(format, "format", 'f', OG_OPTION_TEXT, "FORMAT: cyclonedx or spdx"),
+	OPTION_IMAGE,
 	OPTION_INSECURE,
 	SCAN_OPTION(output, "output", 'o', OG_OPTION_TEXT, "FILE to write to"),
 };
@@ -104,9 +109,11 @@ static void set_now(char now[OG_CLOCK_TEXT_BYTES])
 		struct timespec moment = { .tv_sec = (time_t)seconds };
 
 		og_clock_format(&moment, now);
-		return;
+	} else {
+		og_clock_now(now);
 	}
-	og_clock_now(now);
+	/* Whole seconds are enough, and SPDX knows no others. */
+	(void)strcpy(now + strlen("2026-11-28T12:00:00"), "Z");
 }
 
 /* Where the report goes, open before the file system is closed. */
@@ -187,7 +194,8 @@ static int open_all(const struct scan_options *options, const char *target, stru
 	if (r == 0)
 		r = scan_said_read(&options->vex, &options->ignore, &opened->statements, err);
 	if (r == 0)
-		r = scan_target_open(target, &options->insecure, &opened->target, err);
+		r = scan_target_open(target, options->image, &options->insecure, &opened->target,
+				     err);
 	if (r == 0) {
 		opened->output_fd = open_output(options->output, err);
 		r = opened->output_fd < 0 ? opened->output_fd : 0;
@@ -263,7 +271,7 @@ static int run_sbom(const void *values, int argc, char **argv, struct og_err *er
 }
 
 #define COUNT(options) (sizeof(options) / sizeof((options)[0]))
-#define TARGET	       "IMAGE|PATH|folder:PATH|archive:PATH[@NAME]|layout:PATH[@NAME]"
+#define TARGET	       "IMAGE|PATH|KIND:WHAT"
 
 const struct trust_command trust_scan_commands[] = {
 	{ "scan", TARGET, "Say which known vulnerabilities are in something", scan_options,

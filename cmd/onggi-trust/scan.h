@@ -24,14 +24,15 @@ int scan_said_read(const struct og_words *vex, const struct og_words *ignore,
 
 /* What is to be scanned, open, so that nothing has to be opened later. */
 struct scan_target {
-	const char *text; /* as it was given */
-	const char *name; /* within it, or NULL */
-	int fd;		  /* owned: a file or a folder */
+	const char *text;		 /* as it was given */
+	const char *name;		 /* of the image within it, or NULL */
+	const struct og_words *insecure; /* registries, as of `copy` */
+	int fd;				 /* owned: a file or a folder */
 	bool folder;
 	int (*inspect)(const struct scan_target *target, struct og_inventory **ret_inventory,
 		       struct og_err *err);
 };
 
-int scan_target_open(const char *text, const struct og_words *insecure,
+int scan_target_open(const char *text, const char *name, const struct og_words *insecure,
 		     struct scan_target *ret_target, struct og_err *err);
 void scan_target_done(struct scan_target *target);

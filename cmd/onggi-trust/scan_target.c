@@ -5,9 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/text.h"
 #include "scan.h"
+#include "scan_remote.h"
 
 void scan_target_done(struct scan_target *target)
 {
@@ -20,6 +22,72 @@ static int inspect_folder(const struct scan_target *target, struct og_inventory 
 	return og_inspect_folder(target->fd, target->text, ret_inventory, err);
 }
 
+static int inspect_layout(const struct scan_target *target, struct og_inventory **ret_inventory,
+			  struct og_err *err)
+{
+	return og_inspect_layout(target->fd, target->name, target->text, ret_inventory, err);
+}
+
+static int inspect_archive(const struct scan_target *target, struct og_inventory **ret_inventory,
+			   struct og_err *err)
+{
+	return og_inspect_archive(target->fd, target->name, target->text, ret_inventory, err);
+}
+
+static int inspect_disk(const struct scan_target *target, struct og_inventory **ret_inventory,
+			struct og_err *err)
+{
+	return og_inspect_disk(target->fd, target->text, ret_inventory, err);
+}
+
+static int inspect_sbom(const struct scan_target *target, struct og_inventory **ret_inventory,
+			struct og_err *err)
+{
+	return og_inspect_sbom(target->fd, target->text, ret_inventory, err);
+}
+
+static int take(struct scan_target *target, int fd)
+{
+	target->fd = fd;
+	target->inspect = inspect_archive;
+	return fd < 0 ? fd : 0;
+}
+
+static int open_archive(const char *path, struct scan_target *target, struct og_err *err)
+{
+	int fd = og_streq(path, "-") ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3)
+				     : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+
+	return fd < 0 ? og_fail(err, -errno, "open '%s'", path) : take(target, fd);
+}
+
+static int open_disk(const char *path, struct scan_target *target, struct og_err *err)
+{
+	int r = open_archive(path, target, err);
+
+	target->inspect = inspect_disk;
+	return r;
+}
+
+static int open_sbom(const char *path, struct scan_target *target, struct og_err *err)
+{
+	int r = open_archive(path, target, err);
+
+	target->inspect = inspect_sbom;
+	return r;
+}
+
+/* A bill of materials is JSON; an archive begins otherwise. */
+static int open_file(const char *path, struct scan_target *target, struct og_err *err)
+{
+	int r = open_archive(path, target, err);
+	char first;
+
+	if (r == 0 && pread(target->fd, &first, 1, 0) == 1 && first == '{')
+		target->inspect = inspect_sbom;
+	return r;
+}
+
 static int open_folder(const char *path, struct scan_target *target, struct og_err *err)
 {
 	target->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -28,37 +96,65 @@ static int open_folder(const char *path, struct scan_target *target, struct og_e
 	return target->fd < 0 ? og_fail(err, -errno, "open '%s'", path) : 0;
 }
 
+static int open_layout(const char *path, struct scan_target *target, struct og_err *err)
+{
+	int r = open_folder(path, target, err);
+
+	target->inspect = inspect_layout;
+	return r;
+}
+
+/* A bill of materials, an archive, an OCI layout, or a root folder. */
 static int open_path(const char *path, struct scan_target *target, struct og_err *err)
 {
 	struct stat st;
+	int r;
 
 	if (stat(path, &st) < 0)
 		return og_fail(err, -errno, "open '%s'", path);
-	if (S_ISDIR(st.st_mode))
-		return open_folder(path, target, err);
-	return og_fail(err, -ENOTSUP, "'%s'", path);
+	if (!S_ISDIR(st.st_mode))
+		return open_file(path, target, err);
+	r = open_folder(path, target, err);
+	if (r == 0 && faccessat(target->fd, "oci-layout", F_OK, 0) == 0)
+		target->inspect = inspect_layout;
+	return r;
+}
+
+static int open_image(const char *name, struct scan_target *target, struct og_err *err)
+{
+	return take(target, scan_fetch_image(name, err));
+}
+
+static int open_workload(const char *name, struct scan_target *target, struct og_err *err)
+{
+	return take(target, scan_fetch_workload(name, err));
+}
+
+static int open_registry(const char *name, struct scan_target *target, struct og_err *err)
+{
+	return take(target, scan_fetch_registry(name, target->insecure, err));
 }
 
 static const struct {
 	const char *prefix;
 	int (*open)(const char *rest, struct scan_target *target, struct og_err *err);
 } kinds[] = {
-	{ "folder:", open_folder },
-	{ "/", open_path },
-	{ ".", open_path },
+	{ "archive:", open_archive },	{ "disk:", open_disk },		{ "folder:", open_folder },
+	{ "sbom:", open_sbom },		{ "image:", open_image },	{ "layout:", open_layout },
+	{ "registry:", open_registry }, { "workload:", open_workload },
 };
 
-int scan_target_open(const char *text, const struct og_words *insecure,
+int scan_target_open(const char *text, const char *name, const struct og_words *insecure,
 		     struct scan_target *ret_target, struct og_err *err)
 {
-	(void)insecure;
-	*ret_target = (struct scan_target){ .text = text, .fd = -EBADF };
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-		bool keyword = og_ends_with(kinds[i].prefix, ":");
-
+	*ret_target = (struct scan_target){
+		.text = text, .name = name, .insecure = insecure, .fd = -EBADF
+	};
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
 		if (og_starts_with(text, kinds[i].prefix))
-			return kinds[i].open(text + (keyword ? strlen(kinds[i].prefix) : 0),
-					     ret_target, err);
-	}
-	return og_fail(err, -ENOTSUP, "'%s'", text);
+			return kinds[i].open(text + strlen(kinds[i].prefix), ret_target, err);
+	if (text[0] == '/' || text[0] == '.' || og_streq(text, "-"))
+		return og_streq(text, "-") ? open_archive(text, ret_target, err)
+					   : open_path(text, ret_target, err);
+	return open_image(text, ret_target, err);
 }

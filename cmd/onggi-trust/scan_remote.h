@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Archives of what is not here: images of an engine or a registry, and what workloads have become. */
+#pragma once
+
+#include "base/err.h"
+#include "client/options.h"
+
+/* Each returns a descriptor of an archive in a file without a name, the caller's, or an error. */
+int scan_fetch_image(const char *name, struct og_err *err);
+int scan_fetch_workload(const char *name, struct og_err *err);
+int scan_fetch_registry(const char *name, const struct og_words *insecure, struct og_err *err);
