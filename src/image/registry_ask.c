@@ -348,7 +348,8 @@ static int refuse(struct og_inquiry *inquiry, const struct og_http_response *res
 	if (status == 404)
 		return og_fail_plain(err, -ENOENT, "%s not found: %s",
 				     og_imageref_format(&registry->ref).text, why);
-	if (status == 429 || status >= 500)
+	/* 416: the upload is at another byte than we thought, which it can be asked for. */
+	if (status == 429 || status >= 500 || (status == 416 && inquiry->upload != NULL))
 		return og_fail_plain(err, -EAGAIN, "%s is busy or broken: %s", registry->host, why);
 	if (inquiry->upload != NULL && status >= 400)
 		return og_fail_plain(err, -EBADMSG, "%s refuses it: %s", registry->host, why);

@@ -332,7 +332,7 @@ static int send_with_tries(struct sending *sending, struct og_err *err)
 		r = send_rest(sending, err);
 		if (sending->source_code < 0)
 			return r;
-		/* 404 and 416: the registry has lost count, and begins anew or tells where it is. */
+		/* 404: the registry has forgotten it; then it is begun anew. */
 		if (!og_may_pass_by_itself(r) && r != -ENOENT)
 			return r;
 		if (!og_inquiry_hope(&tries, sending->accepted))

@@ -7,6 +7,8 @@ import random
 import re
 import struct
 import subprocess
+import threading
+import time
 
 import pytest
 
@@ -358,5 +360,36 @@ def test_a_pack_that_is_another_is_refused(onggi, tmp_path, registry):
         result = onggi("vm", "pull", name, tmp_path / "back", check=False)
         assert result.returncode == 1 and "its content is another" in result.stderr
         assert [one for one in os.listdir(tmp_path) if "back" in one] == []
+    finally:
+        stub.stop()
+
+
+def test_a_pull_that_is_killed_leaves_no_folder_of_that_name(prefix, onggi, tmp_path, registry):
+    disk, name = tmp_path / "disk", "vm/killed"
+    disk.write_bytes(noise(7, 3 * 64 * CHUNK))
+    onggi("vm", "push", disk, f"{registry}/{name}:1")
+    source = pushing.Repository(registry, name)
+    manifest = json.loads(source.get("1"))
+    stub, asked = registries.Stub(), threading.Event()
+    try:
+        stub.add(name, source.get("1"), {part["digest"]: source.ask("GET", f"blobs/{part['digest']}")[2]
+                                         for part in [manifest["config"], *manifest["layers"]]}, "1")
+        last = f"/v2/{name}/blobs/{manifest['layers'][-1]['digest']}"
+
+        def hold(handler):
+            asked.set()
+            time.sleep(3)
+            return "plain"
+        stub.bend[last] = hold
+        words = [prefix / "bin/onggi", "--config", tmp_path / "none", "vm", "pull", f"{stub.address}/{name}:1",
+                 tmp_path / "back"]
+        with subprocess.Popen([str(word) for word in words], stdout=subprocess.DEVNULL,
+                              stderr=subprocess.DEVNULL) as process:
+            assert asked.wait(20)
+            process.kill()
+        assert not (tmp_path / "back").exists()
+        del stub.bend[last]
+        onggi("vm", "pull", f"{stub.address}/{name}:1", tmp_path / "back")
+        assert (tmp_path / "back/disk").read_bytes() == disk.read_bytes()
     finally:
         stub.stop()
