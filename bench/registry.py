@@ -17,7 +17,7 @@ import common
 import servers
 
 TITLE = "Registries: onggi-registry and docker-registry"
-ROUNDS = 5
+ROUNDS = 3
 SMALL = 200   # pushes, or pulls, in a round
 PULLS = 3     # of the large blob, beside the first
 LARGE = 1 << 30
