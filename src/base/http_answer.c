@@ -135,7 +135,7 @@ static int send_head(struct og_http_request *request, const void *body, size_t l
 	if (request->head_only)
 		len = 0;
 	iov[0] = (struct iovec){ .iov_base = head->buf, .iov_len = head->len };
-	iov[1] = (struct iovec){ .iov_base = (void *)(uintptr_t)body, .iov_len = len };
+	iov[1] = (struct iovec){ .iov_base = (void *)body, .iov_len = len };
 	r = http_conn_send(request->conn, iov, len > 0 ? 2 : 1, more, patience_ms(request),
 			   &request->out);
 	if (r == 0) {
@@ -213,7 +213,7 @@ static int send_part(struct og_http_request *request, const void *buf, size_t le
 	char size[24];
 	struct iovec iov[3] = {
 		{ .iov_base = size },
-		{ .iov_base = (void *)(uintptr_t)buf, .iov_len = len },
+		{ .iov_base = (void *)buf, .iov_len = len },
 		{ .iov_base = size },
 	};
 	int r;

@@ -86,7 +86,7 @@ static bool read_path(struct og_http_request *request)
 static bool add_query(struct og_http_request *request, char *text)
 {
 	char *value = strchr(text, '=');
-	bool slash;
+	bool slash = false; /* nobody asks */
 
 	for (char *c = text; *c != '\0'; c++)
 		if (*c == '+')

@@ -4,7 +4,6 @@
 #include <gnutls/gnutls.h>
 #include <gnutls/x509.h>
 #include <pthread.h>
-#include <stdint.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -203,7 +202,7 @@ static int check_client(gnutls_session_t session)
 	struct og_tls *tls = gnutls_session_get_ptr(session);
 	gnutls_typed_vdata_st purpose = {
 		.type = GNUTLS_DT_KEY_PURPOSE_OID,
-		.data = (unsigned char *)(uintptr_t)GNUTLS_KP_TLS_WWW_CLIENT,
+		.data = (unsigned char *)GNUTLS_KP_TLS_WWW_CLIENT,
 	};
 	gnutls_x509_crt_t certificate;
 	const gnutls_datum_t *chain;
@@ -227,7 +226,7 @@ static ssize_t push(gnutls_transport_ptr_t data, const giovec_t *iov, int count)
 {
 	const struct og_tls *tls = data;
 	struct msghdr message = {
-		.msg_iov = (struct iovec *)(uintptr_t)iov,
+		.msg_iov = (struct iovec *)iov,
 		.msg_iovlen = (size_t)count,
 	};
 
@@ -235,10 +234,17 @@ static ssize_t push(gnutls_transport_ptr_t data, const giovec_t *iov, int count)
 	return sendmsg(tls->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT | (tls->more ? MSG_MORE : 0));
 }
 
+static ssize_t pull(gnutls_transport_ptr_t data, void *buf, size_t len)
+{
+	const struct og_tls *tls = data;
+
+	return recv(tls->fd, buf, len, MSG_DONTWAIT);
+}
+
 static bool set_up(struct og_tls *tls, int fd)
 {
 	struct og_tls_server *server = tls->server;
-	const gnutls_datum_t http = { .data = (unsigned char *)(uintptr_t) "http/1.1", .size = 8 };
+	const gnutls_datum_t http = { .data = (unsigned char *)"http/1.1", .size = 8 };
 
 	if (gnutls_init(&tls->session, GNUTLS_SERVER | GNUTLS_NONBLOCK | GNUTLS_NO_SIGNAL) < 0 ||
 	    gnutls_priority_set(tls->session, server->priority) < 0 ||
@@ -249,7 +255,8 @@ static bool set_up(struct og_tls *tls, int fd)
 	gnutls_session_set_ptr(tls->session, tls);
 	gnutls_handshake_set_timeout(tls->session, GNUTLS_INDEFINITE_TIMEOUT);
 	tls->fd = fd;
-	gnutls_transport_set_ptr2(tls->session, (gnutls_transport_ptr_t)(intptr_t)fd, tls);
+	gnutls_transport_set_ptr(tls->session, tls);
+	gnutls_transport_set_pull_function(tls->session, pull);
 	gnutls_transport_set_vec_push_function(tls->session, push);
 	/* A ticket would let in whose certificate was withdrawn since. */
 	if (server->client_ca == NULL)

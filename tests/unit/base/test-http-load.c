@@ -300,7 +300,7 @@ TEST(a_port_alone_is_all_of_this_machine)
 	struct served served = serve((struct og_http_limits){});
 	int fd = og_http_listen_tcp(":0", NULL),
 	    client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	struct sockaddr_in6 address;
+	struct sockaddr_in6 address = {};
 	socklen_t len = sizeof(address);
 	og_auto_free char *answer = NULL;
 
@@ -451,27 +451,34 @@ TEST(idle_connections_hold_no_thread)
 	end(&served);
 }
 
+/* A whole answer, or nothing and false. */
+static bool ask_once(int fd)
+{
+	char buf[4096];
+	ssize_t n;
+
+	if (og_send_all(fd, "GET /a HTTP/1.1\r\nHost: x\r\n\r\n", 28) < 0)
+		return false;
+	n = recv(fd, buf, sizeof(buf) - 1, 0);
+	if (n <= 0)
+		return false;
+	buf[n] = '\0';
+	CHECK(og_ends_with(buf, "/a|/a|0|127.0.0.1"));
+	return true;
+}
+
 static void *ask_on(void *data)
 {
 	const struct served *served = data;
 
 	for (;;) {
 		og_auto_fd fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-		char buf[4096];
-		ssize_t n = 1;
 
 		if (connect(fd, (const struct sockaddr *)&served->address,
 			    sizeof(served->address)) < 0)
 			return NULL;
-		while (n > 0) {
-			if (og_send_all(fd, "GET /a HTTP/1.1\r\nHost: x\r\n\r\n", 28) < 0)
-				break;
-			n = recv(fd, buf, sizeof(buf) - 1, 0);
-			if (n > 0) { /* whole, or nothing */
-				buf[n] = '\0';
-				CHECK(og_ends_with(buf, "/a|/a|0|127.0.0.1"));
-			}
-		}
+		while (ask_once(fd))
+			;
 	}
 }
 
