@@ -123,32 +123,35 @@ static int limit(struct og_registry_ops *ops, struct og_rate *rate, const char *
 	return og_fail_plain(err, -EBUSY, "too many requests; try again in %u s", *ret_retry_s);
 }
 
-static void count_failure(struct og_registry_ops *ops, const char *address)
+static void count_failure(struct og_registry_ops *ops, const struct og_http_request *request)
 {
+	char name[INET6_ADDRSTRLEN];
 	unsigned wait_s = 0;
 
+	og_rate_name(og_http_peer_address(request), name);
 	og_metrics_add(&ops->metrics, OG_METRIC_LOGIN_FAILURES, 1);
-	(void)og_rate_take(ops->logins, address, 1, og_clock_ms(), &wait_s);
+	(void)og_rate_take(ops->logins, name, 1, og_clock_ms(), &wait_s);
 }
 
 static int identify(struct og_registry_ops *ops, const struct og_http_request *request,
 		    struct visit *visit, unsigned *ret_retry_s, struct og_err *err)
 {
 	const char *authorization = og_http_request_header(request, "Authorization");
-	const char *address = og_http_peer_address(request);
+	char name[INET6_ADDRSTRLEN];
 	int r = 0;
 
 	/* Where nobody needs to show anything, what is shown is nobody's business. */
 	if (ops->access == NULL)
 		return 0;
 	/* Who has guessed wrongly too often is not even listened to: a check costs us more than them. */
+	og_rate_name(og_http_peer_address(request), name);
 	if (authorization != NULL)
-		r = limit(ops, ops->logins, address, 0, ret_retry_s, err);
+		r = limit(ops, ops->logins, name, 0, ret_retry_s, err);
 	if (r == 0)
 		r = og_access_identify(ops->access, authorization, og_http_client_name(request),
 				       &visit->identity, err);
 	if (r == -EACCES)
-		count_failure(ops, address);
+		count_failure(ops, request);
 	return r;
 }
 
@@ -157,7 +160,7 @@ static int enter(void *data, struct og_http_request *request, struct og_registry
 {
 	struct og_registry_ops *ops = data;
 	struct visit *visit = visit_find(ops, request);
-	const char *who;
+	char name[INET6_ADDRSTRLEN];
 	int r;
 
 	if (visit == NULL)
@@ -165,9 +168,10 @@ static int enter(void *data, struct og_http_request *request, struct og_registry
 	r = identify(ops, request, visit, ret_retry_s, err);
 	if (r < 0)
 		return r;
-	who = visit->identity.kind == OG_SUBJECT_ANYBODY ? og_http_peer_address(request)
-							 : visit->identity.name;
-	r = limit(ops, ops->requests, who, 1, ret_retry_s, err);
+	og_rate_name(og_http_peer_address(request), name);
+	r = limit(ops, ops->requests,
+		  visit->identity.kind == OG_SUBJECT_ANYBODY ? name : visit->identity.name, 1,
+		  ret_retry_s, err);
 	if (r < 0)
 		return r;
 	(void)snprintf(ret_caller->account, sizeof(ret_caller->account), "%s",
@@ -317,7 +321,7 @@ static bool other(void *data, struct og_http_request *request,
 
 	if (og_streq(path, OG_TOKEN_PATH) && ops->access != NULL) {
 		if (og_token_endpoint_serve(ops->access, &visit->identity, request) == -EACCES)
-			count_failure(ops, og_http_peer_address(request));
+			count_failure(ops, request);
 		else if (og_http_answer_status(request) == 200)
 			og_metrics_add(&ops->metrics, OG_METRIC_TOKENS_ISSUED, 1);
 		return true;

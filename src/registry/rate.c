@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "registry/rate.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -107,4 +109,15 @@ bool og_rate_take(struct og_rate *rate, const char *who, unsigned tokens, uint64
 	if (!enough)
 		*ret_wait_s = (unsigned)(lacking / (rate->rate * UNIT) + 1);
 	return enough;
+}
+
+void og_rate_name(const char *address, char ret_name[INET6_ADDRSTRLEN])
+{
+	struct in6_addr six;
+
+	(void)snprintf(ret_name, INET6_ADDRSTRLEN, "%s", address);
+	if (inet_pton(AF_INET6, address, &six) != 1 || IN6_IS_ADDR_V4MAPPED(&six))
+		return;
+	memset(&six.s6_addr[8], 0, 8);
+	(void)inet_ntop(AF_INET6, &six, ret_name, INET6_ADDRSTRLEN);
 }

@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -32,3 +33,9 @@ OG_DEFINE_CLEANUP(struct og_rate, og_rate_free)
  */
 bool og_rate_take(struct og_rate *rate, const char *who, unsigned tokens, uint64_t now_ms,
 		  unsigned *ret_wait_s);
+
+/*
+ * The name of a numeric address in a table of rates: of IPv6 it is the network of 64 bits, since
+ * whoever has one address of it has them all.
+ */
+void og_rate_name(const char *address, char ret_name[INET6_ADDRSTRLEN]);

@@ -59,6 +59,27 @@ TEST(strangers_in_any_number_do_not_free_who_asks_too_often)
 	og_rate_free(rate);
 }
 
+TEST(a_network_of_ipv6_is_one_stranger)
+{
+	static const struct {
+		const char *address, *name;
+	} rows[] = {
+		{ "192.0.2.1", "192.0.2.1" },
+		{ "2001:db8:1:2:3:4:5:6", "2001:db8:1:2::" },
+		{ "2001:db8:1:2:ffff::1", "2001:db8:1:2::" },
+		{ "2001:db8:1:3::1", "2001:db8:1:3::" },
+		{ "::ffff:192.0.2.1", "::ffff:192.0.2.1" },
+		{ "", "" },
+	};
+
+	char name[INET6_ADDRSTRLEN];
+
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		og_rate_name(rows[i].address, name);
+		CHECK(og_streq(name, rows[i].name));
+	}
+}
+
 /* ---- the access log ---- */
 
 static const struct og_access_record hostile = {
@@ -245,6 +266,7 @@ TEST(tags_go_by_number_age_and_use)
 
 TEST_MAIN(TEST_ENTRY(a_bucket_empties_and_fills),
 	  TEST_ENTRY(strangers_in_any_number_do_not_free_who_asks_too_often),
+	  TEST_ENTRY(a_network_of_ipv6_is_one_stranger),
 	  TEST_ENTRY(what_a_client_sends_stays_within_its_field),
 	  TEST_ENTRY(long_fields_are_cut_and_missing_ones_are_told),
 	  TEST_ENTRY(a_log_that_was_moved_away_is_begun_anew),
