@@ -216,6 +216,21 @@ def test_cosign_accepts_our_attestation(repository, onggi, cosign, keys, layout)
     assert payload["predicate"] == {"made": "here"}
 
 
+@at_both
+def test_cosign_accepts_our_signature_as_a_bundle(repository, onggi, cosign, keys):
+    """cosign 2.5 reads signatures of bundles as attestations alone."""
+    repository.put_image("signed by us")
+    keys.joinpath("root.json").write_text(json.dumps(TRUSTED_ROOT))
+    onggi("sign", "--key", "ours.key", "--layout", "bundle", f"{repository.reference}:1")
+
+    def check(key):
+        return cosign("verify-attestation", *OFFLINE, "--new-bundle-format", "--trusted-root", "root.json",
+                      "--key", key, "--type", "https://sigstore.dev/cosign/sign/v1",
+                      f"{repository.reference}:1", check=False).returncode
+    assert check("ours.pub") == 0
+    assert check("other.pub") != 0
+
+
 def skopeo_policy(folder, address, **demand):
     """policy.json and registries.d below /work of the peers."""
     folder.joinpath("registries.d").mkdir(exist_ok=True)
@@ -544,7 +559,7 @@ def statement_about(digest, **more):
                        "predicate": {}, **more}).encode()
 
 
-@pytest.mark.parametrize("how", ["good", "payload type changed", "signed without its type", "no subject",
+@pytest.mark.parametrize("how", ["good", "payload type changed", "signed as another type", "signed without its type", "no subject",
                                  "another subject", "payload changed", "no signature"])
 def test_an_attestation_is_bound_to_its_type_and_subject(repository, onggi, openssl, how):
     digest = repository.put_image("confuse me")
@@ -554,6 +569,8 @@ def test_an_attestation_is_bound_to_its_type_and_subject(repository, onggi, open
         payload = statement_about(digest, subject=[])
     if how == "another subject":
         payload = statement_about("sha256:" + "0" * 64)
+    if how == "signed as another type":
+        kind = "application/json"
     signature = openssl(payload if how == "signed without its type" else pae(kind, payload))
     if how == "payload type changed":
         kind = "application/json"
