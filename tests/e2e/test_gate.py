@@ -221,6 +221,34 @@ def test_our_own_report_is_attested_as_it_is(gate):
     assert both(gate, image)[0] == "allow"
 
 
+def test_a_scan_of_ours_from_the_database_to_the_gate(gate):
+    """One vulnerable package, by `onggi scan`, `onggi attest` and the policy."""
+    record = {"id": "CVE-2030-1", "modified": "2026-01-01T00:00:00Z", "summary": "bad",
+              "severity": [{"type": "CVSS_V3", "score": "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H"}],
+              "affected": [{"package": {"ecosystem": "npm", "name": "left-pad"}, "ranges": [
+                  {"type": "SEMVER", "events": [{"introduced": "0"}, {"fixed": "2.0.0"}]}]}]}
+    gate.folder.joinpath("osv.json").write_text(json.dumps(record))
+    gate.onggi("scan", "db", "import", "--db", gate.folder / "vuln.db", gate.folder / "osv.json")
+    for version, outcome in (("1.0.0", "isolate"), ("2.0.0", "allow")):
+        image = Repository(gate.address, f"gate/scan-{version}")
+        package = images.tar([images.directory("app"), images.directory("app/node_modules"),
+                              images.directory("app/node_modules/left-pad"),
+                              images.entry("app/node_modules/left-pad/package.json", json.dumps(
+                                  {"name": "left-pad", "version": version}).encode())])
+        manifest, blobs = images.oci_blobs([images.busybox_layer(), package])
+        for digest, data in blobs.items():
+            if digest != images.sha256(manifest):
+                image.put_blob(data)
+        image.put_manifest(manifest, "1")
+        gate.sign(image)
+        report = gate.onggi("scan", "--db", gate.folder / "vuln.db", "--format", "json",
+                            f"registry:{image.reference}:1").stdout
+        gate.folder.joinpath("scan.json").write_text(report)
+        gate.onggi("attest", "--key", "scanner.key", "--type", "vuln", "--predicate", "scan.json",
+                   f"{image.reference}:1")
+        assert both(gate, image)[0] == outcome, report
+
+
 def test_each_image_has_its_rules(gate):
     exempt = gate.repository("gate/unscanned")
     gate.sign(exempt)
