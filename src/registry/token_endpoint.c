@@ -10,8 +10,7 @@
 #include "base/json.h"
 #include "base/password.h"
 #include "base/text.h"
-
-#define FORM_FIELDS_MAX 100U
+#include "format/form.h"
 
 /* What is asked for. */
 struct asked {
@@ -127,81 +126,11 @@ static int serve_get(struct og_access *access, const struct og_identity *identit
 
 /* ---- POST ---- */
 
-struct form {
-	char *text; /* owned; fields are in it */
-
-	struct {
-		const char *name, *value;
-	} fields[FORM_FIELDS_MAX];
-
-	size_t count;
-};
-
-static int digit(char c)
-{
-	return c >= '0' && c <= '9'		    ? c - '0'
-	       : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10
-						    : -1;
-}
-
-/* In place. False: a bad escape, or NUL. */
-static bool unescape(char *text)
-{
-	char *out = text;
-
-	for (const char *at = text; *at != '\0'; at++) {
-		if (*at == '%') {
-			int high = digit(at[1]), low = high >= 0 ? digit(at[2]) : -1;
-
-			if (low < 0 || (high == 0 && low == 0))
-				return false;
-			*out++ = (char)(high << 4 | low);
-			at += 2;
-		} else {
-			*out++ = *at == '+' ? ' ' : *at;
-		}
-	}
-	*out = '\0';
-	return true;
-}
-
-/* application/x-www-form-urlencoded. A name that is there twice is refused. */
-static bool parse_form(struct form *form)
-{
-	char *at = form->text, *field;
-
-	while ((field = strsep(&at, "&")) != NULL) {
-		char *value = strchr(field, '=');
-
-		if (*field == '\0')
-			continue;
-		if (value == NULL || form->count == FORM_FIELDS_MAX)
-			return false;
-		*value++ = '\0';
-		if (!unescape(field) || !unescape(value))
-			return false;
-		for (size_t i = 0; i < form->count; i++)
-			if (og_streq(form->fields[i].name, field) && !og_streq(field, "scope"))
-				return false;
-		form->fields[form->count].name = field;
-		form->fields[form->count++].value = value;
-	}
-	return true;
-}
-
-static const char *field_of(const struct form *form, const char *name)
-{
-	for (size_t i = 0; i < form->count; i++)
-		if (og_streq(form->fields[i].name, name))
-			return form->fields[i].value;
-	return "";
-}
-
-static int serve_form(struct og_access *access, const struct form *form,
+static int serve_form(struct og_access *access, const struct og_form *form,
 		      struct og_http_request *request)
 {
 	og_auto_free struct asked *asked = calloc(1, sizeof(*asked));
-	const char *grant = field_of(form, "grant_type");
+	const char *grant = og_form_get(form, "grant_type");
 	struct og_identity identity = {};
 	struct og_err err = {};
 	int r = asked != NULL ? 0 : -ENOMEM;
@@ -209,13 +138,13 @@ static int serve_form(struct og_access *access, const struct form *form,
 	for (size_t i = 0; r == 0 && i < form->count; i++)
 		if (og_streq(form->fields[i].name, "scope"))
 			r = add_scopes(asked, form->fields[i].value);
-	if (r < 0 || !check_service(access, field_of(form, "service"))) {
+	if (r < 0 || !check_service(access, og_form_get(form, "service"))) {
 		reply_error(request, 400, "invalid_request", "scope or service");
 	} else if (og_streq(grant, "password")) {
-		r = og_access_check_password(access, field_of(form, "username"),
-					     field_of(form, "password"), &identity, &err);
+		r = og_access_check_password(access, og_form_get(form, "username"),
+					     og_form_get(form, "password"), &identity, &err);
 	} else if (og_streq(grant, "refresh_token")) {
-		r = og_access_check_refresh(access, field_of(form, "refresh_token"), &identity,
+		r = og_access_check_refresh(access, og_form_get(form, "refresh_token"), &identity,
 					    &err);
 	} else {
 		reply_error(request, 400, "unsupported_grant_type",
@@ -223,7 +152,7 @@ static int serve_form(struct og_access *access, const struct form *form,
 	}
 	if (!og_http_answered(request)) {
 		if (r == 0) {
-			asked->offline = og_streq(field_of(form, "access_type"), "offline");
+			asked->offline = og_streq(og_form_get(form, "access_type"), "offline");
 			r = give(access, &identity, asked, request);
 		} else {
 			reply_error(request, r == -EACCES ? 401 : 500,
@@ -238,23 +167,20 @@ static int serve_form(struct og_access *access, const struct form *form,
 
 static int serve_post(struct og_access *access, struct og_http_request *request)
 {
-	og_auto_free struct form *form = calloc(1, sizeof(*form));
+	og_cleanup(og_form_done) struct og_form form = {};
+	og_auto_free char *body = NULL;
 	size_t len = 0;
-	int r = form != NULL
-			? og_http_read_body(request, OG_TOKEN_FORM_MAX, &form->text, &len, NULL)
-			: -ENOMEM;
+	int r = og_http_read_body(request, OG_TOKEN_FORM_MAX, &body, &len, NULL);
 
-	if (r < 0)
+	if (r == 0)
+		r = og_form_parse(body, len, "scope", &form, NULL);
+	if (body != NULL)
+		og_secret_wipe(body, len);
+	if (r < 0) {
 		reply_error(request, r == -EFBIG ? 413 : 400, "invalid_request", "no form");
-	else if (strlen(form->text) != len || !parse_form(form))
-		reply_error(request, 400, "invalid_request", "malformed form");
-	else
-		r = serve_form(access, form, request);
-	if (form != NULL && form->text != NULL) {
-		og_secret_wipe(form->text, len);
-		free(form->text);
+		return 0;
 	}
-	return r == -EACCES ? r : 0;
+	return serve_form(access, &form, request);
 }
 
 int og_token_endpoint_serve(struct og_access *access, const struct og_identity *identity,
