@@ -66,6 +66,21 @@ static int read_page(struct scrubbing *scrubbing, struct og_err *err)
 	return r < 0 ? r : 0;
 }
 
+/* Collection may have taken it since the page was read. */
+static bool is_recorded(struct og_records *records, const struct og_blob_digest *digest)
+{
+	struct og_query *query = NULL;
+	int r = og_db_query(og_records_read(records), &query, NULL,
+			    "SELECT 1 FROM blobs WHERE digest = ? AND dying = 0", "s",
+			    digest->text);
+
+	if (r == 0)
+		r = og_query_next(query, NULL);
+	(void)og_query_free(query);
+	og_records_unread(records);
+	return r != 0;
+}
+
 static int check_one(struct scrubbing *scrubbing, const struct og_blob_digest *digest)
 {
 	struct og_registry_scrub *scrub = scrubbing->scrub;
@@ -76,7 +91,7 @@ static int check_one(struct scrubbing *scrubbing, const struct og_blob_digest *d
 
 	scrub->bytes += bytes;
 	if (r == -ENOENT)
-		scrub->missing++;
+		scrub->missing += is_recorded(scrubbing->registry->records, digest);
 	else
 		scrub->blobs++;
 	if (r == -EUCLEAN)

@@ -6,6 +6,7 @@ import http.client
 import json
 import pathlib
 import signal
+import socket
 import subprocess
 import time
 import urllib.parse
@@ -156,15 +157,15 @@ class OnggiRegistry:
         return self
 
     def listens(self):
+        """By a connection that is over on both sides then, so that it counts as none any more."""
         assert self.process.poll() is None, self.log()
-        connection = http.client.HTTPConnection(self.address, timeout=5)
         try:
-            connection.connect()
+            with socket.create_connection(self.address.split(":"), timeout=5) as connection:
+                connection.shutdown(socket.SHUT_WR)
+                connection.recv(1)
             return True
         except OSError:
             return False
-        finally:
-            connection.close()
 
     def log(self):
         return (self.folder / "log").read_text(errors="replace")
