@@ -63,7 +63,7 @@ class Client:
         return answer
 
     def ask(self, method, path, body=None, headers=None, chunked=False):
-        """A kept connection may have been closed meanwhile: then once more."""
+        """A kept connection may have been closed meanwhile: what only reads is then asked once more."""
         headers = dict(headers or {})
         if chunked:
             headers["Transfer-Encoding"] = "chunked"
@@ -72,7 +72,7 @@ class Client:
             return self.send(method, path, body, headers, chunked)
         except (http.client.HTTPException, ConnectionError):
             self.close()
-            if fresh:
+            if fresh or method not in ("GET", "HEAD"):
                 raise
             return self.send(method, path, body, headers, chunked)
 
