@@ -35,7 +35,7 @@ static int find_firmware(struct vm_machine *machine, struct og_err *err)
 
 static void add(struct og_words *words, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* What fails here fails again at the end, by the count. */
+/* A program without memory for a word has nothing to go on with. */
 static void add(struct og_words *words, const char *fmt, ...)
 {
 	va_list ap;

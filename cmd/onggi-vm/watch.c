@@ -86,7 +86,7 @@ static void pass_keys(struct watch *watch)
 		end(watch, SIGINT);
 	else if (n > 0)
 		(void)!write(watch->keys_fd, keys, (size_t)n);
-	else if (n == 0)
+	else if (n == 0 || (errno != EAGAIN && errno != EINTR)) /* nobody will type any more */
 		watch->keys_fd = og_close(watch->keys_fd);
 }
 
