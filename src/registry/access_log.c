@@ -111,8 +111,8 @@ void og_access_record_combined(const struct og_access_record *record, struct og_
 
 static int open_file(struct og_access_log *log)
 {
-	/* An access log tells who pulled what: for its owner, and a group that rotates it. */
-	int fd = open(log->path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
+	/* It tells who pulled what. */
+	int fd = open(log->path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0600);
 
 	return fd < 0 ? -errno : fd;
 }
