@@ -146,16 +146,20 @@ def test_each_cve_is_found_one_version_before_its_fix_and_none_when_all_are_ther
     tree = scanner.tree(debian_root(tmp_path / "root", current))
     assert ids(tree) == set() and tree["complete"] and tree["summary"]["packages"]["judged"] == len(steps)
     seen = set()
-    # In each round every package is right before another of its fixes: all from there on are missing.
+    # In each round every package is right before another of its fixes, from the last one down: all from there on
+    # are missing.
     for step in range(max(map(len, steps.values()))):
         packages, expected = [], set()
         for name, versions in steps.items():
-            place = min(step, len(versions) - 1)
+            if step >= len(versions):
+                continue
+            place = len(versions) - 1 - step
             fixed = versions[place]
             packages.append((f"lib{name}", fixed + "~", name))
             for cve, version in fixes[name].items():
-                # A rebuild for the release has what its version has, though it comes before it.
-                if places[name][version] >= place and not fixed.startswith(version + "~deb"):
+                # A rebuild for the release ("1.2-3~deb12u1") has what its version has, though it comes before it.
+                missing = places[name][version] >= place or version.startswith(fixed + "~")
+                if missing and not fixed.startswith(version + "~deb"):
                     expected.add((name, cve))
                     if version == fixed:
                         seen.add((name, cve))
