@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "engine/gate.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -94,6 +95,65 @@ static int read_kept(struct og_engine *engine, const struct og_image *image,
 	return r;
 }
 
+static bool is_of(const char *name, struct og_image *const *list)
+{
+	for (; *list != NULL; list++) {
+		const char *hex = (*list)->manifest + strlen(OG_DIGEST_PREFIX);
+
+		if (strlen((*list)->manifest) == strlen(OG_DIGEST_PREFIX) + OG_DIGEST_HEX_CHARS &&
+		    og_starts_with(name, hex))
+			return true;
+	}
+	return false;
+}
+
+/* The names in the folder, NULL-terminated, the caller's; NULL when it cannot be read. */
+static char **list_kept(int dir_fd)
+{
+	og_cleanup(og_strv_freep) char **names = calloc(1, sizeof(names[0]));
+	int fd = dup(dir_fd);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *entry;
+	size_t count = 0;
+
+	if (dir == NULL)
+		og_close(fd);
+	while (dir != NULL && names != NULL && (entry = readdir(dir)) != NULL) {
+		char **more = realloc(names, (count + 2) * sizeof(names[0]));
+
+		if (more == NULL)
+			break;
+		names = more;
+		names[count] = strdup(entry->d_name);
+		names[count + 1] = NULL;
+		if (names[count++] == NULL)
+			break;
+	}
+	if (dir != NULL)
+		(void)closedir(dir);
+	return og_take_ptr(names);
+}
+
+/*
+ * Takes away what is of images that are gone. The files are listed first: each was written when its image
+ * was there, so that one which is being pulled meanwhile is among the images.
+ */
+static void forget_others(struct og_engine *engine)
+{
+	og_cleanup(og_image_list_freep) struct og_image **images = NULL;
+	og_cleanup(og_strv_freep) char **names = NULL;
+	og_auto_fd dir_fd = og_open_beneath(engine->data_fd, "evidence", O_RDONLY | O_DIRECTORY, 0);
+
+	if (dir_fd >= 0)
+		names = list_kept(dir_fd);
+	if (names == NULL || og_images_list(engine->images, &images, NULL) < 0)
+		return;
+	for (char **name = names; *name != NULL; name++) {
+		if ((*name)[0] != '.' && !is_of(*name, images))
+			(void)unlinkat(dir_fd, *name, 0);
+	}
+}
+
 /* ---- after a pull ---- */
 
 /* The index that the reference names, when the image was chosen from it. */
@@ -155,6 +215,8 @@ void og_engine_gate_pulled(struct og_engine *engine, const struct og_pull *pull,
 		r = fetch(engine, pull, &manifest, &err);
 	if (r < 0)
 		og_engine_report(engine, "what vouches for %s: %s", pull->reference, err.text);
+	else
+		forget_others(engine);
 }
 
 /* ---- at a create ---- */

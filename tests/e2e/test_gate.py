@@ -288,6 +288,17 @@ def test_what_was_pulled_is_judged_without_the_registry(gate, start_registry):
         gate.address = before
 
 
+def test_what_is_kept_goes_with_the_image(gate):
+    folder = gate.daemon.data_root / "evidence"
+    gone, other = gate.repository("open/gone"), gate.repository("open/other")
+    gate.daemon.onggi("pull", "-q", f"{gone.reference}:1")
+    kept = folder / (images.sha256(gone.get("manifests/1"))[7:] + ".json")
+    assert kept.exists()
+    gate.daemon.onggi("rmi", f"{gone.reference}:1")
+    gate.daemon.onggi("pull", "-q", f"{other.reference}:1")
+    assert not kept.exists()
+
+
 def test_fails_closed(gate):
     image = gate.repository("gate/closed")
     gate.sign(image)
