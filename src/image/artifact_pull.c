@@ -117,7 +117,7 @@ static int check_room(const struct laying *laying, struct og_err *err)
 		return og_fail_plain(err, -ENOSPC,
 				     "it lays down up to %llu bytes, and there is room for %llu",
 				     (unsigned long long)bytes,
-				     (unsigned long long)(st.f_bavail * st.f_frsize));
+				     (unsigned long long)st.f_bavail * st.f_frsize);
 	return 0;
 }
 

@@ -346,7 +346,7 @@ static int send_documents(struct pushing *pushing, struct og_err *err)
 	og_auto_free uint8_t *index = NULL;
 	og_auto_free char *config = make_config(pushing);
 	og_auto_free char *manifest = NULL;
-	struct og_vm_pack index_blob, config_blob;
+	struct og_vm_pack index_blob = {}, config_blob = {};
 	size_t index_len = 0;
 	bool sent;
 	int r = og_vm_index_write(&pushing->scan.index, &index, &index_len, err);

@@ -315,7 +315,7 @@ static int copy_children(struct copying *copying, const struct og_json *root, in
 		return og_fail_plain(err, -E2BIG, "index: over %d manifests",
 				     OG_INDEX_MANIFESTS_MAX);
 	for (size_t i = 0; i < og_json_count(list) && r == 0; i++) {
-		struct blob child;
+		struct blob child = {};
 
 		r = read_descriptor(og_json_at(list, i), &child, err);
 		if (r == 0)

@@ -191,7 +191,7 @@ struct og_pushed {
  * Errors: -EINVAL (reference), -ENOENT (no image of that name), -EACCES, -EUCLEAN (damaged here), the
  * registry's (registry.h) and the network's.
  */
-int og_images_push(struct og_images *images, const struct og_push *push,
+int og_images_push(struct og_images *images, const struct og_push *options,
 		   struct og_pushed *ret_pushed, struct og_err *err);
 
 /*
