@@ -15,7 +15,7 @@
 #include "base/password.h"
 #include "base/text.h"
 
-#define REMEMBERED   256U /* passwords; two that fall on the same place take turns */
+#define REMEMBERED   256U /* passwords and tokens; two that fall on the same place take turns */
 #define SECRET_BYTES 32U
 #define BASIC_MAX    2048U /* chars of Basic's base64 */
 
@@ -40,7 +40,7 @@ struct og_access {
 	void *log_data;
 
 	sem_t checks;
-	unsigned char secret[SECRET_BYTES];
+	unsigned char secret[SECRET_BYTES], token_secret[SECRET_BYTES];
 	pthread_mutex_t lock;
 	struct remembered remembered[REMEMBERED]; /* guarded by the lock */
 };
@@ -62,6 +62,7 @@ int og_access_new(struct og_access_options *options, struct og_access **ret_acce
 	access->log = options->log;
 	access->log_data = options->log_data;
 	og_random(access->secret, sizeof(access->secret));
+	og_random(access->token_secret, sizeof(access->token_secret));
 	r = og_accounts_open(options->dir_fd, &access->accounts, err);
 	if (r == 0 && options->htpasswd != NULL)
 		r = og_htpasswd_open(options->htpasswd, &access->htpasswd, err);
@@ -286,12 +287,19 @@ static int take_token(struct og_access *access, struct og_identity *identity, bo
 static int by_bearer(struct og_access *access, const char *text, struct og_identity *ret_identity,
 		     struct og_err *err)
 {
+	unsigned char mac[OG_HMAC_SHA256_BYTES];
 	struct og_identity identity = {};
-	bool ours = false;
-	int r = og_tokens_verify(access->tokens, text, time(NULL), &identity.token, &ours, err);
+	bool ours = false, verified;
+	int r;
 
+	og_hmac_sha256(access->token_secret, sizeof(access->token_secret), text, strlen(text), mac);
+	verified = is_remembered(access, mac);
+	r = og_tokens_verify(access->tokens, text, verified, time(NULL), &identity.token, &ours,
+			     err);
 	if (r < 0)
 		return r;
+	if (!verified)
+		remember(access, mac);
 	identity.has_token = true;
 	r = take_token(access, &identity, ours, err);
 	if (r < 0) {

@@ -238,7 +238,7 @@ static int verify_by(const struct og_pk *pk, const struct og_jwt *jwt, const cha
 }
 
 static int judge(const struct og_tokens *tokens, const struct og_jwt *jwt, const char *text,
-		 int64_t now, bool *ret_ours, struct og_err *err)
+		 bool verified, int64_t now, bool *ret_ours, struct og_err *err)
 {
 	bool known = false;
 
@@ -250,26 +250,31 @@ static int judge(const struct og_tokens *tokens, const struct og_jwt *jwt, const
 		    (i == 0 && jwt->kid[0] != '\0' && !og_streq(jwt->kid, key->kid)))
 			continue;
 		known = true;
-		if (verify_by(key->pk, jwt, text, NULL) < 0)
+		if (!verified && verify_by(key->pk, jwt, text, NULL) < 0)
 			continue;
 		r = og_jwt_check(jwt, key->issuer, key->audience, now, err);
+		/* One that was verified before may be by another key of its issuer. */
+		if (r < 0 && verified)
+			continue;
 		if (r < 0)
 			return r;
 		*ret_ours = i == 0;
 		return 0;
 	}
 	return og_fail_plain(err, -EKEYREJECTED, "token: %s",
-			     known ? "its signature is wrong" : "of no issuer that is trusted");
+			     !known	? "of no issuer that is trusted"
+			     : verified ? "it is over"
+					: "its signature is wrong");
 }
 
-int og_tokens_verify(const struct og_tokens *tokens, const char *text, int64_t now,
+int og_tokens_verify(const struct og_tokens *tokens, const char *text, bool verified, int64_t now,
 		     struct og_jwt *ret_jwt, bool *ret_ours, struct og_err *err)
 {
 	struct og_jwt jwt;
 
 	if (og_jwt_parse(text, strlen(text), &jwt, err) < 0)
 		return -EACCES;
-	if (judge(tokens, &jwt, text, now, ret_ours, err) < 0) {
+	if (judge(tokens, &jwt, text, verified, now, ret_ours, err) < 0) {
 		og_jwt_done(&jwt);
 		return -EACCES;
 	}

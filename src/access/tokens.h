@@ -52,8 +52,9 @@ int og_tokens_issue(const struct og_tokens *tokens, const char *subject,
 
 /*
  * Is @text a token, of somebody we trust, for us, and valid now? On success og_jwt_done() is the
- * caller's duty, and *@ret_ours tells whether it is one of ours. Errors: -EACCES, whatever is wrong;
+ * caller's duty, and *@ret_ours tells whether it is one of ours. @verified: this very text was found good before,
+ * so that its signature need not be checked again; all else is. Errors: -EACCES, whatever is wrong;
  * the text says what.
  */
-int og_tokens_verify(const struct og_tokens *tokens, const char *text, int64_t now,
+int og_tokens_verify(const struct og_tokens *tokens, const char *text, bool verified, int64_t now,
 		     struct og_jwt *ret_jwt, bool *ret_ours, struct og_err *err);

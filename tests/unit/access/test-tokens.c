@@ -39,7 +39,7 @@ static int verify(const struct og_tokens *tokens, const char *token, int64_t now
 	struct og_err err = {};
 	struct og_jwt jwt;
 	bool ours = false;
-	int r = og_tokens_verify(tokens, token, now, &jwt, &ours, &err);
+	int r = og_tokens_verify(tokens, token, false, now, &jwt, &ours, &err);
 
 	if (r == 0)
 		og_jwt_done(&jwt);
@@ -61,7 +61,7 @@ TEST(our_tokens_are_ours_also_after_a_restart)
 	CHECK_OK(stat("token.key", &st));
 	CHECK_EQ(st.st_mode & 0777, 0600);
 	tokens = open_here("reg");
-	CHECK_OK(og_tokens_verify(tokens, token, NOW, &jwt, &ours, NULL));
+	CHECK_OK(og_tokens_verify(tokens, token, false, NOW, &jwt, &ours, NULL));
 	CHECK(ours && og_streq(jwt.sub, "alice"));
 	CHECK(og_jwt_access_at(&jwt, 0, &access) && og_jwt_allows(&access, "push"));
 	og_jwt_done(&jwt);
@@ -72,10 +72,18 @@ TEST(tokens_that_are_over_or_for_others_are_refused)
 {
 	struct og_tokens *tokens = open_here("reg"), *other;
 	og_auto_free char *token = issue(tokens);
+	struct og_jwt jwt;
+	bool ours = false;
 
 	CHECK_OK(verify(tokens, token, NOW));
 	CHECK_EQ(verify(tokens, token, NOW + 300 + OG_JWT_LEEWAY_S), -EACCES);
 	CHECK_EQ(verify(tokens, token, NOW - OG_JWT_LEEWAY_S - 1), -EACCES);
+	/* Also one whose signature was good a moment ago. */
+	CHECK_EQ(og_tokens_verify(tokens, token, true, NOW + 300 + OG_JWT_LEEWAY_S, &jwt, &ours,
+				  NULL),
+		 -EACCES);
+	CHECK_OK(og_tokens_verify(tokens, token, true, NOW, &jwt, &ours, NULL));
+	og_jwt_done(&jwt);
 	other = open_here("another-registry");
 	CHECK_EQ(verify(other, token, NOW), -EACCES);
 	og_tokens_free(other);
@@ -185,7 +193,7 @@ TEST(another_issuer_is_believed_by_its_own_key_alone)
 	CHECK_OK(og_tokens_trust(tokens, "https://auth.example.org", "their-name-of-us", pem,
 				 strlen(pem), NULL));
 	CHECK_EQ(og_tokens_trust(tokens, OG_TOKENS_ISSUER, "x", pem, strlen(pem), NULL), -EINVAL);
-	CHECK_OK(og_tokens_verify(tokens, good, NOW, &jwt, &ours, NULL));
+	CHECK_OK(og_tokens_verify(tokens, good, false, NOW, &jwt, &ours, NULL));
 	CHECK(!ours && og_streq(jwt.sub, "carol"));
 	og_jwt_done(&jwt);
 	/* It does not speak for us, and nobody else speaks for it. */
