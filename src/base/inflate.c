@@ -42,7 +42,8 @@ int og_inflate(enum og_inflate_kind kind, const void *buf, size_t len, size_t ma
 		return og_fail(err, -EFBIG, "compressed data of %zu bytes", len);
 	isal_inflate_init(state);
 	state->crc_flag = kind == OG_INFLATE_ZLIB ? ISAL_ZLIB : ISAL_DEFLATE;
-	state->next_in = (uint8_t *)(uintptr_t)buf;
+	/* It is not written to; ISA-L has no word for that. */
+	memcpy(&state->next_in, &buf, sizeof(buf));
 	state->avail_in = (uint32_t)len;
 	while (state->block_state != ISAL_BLOCK_FINISH) {
 		size_t part = room - done < (1U << 30) ? room - done : 1U << 30;

@@ -177,8 +177,9 @@ static int read_texts(const struct og_elf *elf, const struct og_elf_part *part,
 		      const uint8_t info[INFO_BYTES], struct og_span *version,
 		      struct og_span *modules, char *owned[2], struct og_err *err)
 {
-	size_t pointer = info[14], version_len = 0, modules_len = 0;
+	size_t version_len = 0, modules_len = 0;
 	uint64_t at = part->offset + INLINE_AT;
+	size_t pointer = info[14];
 	struct og_elf order = *elf;
 	int r;
 
@@ -210,7 +211,7 @@ static int read_texts(const struct og_elf *elf, const struct og_elf_part *part,
 int og_go_read_build(const struct og_elf *elf, og_package_fn *fn, void *data, struct og_err *err)
 {
 	struct og_span version = {}, modules = {};
-	uint8_t info[INFO_BYTES];
+	uint8_t info[INFO_BYTES] = {};
 	struct og_elf_part part = {};
 	char *owned[2] = {};
 	int r = find_info(elf, &part, err);

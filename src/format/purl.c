@@ -3,7 +3,6 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <stdint.h>
 
 static int hex_of(char c)
 {
@@ -45,7 +44,7 @@ static char *split(char *text, char c, bool last)
 
 int og_purl_parse(const char *text, struct og_purl *ret_purl)
 {
-	char *at = ret_purl->text, *name, *slash;
+	char *at = ret_purl->text, *name, *slash, *version;
 	size_t len = strlen(text);
 
 	if (len >= sizeof(ret_purl->text) || strncmp(text, "pkg:", 4) != 0)
@@ -61,7 +60,8 @@ int og_purl_parse(const char *text, struct og_purl *ret_purl)
 		*c = (char)tolower((unsigned char)*c);
 	/* An "@" of a scope is written %40, but not by all: that one has the name behind it. */
 	slash = strrchr(name, '/');
-	ret_purl->version = split(slash != NULL ? slash : name, '@', true);
+	version = split(slash != NULL ? slash : name, '@', true);
+	ret_purl->version = version;
 	while (len = strlen(name), len > 0 && name[len - 1] == '/')
 		name[len - 1] = '\0';
 	slash = strrchr(name, '/');
@@ -71,9 +71,10 @@ int og_purl_parse(const char *text, struct og_purl *ret_purl)
 		*slash = '\0';
 	if (*ret_purl->type == '\0' || *ret_purl->name == '\0')
 		return -EINVAL;
-	undo_percent((char *)(uintptr_t)ret_purl->namespace);
-	undo_percent((char *)(uintptr_t)ret_purl->name);
-	undo_percent((char *)(uintptr_t)ret_purl->version);
+	if (slash != NULL)
+		undo_percent(slash + 1);
+	undo_percent(name);
+	undo_percent(version);
 	return 0;
 }
 

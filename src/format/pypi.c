@@ -24,9 +24,8 @@ int og_pypi_read_metadata(const char *buf, size_t len, og_package_fn *fn, void *
 			entry.name = value;
 		else if (is_field(name, "Version") && entry.version.len == 0)
 			entry.version = value;
-		else if (is_field(name, "License-Expression"))
-			entry.license = value;
-		else if (is_field(name, "License") && entry.license.len == 0)
+		else if (is_field(name, "License-Expression") ||
+			 (is_field(name, "License") && entry.license.len == 0))
 			entry.license = value;
 	}
 	return entry.name.len > 0 && entry.version.len > 0 ? fn(data, &entry, err) : 0;

@@ -122,7 +122,7 @@ static struct og_span join_version(char buf[VERSION_BYTES], bool has_epoch, uint
 static bool split_source(struct og_span source, struct og_span *name, struct og_span *version,
 			 struct og_span *release)
 {
-	size_t dash[2], at = source.len;
+	size_t dash[2], at;
 
 	if (!og_span_ends(source, ".src.rpm") && !og_span_ends(source, ".nosrc.rpm"))
 		return false;

@@ -354,7 +354,7 @@ int og_builder_package(struct og_builder *builder, enum og_package_type type,
 		       const struct og_package_entry *entry, const char *path, struct og_err *err)
 {
 	struct og_package package = { .type = type, .layer = layer_now(builder) };
-	struct record *record;
+	struct record *record = NULL;
 	const char *kept;
 	uint32_t *at;
 	int r = need_record(builder, &record, err);
@@ -448,7 +448,7 @@ int og_builder_link(struct og_builder *builder, const char *path, const char *ta
 int og_builder_owned(void *data, struct og_span dir, struct og_span name, struct og_err *err)
 {
 	struct og_builder *builder = data;
-	struct record *record;
+	struct record *record = NULL;
 	int r = need_record(builder, &record, err);
 
 	if (r == 0)
@@ -483,7 +483,7 @@ static int keep_finding(struct og_builder *builder, enum og_finding_kind kind, c
 int og_builder_finding(struct og_builder *builder, enum og_finding_kind kind, const char *rule,
 		       const char *detail, struct og_err *err)
 {
-	struct record *record;
+	struct record *record = NULL;
 	int r = need_record(builder, &record, err);
 
 	if (r == 0)

@@ -57,7 +57,7 @@ int og_builder_package(struct og_builder *builder, enum og_package_type type,
 		       const struct og_package_entry *entry, const char *path, struct og_err *err);
 
 /* A distribution's package brought this file; an og_package_file_fn on a builder. */
-int og_builder_owned(void *builder, struct og_span dir, struct og_span name, struct og_err *err);
+int og_builder_owned(void *data, struct og_span dir, struct og_span name, struct og_err *err);
 
 /* In the file; of the configuration, which is in no layer. */
 int og_builder_finding(struct og_builder *builder, enum og_finding_kind kind, const char *rule,
