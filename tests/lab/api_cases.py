@@ -91,21 +91,21 @@ class Cases:
         found, at = vm.hear(r"total=(\d+) free=(\d+)", since=since)
         return int(found[1]), int(found[2]), at
 
+    def inflate(self, vm, mib):
+        """Until the balloon has that size: the guest's free memory in KiB then."""
+        vm.ask("PATCH", "/balloon", {"amount_mib": mib})
+        wait_for(lambda: vm.ask("GET", "/balloon/statistics")["actual_mib"] == mib)
+        return self.total_kib(vm, len(vm.lines) + 1)[1]
+
     def balloon(self):
-        """100 MiB go into the balloon and come back; the guest's own figures, and those of its statistics."""
+        """64 MiB go into the balloon and come back; the guest's own figures, and those of its statistics."""
         body = {"amount_mib": 0, "deflate_on_oom": False, "stats_polling_interval_s": 1}
         with self.vm("balloon", "memory", balloon=body) as vm:
-            _, before, at = self.total_kib(vm, 0)
-            vm.ask("PATCH", "/balloon", {"amount_mib": 100})
-            while vm.ask("GET", "/balloon/statistics")["actual_mib"] < 100:
-                time.sleep(0.5)
-            _, inside, at = self.total_kib(vm, len(vm.lines) + 1)
+            before = self.total_kib(vm, 0)[1]
+            inside = self.inflate(vm, 64)
             statistics = vm.ask("GET", "/balloon/statistics")
-            vm.ask("PATCH", "/balloon", {"amount_mib": 0})
-            while vm.ask("GET", "/balloon/statistics")["actual_mib"] > 0:
-                time.sleep(0.5)
-            _, after, at = self.total_kib(vm, len(vm.lines) + 1)
-            return {"free_kib": [before, inside, after], "statistics": statistics, "output": vm.text()}
+            return {"free_kib": [before, inside, self.inflate(vm, 0)], "statistics": statistics,
+                    "output": vm.text()}
 
     def hotplug(self):
         """128 MiB are plugged and unplugged; the guest's total each time."""
@@ -114,9 +114,7 @@ class Cases:
             totals = [self.total_kib(vm, 0)[0]]
             for mib in (128, 0):
                 vm.ask("PATCH", "/hotplug/memory", {"requested_size_mib": mib})
-                end = time.monotonic() + 90
-                while vm.ask("GET", "/hotplug/memory")["plugged_size_mib"] != mib and time.monotonic() < end:
-                    time.sleep(0.5)
+                wait_for(lambda wanted=mib: vm.ask("GET", "/hotplug/memory")["plugged_size_mib"] == wanted)
                 totals.append(self.total_kib(vm, len(vm.lines) + 1)[0])
             return {"totals_kib": totals, "output": vm.text()}
 
@@ -161,6 +159,14 @@ class Cases:
                 return {"output": vm.text(), "said": said, "long": md5(long.encode())}
         finally:
             subprocess.run(["ip", "link", "del", "mmds0"], check=False)
+
+
+def wait_for(came, seconds=120):
+    end = time.monotonic() + seconds
+    while not came():
+        if time.monotonic() > end:
+            raise TimeoutError("what was asked for did not come")
+        time.sleep(0.5)
 
 
 def steps(lines):
