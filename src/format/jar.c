@@ -233,14 +233,15 @@ static bool is_properties(struct og_span name)
 }
 
 struct seen {
+	const char *place;
+	int depth;
 	size_t properties;
 	char *manifest; /* owned */
 	size_t manifest_len;
 };
 
 static int read_member(struct jar *jar, const struct og_zip *zip,
-		       const struct og_zip_member *member, const char *place, int depth,
-		       struct seen *seen, struct og_err *err)
+		       const struct og_zip_member *member, struct seen *seen, struct og_err *err)
 {
 	og_auto_free char *buf = NULL;
 	size_t len = 0;
@@ -250,14 +251,14 @@ static int read_member(struct jar *jar, const struct og_zip *zip,
 		r = read_text(jar, zip, member, &buf, &len);
 		if (r == 0) {
 			seen->properties++;
-			r = read_properties(jar, buf, len, place, err);
+			r = read_properties(jar, buf, len, seen->place, err);
 			return r;
 		}
 	} else if (og_span_is(member->name, "META-INF/MANIFEST.MF") && seen->manifest == NULL) {
 		r = read_text(jar, zip, member, &seen->manifest, &seen->manifest_len);
-	} else if (og_jar_is_name(member->name) && depth < OG_JAR_DEPTH_MAX &&
+	} else if (og_jar_is_name(member->name) && seen->depth < OG_JAR_DEPTH_MAX &&
 		   member->name.len < NAME_MAX_BYTES) {
-		r = read_inner(jar, zip, member, place, depth, err);
+		r = read_inner(jar, zip, member, seen->place, seen->depth, err);
 	}
 	return is_skipped(r) && jar->told == 0 ? 0 : r;
 }
@@ -267,7 +268,7 @@ static int read_archive(struct jar *jar, const struct og_bytes *bytes, const cha
 {
 	og_cleanup(og_zip_done) struct og_zip zip = {};
 	struct og_zip_member member = {};
-	struct seen seen = {};
+	struct seen seen = { .place = place, .depth = depth };
 	int r = pay(jar, ARCHIVE_COST, err);
 
 	if (r == 0)
@@ -275,7 +276,7 @@ static int read_archive(struct jar *jar, const struct og_bytes *bytes, const cha
 	if (r == 0)
 		r = pay(jar, zip.directory_bytes, err);
 	while (r == 0 && og_zip_next(&zip, &member))
-		r = read_member(jar, &zip, &member, place, depth, &seen, err);
+		r = read_member(jar, &zip, &member, &seen, err);
 	if (r == 0 && seen.properties == 0)
 		r = guess(jar, seen.manifest != NULL ? seen.manifest : "", seen.manifest_len, place,
 			  err);

@@ -33,27 +33,35 @@ static int damaged(struct og_err *err, const char *what)
 #define NDB_BLOCK      16
 #define NDB_PAGES_MAX  2048
 
-static int read_ndb_blob(const uint8_t *buf, size_t len, const uint8_t *slot, uint64_t *left,
-			 og_rpm_blob_fn *fn, void *data, struct og_err *err)
+struct ndb {
+	const uint8_t *buf;
+	size_t len;
+	uint64_t left;
+};
+
+static int read_ndb_blob(struct ndb *ndb, const uint8_t *slot, og_rpm_blob_fn *fn, void *data,
+			 struct og_err *err)
 {
+	const uint8_t *buf = ndb->buf;
 	uint32_t index = read_le32(slot + 4);
 	uint64_t at = (uint64_t)read_le32(slot + 8) * NDB_BLOCK;
 	uint32_t bytes;
 
-	if (at > len || len - at < NDB_BLOCK || read_le32(buf + at) != NDB_BLOB_MAGIC ||
+	if (at > ndb->len || ndb->len - at < NDB_BLOCK || read_le32(buf + at) != NDB_BLOB_MAGIC ||
 	    read_le32(buf + at + 4) != index)
 		return damaged(err, "a slot without its header");
 	bytes = read_le32(buf + at + 12);
-	if (bytes > len - at - NDB_BLOCK || bytes > *left)
+	if (bytes > ndb->len - at - NDB_BLOCK || bytes > ndb->left)
 		return damaged(err, "a header beyond the end");
-	*left -= bytes;
+	ndb->left -= bytes;
 	return fn(data, buf + at + NDB_BLOCK, bytes, err);
 }
 
 int og_rpm_read_ndb(const uint8_t *buf, size_t len, og_rpm_blob_fn *fn, void *data,
 		    struct og_err *err)
 {
-	uint64_t left = len, pages;
+	struct ndb ndb = { buf, len, len };
+	uint64_t pages;
 	int r = 0;
 
 	if (len < NDB_PAGE_BYTES || read_le32(buf) != NDB_MAGIC)
@@ -67,7 +75,7 @@ int og_rpm_read_ndb(const uint8_t *buf, size_t len, og_rpm_blob_fn *fn, void *da
 		if (read_le32(buf + at) != NDB_SLOT_MAGIC)
 			return damaged(err, "a slot");
 		if (read_le32(buf + at + 4) != 0)
-			r = read_ndb_blob(buf, len, buf + at, &left, fn, data, err);
+			r = read_ndb_blob(&ndb, buf + at, fn, data, err);
 	}
 	return r;
 }

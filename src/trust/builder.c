@@ -462,32 +462,37 @@ int og_builder_owned(void *data, struct og_span dir, struct og_span name, struct
 	return 0;
 }
 
-static int keep_finding(struct og_builder *builder, enum og_finding_kind kind, const char *rule,
-			const char *path, const char *detail, size_t layer, struct og_err *err)
+/* @finding has texts of the caller's. */
+static int keep_finding(struct og_builder *builder, const struct og_finding *finding,
+			struct og_err *err)
 {
-	struct og_finding finding = { .kind = kind, .layer = layer };
-	int r = make_room(&builder->findings, builder->finding_count, sizeof(finding),
+	struct og_finding kept = *finding;
+	int r = make_room(&builder->findings, builder->finding_count, sizeof(kept),
 			  OG_INVENTORY_FINDINGS_MAX, err);
 
 	if (r < 0)
 		return r;
-	finding.rule = keep(builder, rule);
-	finding.path = keep(builder, path);
-	finding.detail = keep(builder, detail);
-	if (finding.rule == NULL || finding.path == NULL || finding.detail == NULL)
+	kept.rule = keep(builder, finding->rule);
+	kept.path = keep(builder, finding->path);
+	kept.detail = keep(builder, finding->detail);
+	if (kept.rule == NULL || kept.path == NULL || kept.detail == NULL)
 		return no_memory(err);
-	builder->findings[builder->finding_count++] = finding;
+	builder->findings[builder->finding_count++] = kept;
 	return 0;
 }
 
 int og_builder_finding(struct og_builder *builder, enum og_finding_kind kind, const char *rule,
 		       const char *detail, struct og_err *err)
 {
+	struct og_finding finding = { .kind = kind, .rule = rule, .detail = detail };
 	struct record *record = NULL;
 	int r = need_record(builder, &record, err);
 
-	if (r == 0)
-		r = keep_finding(builder, kind, rule, record->path, detail, record->layer, err);
+	if (r < 0)
+		return r;
+	finding.path = record->path;
+	finding.layer = record->layer;
+	r = keep_finding(builder, &finding, err);
 	if (r == 0)
 		record->finding_count++;
 	return r;
@@ -497,7 +502,11 @@ int og_builder_config_finding(struct og_builder *builder, enum og_finding_kind k
 			      const char *rule, const char *name, const char *detail,
 			      struct og_err *err)
 {
-	return keep_finding(builder, kind, rule, name, detail, OG_LAYER_NONE, err);
+	struct og_finding finding = {
+		.kind = kind, .rule = rule, .path = name, .detail = detail, .layer = OG_LAYER_NONE
+	};
+
+	return keep_finding(builder, &finding, err);
 }
 
 /* ---- the end ---- */
