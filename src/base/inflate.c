@@ -29,9 +29,10 @@ static int grow(char **out, size_t *room, size_t max_bytes, struct og_err *err)
 	return 0;
 }
 
-int og_inflate(enum og_inflate_kind kind, const void *buf, size_t len, size_t max_bytes,
-	       char **ret_buf, size_t *ret_len, struct og_err *err)
+int og_inflate(const struct og_inflate_source *source, char **ret_buf, size_t *ret_len,
+	       struct og_err *err)
 {
+	size_t len = source->len, max_bytes = source->max_bytes;
 	og_auto_free struct inflate_state *state = malloc(sizeof(*state));
 	size_t room = first_room(len, max_bytes), done = 0;
 	og_auto_free char *out = malloc(room + 1);
@@ -41,9 +42,9 @@ int og_inflate(enum og_inflate_kind kind, const void *buf, size_t len, size_t ma
 	if (len > UINT32_MAX)
 		return og_fail(err, -EFBIG, "compressed data of %zu bytes", len);
 	isal_inflate_init(state);
-	state->crc_flag = kind == OG_INFLATE_ZLIB ? ISAL_ZLIB : ISAL_DEFLATE;
+	state->crc_flag = source->kind == OG_INFLATE_ZLIB ? ISAL_ZLIB : ISAL_DEFLATE;
 	/* It is not written to; ISA-L has no word for that. */
-	memcpy(&state->next_in, &buf, sizeof(buf));
+	memcpy(&state->next_in, &source->buf, sizeof(source->buf));
 	state->avail_in = (uint32_t)len;
 	while (state->block_state != ISAL_BLOCK_FINISH) {
 		size_t part = room - done < (1U << 30) ? room - done : 1U << 30;

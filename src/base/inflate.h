@@ -13,11 +13,18 @@ enum og_inflate_kind {
 	OG_INFLATE_ZLIB
 };
 
+struct og_inflate_source {
+	enum og_inflate_kind kind;
+	const void *buf;
+	size_t len;
+	size_t max_bytes; /* that it may become */
+};
+
 /*
  * On success *@ret_buf is the caller's to free, has a NUL behind it, and *@ret_len is its length without
  * that. What follows the end of the data is not looked at.
  *
- * Errors: -EBADMSG (damaged, cut short), -EFBIG (over @max_bytes), -ENOMEM.
+ * Errors: -EBADMSG (damaged, cut short), -EFBIG (over max_bytes), -ENOMEM.
  */
-int og_inflate(enum og_inflate_kind kind, const void *buf, size_t len, size_t max_bytes,
-	       char **ret_buf, size_t *ret_len, struct og_err *err);
+int og_inflate(const struct og_inflate_source *source, char **ret_buf, size_t *ret_len,
+	       struct og_err *err);

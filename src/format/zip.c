@@ -153,9 +153,12 @@ int og_zip_read(const struct og_zip *zip, const struct og_zip_member *member, si
 	if (r < 0)
 		return no_zip(err, r);
 	/* What becomes more than its directory says is a lie. */
-	if (member->method == 8 && member->size > 0)
-		return og_inflate(OG_INFLATE_RAW, packed, (size_t)member->packed,
-				  (size_t)member->size, ret_buf, ret_len, err);
+	if (member->method == 8 && member->size > 0) {
+		struct og_inflate_source source = { OG_INFLATE_RAW, packed, (size_t)member->packed,
+						    (size_t)member->size };
+
+		return og_inflate(&source, ret_buf, ret_len, err);
+	}
 	if (member->packed != member->size && member->method == 0)
 		return no_zip(err, -EBADMSG);
 	packed[member->size > 0 ? member->packed : 0] = '\0';

@@ -324,6 +324,7 @@ static int read_audit(struct reading *reading, const struct og_elf *elf,
 		      const struct og_elf_part *part, struct og_err *err)
 {
 	size_t packed_len = (size_t)part->size, len = 0;
+	struct og_inflate_source source;
 	og_auto_free char *text = NULL;
 	void *packed;
 	int r;
@@ -334,9 +335,9 @@ static int read_audit(struct reading *reading, const struct og_elf *elf,
 	if (packed == NULL)
 		return og_fail(err, -ENOMEM, "no memory");
 	r = og_bytes_read(elf->bytes, part->offset, packed, packed_len);
+	source = (struct og_inflate_source){ OG_INFLATE_ZLIB, packed, packed_len, AUDIT_BYTES_MAX };
 	if (r == 0)
-		r = og_inflate(OG_INFLATE_ZLIB, packed, packed_len, AUDIT_BYTES_MAX, &text, &len,
-			       err);
+		r = og_inflate(&source, &text, &len, err);
 	reading->type = OG_PACKAGE_CARGO;
 	return r < 0 ? r : og_cargo_read_audit(text, len, add_package, reading, err);
 }

@@ -12,7 +12,8 @@ static const uint8_t zlib_text[] = { 0x78, 0x9c, 0xed, 0xc1, 0x31, 0x01, 0x00, 0
 static int inflate(enum og_inflate_kind kind, size_t from, size_t to, size_t max, size_t *len)
 {
 	og_auto_free char *text = NULL;
-	int r = og_inflate(kind, zlib_text + from, to - from, max, &text, len, NULL);
+	struct og_inflate_source source = { kind, zlib_text + from, to - from, max };
+	int r = og_inflate(&source, &text, len, NULL);
 
 	for (size_t i = 0; r == 0 && i < *len; i++)
 		CHECK_EQ(text[i], 'a');
