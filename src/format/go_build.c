@@ -111,42 +111,56 @@ static int find_info(const struct og_elf *elf, struct og_elf_part *ret_part, str
 	return og_fail_plain(err, -ENOENT, "not made by Go");
 }
 
-/* A varint (Go's encoding/binary) and as many bytes; *@at is then behind them. */
-static int read_inline(const struct og_elf *elf, uint64_t *at, size_t max, char **ret_buf,
-		       size_t *ret_len, struct og_err *err)
+/* One of the two texts. */
+struct text {
+	char *buf; /* owned */
+	size_t len, max;
+};
+
+static int read_text(const struct og_elf *elf, uint64_t offset, uint64_t len, struct text *text,
+		     struct og_err *err)
 {
 	og_auto_free char *buf = NULL;
+	int r;
+
+	if (len > text->max)
+		return og_fail_plain(err, -EBADMSG, "build information of %llu bytes",
+				     (unsigned long long)len);
+	buf = malloc((size_t)len + 1);
+	if (buf == NULL)
+		return og_fail(err, -ENOMEM, "no memory");
+	r = og_bytes_read(elf->bytes, offset, buf, (size_t)len);
+	if (r < 0)
+		return og_fail_plain(err, r == -ERANGE ? -EBADMSG : r, "damaged build information");
+	text->len = (size_t)len;
+	text->buf = og_take_ptr(buf);
+	return 0;
+}
+
+/* A varint (Go's encoding/binary) and as many bytes; *@at is then behind them. */
+static int read_inline(const struct og_elf *elf, uint64_t *at, struct text *text,
+		       struct og_err *err)
+{
 	uint64_t len = 0;
 	uint8_t byte = 0x80;
-	int r = 0;
+	int r;
 
 	for (unsigned int shift = 0; (byte & 0x80) != 0; shift += 7) {
 		if (shift > 28 || og_bytes_read(elf->bytes, (*at)++, &byte, 1) < 0)
 			return og_fail_plain(err, -EBADMSG, "damaged build information");
 		len |= (uint64_t)(byte & 0x7f) << shift;
 	}
-	if (len > max)
-		return og_fail_plain(err, -EBADMSG, "build information of %llu bytes",
-				     (unsigned long long)len);
-	buf = malloc((size_t)len + 1);
-	if (buf == NULL)
-		return og_fail(err, -ENOMEM, "no memory");
-	r = og_bytes_read(elf->bytes, *at, buf, (size_t)len);
-	if (r < 0)
-		return og_fail_plain(err, r == -ERANGE ? -EBADMSG : r, "damaged build information");
+	r = read_text(elf, *at, len, text, err);
 	*at += len;
-	*ret_len = (size_t)len;
-	*ret_buf = og_take_ptr(buf);
-	return 0;
+	return r;
 }
 
 /* Go's string: an address and a length, at an address. */
-static int read_pointed(const struct og_elf *elf, uint64_t address, size_t pointer, size_t max,
-			char **ret_buf, size_t *ret_len, struct og_err *err)
+static int read_pointed(const struct og_elf *elf, uint64_t address, size_t pointer,
+			struct text *text, struct og_err *err)
 {
-	og_auto_free char *buf = NULL;
 	struct og_elf_part part = {};
-	uint8_t head[16];
+	uint8_t head[16] = {};
 	uint64_t len;
 	int r = og_elf_address(elf, address, &part, err);
 
@@ -156,64 +170,41 @@ static int read_pointed(const struct og_elf *elf, uint64_t address, size_t point
 		r = -EBADMSG;
 	if (r == 0)
 		r = og_elf_address(elf, og_elf_number(elf, head, pointer), &part, err);
-	if (r < 0)
-		return og_fail_plain(err, -EBADMSG, "damaged build information");
 	len = og_elf_number(elf, head + pointer, pointer);
-	if (len > max || len > part.size)
-		return og_fail_plain(err, -EBADMSG, "build information of %llu bytes",
-				     (unsigned long long)len);
-	buf = malloc((size_t)len + 1);
-	if (buf == NULL)
-		return og_fail(err, -ENOMEM, "no memory");
-	r = og_bytes_read(elf->bytes, part.offset, buf, (size_t)len);
-	if (r < 0)
-		return r;
-	*ret_len = (size_t)len;
-	*ret_buf = og_take_ptr(buf);
-	return 0;
+	if (r < 0 || len > part.size)
+		return og_fail_plain(err, -EBADMSG, "damaged build information");
+	return read_text(elf, part.offset, len, text, err);
 }
 
-static int read_texts(const struct og_elf *elf, const struct og_elf_part *part,
-		      const uint8_t info[INFO_BYTES], struct og_span *version,
-		      struct og_span *modules, char *owned[2], struct og_err *err)
+static int read_texts(const struct og_elf *elf, uint64_t offset, const uint8_t info[INFO_BYTES],
+		      struct text texts[2], struct og_err *err)
 {
-	size_t version_len = 0, modules_len = 0;
-	uint64_t at = part->offset + INLINE_AT;
 	size_t pointer = info[14];
 	struct og_elf order = *elf;
+	uint64_t at = offset + INLINE_AT;
 	int r;
 
 	if ((info[15] & FLAG_INLINE) != 0) {
-		r = read_inline(elf, &at, VERSION_MAX, &owned[0], &version_len, err);
-		if (r == 0)
-			r = read_inline(elf, &at, OG_GO_MODULES_BYTES_MAX, &owned[1], &modules_len,
-					err);
-	} else {
-		if (pointer != 4 && pointer != 8)
-			return og_fail_plain(err, -EBADMSG, "pointers of %zu bytes", pointer);
-		order.big_endian = (info[15] & FLAG_BIG) != 0;
-		r = read_pointed(&order, og_elf_number(&order, info + 16, pointer), pointer,
-				 VERSION_MAX, &owned[0], &version_len, err);
-		if (r == 0)
-			(void)read_pointed(&order,
-					   og_elf_number(&order, info + 16 + pointer, pointer),
-					   pointer, OG_GO_MODULES_BYTES_MAX, &owned[1],
-					   &modules_len, NULL);
+		r = read_inline(elf, &at, &texts[0], err);
+		return r < 0 ? r : read_inline(elf, &at, &texts[1], err);
 	}
-	if (r < 0)
-		return r;
-	*version = (struct og_span){ owned[0], version_len };
-	if (modules_len >= 2 * SENTINEL + 1)
-		*modules = (struct og_span){ owned[1] + SENTINEL, modules_len - 2 * SENTINEL };
-	return 0;
+	if (pointer != 4 && pointer != 8)
+		return og_fail_plain(err, -EBADMSG, "pointers of %zu bytes", pointer);
+	order.big_endian = (info[15] & FLAG_BIG) != 0;
+	r = read_pointed(&order, og_elf_number(&order, info + 16, pointer), pointer, &texts[0],
+			 err);
+	/* Built without modules, it has no list. */
+	if (r == 0)
+		(void)read_pointed(&order, og_elf_number(&order, info + 16 + pointer, pointer),
+				   pointer, &texts[1], NULL);
+	return r;
 }
 
 int og_go_read_build(const struct og_elf *elf, og_package_fn *fn, void *data, struct og_err *err)
 {
-	struct og_span version = {}, modules = {};
-	uint8_t info[INFO_BYTES] = {};
+	struct text texts[2] = { { .max = VERSION_MAX }, { .max = OG_GO_MODULES_BYTES_MAX } };
 	struct og_elf_part part = {};
-	char *owned[2] = {};
+	uint8_t info[INFO_BYTES] = {};
 	int r = find_info(elf, &part, err);
 
 	if (r == 0)
@@ -221,12 +212,13 @@ int og_go_read_build(const struct og_elf *elf, og_package_fn *fn, void *data, st
 	if (r == -ERANGE || (r == 0 && memcmp(info, MAGIC, MAGIC_BYTES) != 0))
 		r = og_fail_plain(err, -EBADMSG, "damaged build information");
 	if (r == 0)
-		r = read_texts(elf, &part, info, &version, &modules, owned, err);
+		r = read_texts(elf, part.offset, info, texts, err);
 	if (r == 0)
-		r = hand_out_library(version, fn, data, err);
-	if (r == 0)
-		r = og_go_read_modules(modules.at, modules.len, fn, data, err);
-	free(owned[0]);
-	free(owned[1]);
+		r = hand_out_library((struct og_span){ texts[0].buf, texts[0].len }, fn, data, err);
+	if (r == 0 && texts[1].len > 2 * SENTINEL)
+		r = og_go_read_modules(texts[1].buf + SENTINEL, texts[1].len - 2 * SENTINEL, fn,
+				       data, err);
+	free(texts[0].buf);
+	free(texts[1].buf);
 	return r;
 }
