@@ -25,13 +25,12 @@ def data():
 
 
 def installed():
-    """(name, version, source) of this machine's packages, the first 955 by name."""
+    """955 packages of this machine; where it has fewer, some that nobody knows beside them."""
     if not pathlib.Path("/var/lib/dpkg/status").exists():
         raise common.Skip("no dpkg here")
     lines = common.output("dpkg-query", "-W", "-f", "${Package}\t${Version}\t${source:Package}\t${source:Version}\n")
     packages = [line.split("\t") for line in lines.splitlines()]
-    if len(packages) < PACKAGES:
-        raise common.Skip(f"{len(packages)} packages here, {PACKAGES} are needed")
+    packages += [(f"more{i}", "1.0-1", f"more{i}", "1.0-1") for i in range(PACKAGES - len(packages))]
     return packages[:PACKAGES]
 
 

@@ -31,6 +31,7 @@ struct join {
 	struct alias *aliases; /* owned, sorted by name */
 	size_t alias_count;
 	size_t *leader; /* owned: of each candidate, the first with whom it shares a name */
+	size_t *next;	/* owned: the next one of the same leader; behind the last the count */
 };
 
 static int compare_aliases(const void *left, const void *right)
@@ -105,7 +106,8 @@ static int join_names(struct join *join)
 		words += 1 + count_words(join->candidates->list[i].aliases);
 	join->aliases = calloc(words + 1, sizeof(join->aliases[0]));
 	join->leader = calloc(join->candidates->count + 1, sizeof(join->leader[0]));
-	if (join->aliases == NULL || join->leader == NULL)
+	join->next = calloc(join->candidates->count + 1, sizeof(join->next[0]));
+	if (join->aliases == NULL || join->leader == NULL || join->next == NULL)
 		return -ENOMEM;
 	for (size_t i = 0; i < join->candidates->count; i++) {
 		join->leader[i] = i;
@@ -125,6 +127,23 @@ static int rank(const struct alias *alias)
 	if (alias->len > 4 && memcmp(alias->at, "CVE-", 4) == 0)
 		return 0;
 	return alias->len > 5 && memcmp(alias->at, "GHSA-", 5) == 0 ? 1 : 2;
+}
+
+/* A leader is the first of its own, so that each is put in behind it. */
+static void link_candidates(struct join *join)
+{
+	size_t count = join->candidates->count;
+
+	for (size_t i = count; i > 0; i--) {
+		size_t leader = leader_of(join, i - 1);
+
+		if (leader == i - 1 && join->next[leader] == 0)
+			join->next[leader] = count;
+		if (leader == i - 1)
+			continue;
+		join->next[i - 1] = join->next[leader] != 0 ? join->next[leader] : count;
+		join->next[leader] = i - 1;
+	}
 }
 
 /* By who goes by them, and each once. */
@@ -181,11 +200,9 @@ static int describe_hit(struct join *join, size_t leader, const struct og_group 
 	enum og_severity general = OG_SEVERITY_UNKNOWN;
 	bool wont_fix = false;
 
-	for (size_t i = leader; i < join->candidates->count; i++) {
+	for (size_t i = leader; i < join->candidates->count; i = join->next[i]) {
 		const struct og_candidate *candidate = &join->candidates->list[i];
 
-		if (leader_of(join, i) != leader)
-			continue;
 		if (candidate->status == OG_VULN_NOT_AFFECTED)
 			return 1;
 		wont_fix = wont_fix || candidate->status == OG_VULN_WONT_FIX;
@@ -283,11 +300,13 @@ int og_hits_add(struct og_scan *scan, const struct og_group *group,
 	int r = empty.ecosystem == NULL || empty.name == NULL ? -ENOMEM : join_names(&join);
 
 	if (r == 0) {
+		link_candidates(&join);
 		sort_by_leader(&join);
 		r = add_rows(scan, group, &join, empty, err);
 	}
 	free(join.aliases);
 	free(join.leader);
+	free(join.next);
 	return r == -ENOMEM ? og_fail(err, r, "scan") : r;
 }
 

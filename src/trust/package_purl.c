@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,14 +9,19 @@
 /* Adds @part percent-encoded (RFC 3986), but for "/" where @slashes, and ":" as purl-spec has it. */
 static void add_encoded(struct og_text *purl, const char *part, bool slashes)
 {
-	for (; *part != '\0'; part++) {
-		char c = *part;
+	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+				    "0123456789-_.~:/";
 
-		if (isalnum((unsigned char)c) || strchr("-_.~:", c) != NULL ||
-		    (c == '/' && slashes))
-			og_text_addf(purl, "%c", c);
-		else
-			og_text_addf(purl, "%%%02X", (unsigned char)c);
+	while (*part != '\0') {
+		size_t len = strspn(part, plain);
+		const char *slash = slashes ? NULL : memchr(part, '/', len);
+
+		if (slash != NULL)
+			len = (size_t)(slash - part);
+		og_text_add_bytes(purl, part, len);
+		part += len;
+		if (*part != '\0')
+			og_text_addf(purl, "%%%02X", (unsigned char)*part++);
 	}
 }
 

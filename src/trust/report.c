@@ -149,23 +149,23 @@ static struct og_json *words(const char *text)
 	return array;
 }
 
-static struct og_json *package_tree(const struct og_inventory *inventory, size_t index)
+static struct og_json *package_tree(const struct og_inventory *inventory,
+				    const struct og_refs *refs, size_t index)
 {
 	const struct og_package *package = &inventory->packages[index];
 	struct og_json *object = og_json_new_object();
-	og_auto_free char *purl = NULL;
 
 	og_json_set_string(object, "type", og_package_type_name(package->type));
 	og_json_set_string(object, "name", package->name);
 	og_json_set_string(object, "version", package->version);
-	if (og_package_purl(inventory, package, &purl) == 0)
-		og_json_set_string(object, "purl", purl);
+	og_json_set_string(object, "purl", refs->purls[index]);
 	og_json_set_string(object, "path", package->path);
 	set_layer(object, inventory, package->layer);
 	return object;
 }
 
-static struct og_json *hit_tree(const struct og_scan *scan, const struct og_hit *hit)
+static struct og_json *hit_tree(const struct og_scan *scan, const struct og_refs *refs,
+				const struct og_hit *hit)
 {
 	struct og_json *object = og_json_new_object(), *packages = og_json_new_array();
 
@@ -185,7 +185,7 @@ static struct og_json *hit_tree(const struct og_scan *scan, const struct og_hit 
 	og_json_set_string(object, "published", hit->published);
 	og_json_set_string(object, "source", hit->source);
 	for (size_t i = 0; i < hit->package_count; i++)
-		og_json_push(packages, package_tree(scan->inventory, hit->packages[i]));
+		og_json_push(packages, package_tree(scan->inventory, refs, hit->packages[i]));
 	og_json_set(object, "packages", packages);
 	if (hit->said[0] != '\0') {
 		og_json_set_string(object, "said", hit->said);
@@ -287,7 +287,7 @@ static struct og_json *identity_tree(const struct og_inventory *inventory, struc
 	return root;
 }
 
-struct og_json *og_report_tree(const struct og_report *report)
+static struct og_json *report_tree(const struct og_report *report, const struct og_refs *refs)
 {
 	const struct og_scan *scan = report->scan;
 	struct og_json *root = identity_tree(scan->inventory, og_json_new_object()),
@@ -303,7 +303,8 @@ struct og_json *og_report_tree(const struct og_report *report)
 		og_json_push(warnings, og_json_new_string(scan->warnings[i]));
 	og_json_set(root, "warnings", warnings);
 	for (size_t i = 0; i < scan->hit_count; i++)
-		og_json_push(scan->hits[i].hidden ? hidden : shown, hit_tree(scan, &scan->hits[i]));
+		og_json_push(scan->hits[i].hidden ? hidden : shown,
+			     hit_tree(scan, refs, &scan->hits[i]));
 	og_json_set(root, "vulnerabilities", shown);
 	og_json_set(root, "hidden", hidden);
 	og_json_set(root, "findings", findings_tree(scan->inventory));
@@ -316,7 +317,9 @@ static int write_with_refs(const struct og_report *report, enum og_report_format
 	struct og_refs refs;
 	int r = og_refs_init(report->scan->inventory, &refs);
 
-	if (r == 0 && format == OG_REPORT_SARIF)
+	if (r == 0 && format == OG_REPORT_JSON)
+		r = og_report_add_json(out, report_tree(report, &refs));
+	else if (r == 0 && format == OG_REPORT_SARIF)
 		r = og_report_sarif(report, &refs, out);
 	else if (r == 0 && format == OG_REPORT_CYCLONEDX)
 		r = og_report_cyclonedx(report, &refs, out);
@@ -333,8 +336,6 @@ int og_report_write(const struct og_report *report, enum og_report_format format
 
 	if (format == OG_REPORT_TABLE)
 		r = og_report_table(report, out);
-	else if (format == OG_REPORT_JSON)
-		r = og_report_add_json(out, og_report_tree(report));
 	else if (format == OG_REPORT_JUNIT)
 		r = og_report_junit(report, out);
 	else

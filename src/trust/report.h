@@ -35,9 +35,6 @@ struct og_report {
 int og_report_write(const struct og_report *report, enum og_report_format format,
 		    struct og_text *out, struct og_err *err);
 
-/* Our JSON as a tree, for an attestation's predicate. The caller's to free. */
-struct og_json *og_report_tree(const struct og_report *report);
-
 /* Days between the database's writing and @now; -1 unknown. */
 int64_t og_report_database_days(const struct og_report *report);
 

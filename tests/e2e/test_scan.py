@@ -163,7 +163,9 @@ def test_each_cve_is_found_one_version_before_its_fix_and_none_when_all_are_ther
                     expected.add((name, cve))
                     if version == fixed:
                         seen.add((name, cve))
-        assert ids(scanner.tree(debian_root(tmp_path / "root", packages))) == expected
+        # The table: half a million rows of JSON would take most of the time.
+        text = scanner.scan(debian_root(tmp_path / "root", packages)).stdout
+        assert {*re.findall(r"^(\S+) +\S+ +(CVE-\S+) ", text, re.M)} == expected
     assert seen == {(name, cve) for name, of in fixes.items() for cve in of} and len(seen) > 6000
 
 
