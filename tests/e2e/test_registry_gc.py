@@ -81,7 +81,7 @@ def check_pulls(client, name, pushed):
 
 
 def test_a_thousand_pushes_beside_collection_all_pull(start_onggi_registry):
-    registry = start_onggi_registry(QUICK.format(grace="5s", upload="1m"))
+    registry = start_onggi_registry(QUICK.format(grace="20s", upload="1m"))
     with Loop(registry) as loop:
         pushed = push_many(registry, "a/b", range(1000), retry=False)
     assert len(pushed) == 1000 and loop.runs > 5 and not loop.failures
