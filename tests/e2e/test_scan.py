@@ -4,12 +4,15 @@
 import collections
 import functools
 import gzip
+import hashlib
+import io
 import json
 import os
 import pathlib
 import re
 import signal
 import subprocess
+import tarfile
 import time
 import xml.etree.ElementTree
 
@@ -325,6 +328,43 @@ def test_an_ignore_file_that_is_not_understood_is_no_scan(scanner, tmp_path, nam
     assert result.returncode == 2 or text.startswith("CVE 2024")
     (tmp_path / "vex.json").write_text('{"statements": []}')
     assert scanner.scan(root, "--vex", tmp_path / "vex.json", check=False).returncode == 2
+
+
+# ---- what is scanned ----
+
+def archive_of(root, path):
+    """What `docker save` writes of an image with this folder as its only layer."""
+    layer = io.BytesIO()
+    with tarfile.open(fileobj=layer, mode="w") as tar:
+        for name in ("etc/os-release", "var/lib/dpkg/status"):
+            tar.add(root / name, name)
+    config = {"architecture": "amd64", "os": "linux", "config": {}, "history": [{"created_by": "RUN make it"}],
+              "rootfs": {"type": "layers", "diff_ids": ["sha256:" + hashlib.sha256(layer.getvalue()).hexdigest()]}}
+    with tarfile.open(path, "w") as tar:
+        for name, content in (("layer.tar", layer.getvalue()), ("c.json", json.dumps(config).encode()),
+                              ("manifest.json", json.dumps([{"Config": "c.json", "RepoTags": ["t:1"],
+                                                             "Layers": ["layer.tar"]}]).encode())):
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+    return path
+
+
+def test_archives_pipes_and_bills_of_materials_say_the_same(scanner, tmp_path):
+    root = one_cve(scanner, tmp_path)
+    expected = ids(scanner.tree(root))
+    image = archive_of(root, tmp_path / "image.tar")
+    tree = scanner.tree(image)
+    assert ids(tree) == expected == {("openssl", "CVE-2024-1")}
+    assert tree["vulnerabilities"][0]["packages"][0]["layer"]["created_by"] == "RUN make it"
+    with open(image, "rb") as stdin:
+        piped = subprocess.run([scanner.program, "scan", "--db", scanner.db, "-f", "json", "-"], stdin=stdin,
+                               stdout=subprocess.PIPE, check=True)
+    assert ids(json.loads(piped.stdout)) == expected
+    bom = tmp_path / "bom.json"
+    for form in ("cyclonedx", "spdx"):
+        bom.write_text(scanner.run("sbom", "-f", form, image).stdout)
+        assert {name for _, name in ids(scanner.tree(bom))} == {"CVE-2024-1"}, form
 
 
 # ---- reports ----
