@@ -74,7 +74,7 @@ static int copy_all(struct trust_registry *from, struct trust_registry *to,
 		    const struct copy_options *options, struct og_err *err)
 {
 	og_cleanup(og_strv_freep) char **tags = NULL;
-	int r = og_registry_tags(from->registry, from->client, &tags, err);
+	int r = og_remote_tags(from->registry, from->client, &tags, err);
 
 	for (char **tag = tags; r == 0 && *tag != NULL; tag++) {
 		if (strlen(*tag) > OG_IMAGEREF_TAG_MAX)
@@ -92,11 +92,11 @@ static int run_copy(const void *values, int argc, char **argv, struct og_err *er
 	og_cleanup(trust_registry_done) struct trust_registry from = {};
 	og_cleanup(trust_registry_done) struct trust_registry to = {};
 	const char *tag;
-	int r = trust_registry_open(&from, argv[0], OG_REGISTRY_PULL, &options->insecure, err);
+	int r = trust_registry_open(&from, argv[0], OG_REMOTE_PULL, &options->insecure, err);
 
 	(void)argc;
 	if (r == 0)
-		r = trust_registry_open(&to, argv[1], OG_REGISTRY_PULL | OG_REGISTRY_PUSH,
+		r = trust_registry_open(&to, argv[1], OG_REMOTE_PULL | OG_REMOTE_PUSH,
 					&options->insecure, err);
 	if (r == 0 && to.ref.has_digest)
 		r = og_fail_plain(err, -EINVAL,

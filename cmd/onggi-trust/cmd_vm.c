@@ -53,7 +53,7 @@ static int run_push(const void *values, int argc, char **argv, struct og_err *er
 	og_cleanup(trust_registry_done) struct trust_registry to = {};
 	struct og_vm_push push = { .path = argv[0], .base = options->base };
 	struct og_vm_pushed pushed;
-	int r = trust_registry_open(&to, argv[1], OG_REGISTRY_PULL | OG_REGISTRY_PUSH,
+	int r = trust_registry_open(&to, argv[1], OG_REMOTE_PULL | OG_REMOTE_PUSH,
 				    &options->insecure, err);
 
 	(void)argc;
@@ -86,7 +86,7 @@ static int run_pull(const void *values, int argc, char **argv, struct og_err *er
 		.max_bytes = options->max_size > 0 ? (uint64_t)options->max_size : OG_VM_PULL_BYTES,
 	};
 	struct og_vm_pulled pulled;
-	int r = trust_registry_open(&from, argv[0], OG_REGISTRY_PULL, &options->insecure, err);
+	int r = trust_registry_open(&from, argv[0], OG_REMOTE_PULL, &options->insecure, err);
 
 	(void)argc;
 	if (r < 0)
@@ -132,7 +132,7 @@ static int run_ls(const void *values, int argc, char **argv, struct og_err *err)
 	og_cleanup(og_vm_artifact_done) struct og_vm_artifact artifact = {};
 	og_cleanup(trust_registry_done) struct trust_registry from = {};
 	og_auto_free char *reference = NULL;
-	int r = trust_registry_open(&from, argv[0], OG_REGISTRY_PULL, &options->insecure, err);
+	int r = trust_registry_open(&from, argv[0], OG_REMOTE_PULL, &options->insecure, err);
 
 	(void)argc;
 	if (r < 0)
@@ -152,7 +152,7 @@ static int run_rm(const void *values, int argc, char **argv, struct og_err *err)
 	const struct vm_options *options = values;
 	og_cleanup(trust_registry_done) struct trust_registry from = {};
 	og_auto_free char *reference = NULL;
-	int r = trust_registry_open(&from, argv[0], OG_REGISTRY_PULL | OG_REGISTRY_DELETE,
+	int r = trust_registry_open(&from, argv[0], OG_REMOTE_PULL | OG_REMOTE_DELETE,
 				    &options->insecure, err);
 
 	(void)argc;
@@ -161,7 +161,7 @@ static int run_rm(const void *values, int argc, char **argv, struct og_err *err)
 	reference = reference_of(&from.ref);
 	if (reference == NULL)
 		return og_fail(err, -ENOMEM, "no memory");
-	r = og_registry_delete(from.registry, from.client, reference, err);
+	r = og_remote_delete(from.registry, from.client, reference, err);
 	return r < 0 ? og_fail_in(err, r, "remove %s", argv[0]) : EXIT_SUCCESS;
 }
 

@@ -107,7 +107,7 @@ static int run_test(const void *data, int argc, char **argv, struct og_err *err)
 	if (r == 0)
 		r = read_moment(values->at, &question.moment, err);
 	if (r == 0)
-		r = remote_open(&remote, argv[0], &values->insecure, OG_REGISTRY_PULL, err);
+		r = remote_open(&remote, argv[0], &values->insecure, OG_REMOTE_PULL, err);
 	if (r < 0)
 		return r;
 	if (gather(&remote, values->platform, &evidence, &lacking) < 0)

@@ -21,20 +21,20 @@ int trust_registry_open(struct trust_registry *registry, const char *name, unsig
 	r = og_credentials_find(key, &registry->credentials, err);
 	if (r < 0)
 		return r;
-	registry->options = (struct og_registry_options){
+	registry->options = (struct og_remote_options){
 		.access = access,
 		.user = registry->credentials.user,
 		.password = registry->credentials.password,
 		.identity_token = registry->credentials.identity_token,
 		.insecure = insecure != NULL ? insecure->items : NULL,
 	};
-	r = og_registry_new(&registry->ref, &registry->options, &registry->registry, err);
+	r = og_remote_new(&registry->ref, &registry->options, &registry->registry, err);
 	return r < 0 ? r : og_http_client_new(&registry->client, err);
 }
 
 void trust_registry_done(struct trust_registry *registry)
 {
-	registry->registry = og_registry_free(registry->registry);
+	registry->registry = og_remote_free(registry->registry);
 	registry->client = og_http_client_free(registry->client);
 	og_credentials_done(&registry->credentials);
 }

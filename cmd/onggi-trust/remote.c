@@ -10,7 +10,7 @@
 
 void remote_done(struct remote *remote)
 {
-	(void)og_registry_free(remote->registry);
+	(void)og_remote_free(remote->registry);
 	(void)og_http_client_free(remote->client);
 	og_credentials_done(&remote->credentials);
 	*remote = (struct remote){};
@@ -40,14 +40,14 @@ int remote_open(struct remote *remote, const char *image, const struct og_words 
 	r = og_credentials_find(key, &remote->credentials, err);
 	if (r < 0)
 		return r;
-	remote->options = (struct og_registry_options){
+	remote->options = (struct og_remote_options){
 		.access = access,
 		.user = remote->credentials.user,
 		.password = remote->credentials.password,
 		.identity_token = remote->credentials.identity_token,
 		.insecure = insecure->items,
 	};
-	r = og_registry_new(&remote->ref, &remote->options, &remote->registry, err);
+	r = og_remote_new(&remote->ref, &remote->options, &remote->registry, err);
 	if (r == 0)
 		r = og_http_client_new(&remote->client, err);
 	return r;
@@ -57,9 +57,9 @@ int remote_resolve(struct remote *remote, struct og_document *ret_document, stru
 {
 	struct og_digest_text digest = og_digest_format(&remote->ref.digest);
 
-	return og_registry_manifest(remote->registry, remote->client,
-				    remote->ref.has_digest ? digest.text : remote->ref.tag,
-				    ret_document, err);
+	return og_remote_manifest(remote->registry, remote->client,
+				  remote->ref.has_digest ? digest.text : remote->ref.tag,
+				  ret_document, err);
 }
 
 int remote_choose(const struct og_document *index, const char *platform,

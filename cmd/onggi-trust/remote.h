@@ -4,15 +4,15 @@
 
 #include "client/credentials.h"
 #include "client/options.h"
-#include "image/registry.h"
+#include "image/remote.h"
 
 /* Zero-initialise it; remote_done() ends it. */
 struct remote {
 	struct og_imageref ref;
 	bool has_tag; /* as it was given; a missing tag alone is "latest" */
 	struct og_credentials credentials;
-	struct og_registry_options options;
-	struct og_registry *registry;  /* owned */
+	struct og_remote_options options;
+	struct og_remote *registry;    /* owned */
 	struct og_http_client *client; /* owned */
 };
 

@@ -57,8 +57,8 @@ static int add_blob(struct fetched *fetched, const struct og_json *descriptor, s
 	(void)blob_name(&digest, name);
 	r = scan_tar_member(&fetched->tar, name, err);
 	if (r == 0)
-		r = og_registry_blob(fetched->registry.registry, fetched->registry.client, &digest,
-				     size, take, &fetched->tar, err);
+		r = og_remote_blob(fetched->registry.registry, fetched->registry.client, &digest,
+				   size, take, &fetched->tar, err);
 	return r < 0 ? r : scan_tar_close(&fetched->tar, err);
 }
 
@@ -73,8 +73,8 @@ static int add_config(struct fetched *fetched, const struct og_json *descriptor,
 
 	if (og_digest_parse(text, &digest) < 0 || size > CONFIG_MAX)
 		return og_fail(err, -EBADMSG, "the configuration '%.80s'", text);
-	r = og_registry_blob_read(fetched->registry.registry, fetched->registry.client, &digest,
-				  size, &buf, err);
+	r = og_remote_blob_read(fetched->registry.registry, fetched->registry.client, &digest, size,
+				&buf, err);
 	(void)blob_name(&digest, name);
 	return r < 0 ? r : scan_tar_add(&fetched->tar, name, buf, (size_t)size, err);
 }
@@ -133,8 +133,8 @@ static int fetch_manifest(struct fetched *fetched, const char *reference, struct
 
 	og_document_done(&fetched->document);
 	fetched->document = (struct og_document){};
-	r = og_registry_manifest(fetched->registry.registry, fetched->registry.client, reference,
-				 &fetched->document, err);
+	r = og_remote_manifest(fetched->registry.registry, fetched->registry.client, reference,
+			       &fetched->document, err);
 	/* It goes into a document of ours. */
 	if (r == 0 && strpbrk(fetched->document.media_type, "\"\\") != NULL)
 		r = og_fail(err, -EPROTO, "the manifest's media type");
@@ -156,7 +156,7 @@ static int fetch_all(struct fetched *fetched, struct og_err *err)
 		og_auto_free char *digest = og_strdupf("%s", one);
 
 		root = og_json_free(root);
-		if (digest == NULL || !og_registry_is_digest(digest))
+		if (digest == NULL || !og_remote_is_digest(digest))
 			return og_fail(err, -EBADMSG, "the index");
 		r = fetch_manifest(fetched, digest, &root, err);
 	}
@@ -168,7 +168,7 @@ static int fetch_all(struct fetched *fetched, struct og_err *err)
 int scan_fetch_registry(const char *name, const struct og_words *insecure, struct og_err *err)
 {
 	og_cleanup(fetched_done) struct fetched fetched = { .tar = { .fd = -EBADF } };
-	int r = trust_registry_open(&fetched.registry, name, OG_REGISTRY_PULL, insecure, err);
+	int r = trust_registry_open(&fetched.registry, name, OG_REMOTE_PULL, insecure, err);
 
 	if (r == 0)
 		r = scan_tar_begin(&fetched.tar, err);

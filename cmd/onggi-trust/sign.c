@@ -179,9 +179,9 @@ static int sign_entries(const struct og_signing *signing, const struct values *v
 		struct og_signing entry = *signing;
 
 		entry.subject = &document;
-		r = og_registry_manifest(signing->registry, signing->client,
-					 og_digest_format(&index->items[i].digest).text, &document,
-					 err);
+		r = og_remote_manifest(signing->registry, signing->client,
+				       og_digest_format(&index->items[i].digest).text, &document,
+				       err);
 		if (r == 0)
 			r = one(&entry, values, err);
 	}
@@ -201,7 +201,7 @@ static int run_each(const struct values *values, const char *image, one_fn *one,
 	if (r == 0)
 		r = load_key(values->key, &sk, err);
 	if (r == 0)
-		r = remote_open(&remote, image, &values->insecure, OG_REGISTRY_PUSH, err);
+		r = remote_open(&remote, image, &values->insecure, OG_REMOTE_PUSH, err);
 	if (r == 0)
 		r = remote_resolve(&remote, &document, err);
 	if (r < 0)

@@ -154,7 +154,7 @@ static int run_verify(const void *data, int argc, char **argv, struct og_err *er
 	if ((values->keys.count == 0) == (values->policy == NULL))
 		return og_fail_plain(err, -EINVAL,
 				     "verify needs either --key FILE or --policy FILE");
-	r = remote_open(&remote, argv[0], &values->insecure, OG_REGISTRY_PULL, err);
+	r = remote_open(&remote, argv[0], &values->insecure, OG_REMOTE_PULL, err);
 	if (r == 0)
 		r = gather(&remote, values, &evidence, err);
 	if (r == 0 && values->policy != NULL)
@@ -189,7 +189,7 @@ static int print_tag(struct remote *remote, const struct og_digest *digest, cons
 
 	if (tag == NULL)
 		return og_fail(err, -ENOMEM, "no memory");
-	r = og_registry_manifest(remote->registry, remote->client, tag, &document, err);
+	r = og_remote_manifest(remote->registry, remote->client, tag, &document, err);
 	if (r == -ENOENT) {
 		if (err != NULL)
 			*err = (struct og_err){};
@@ -209,8 +209,8 @@ static int print_referrers(struct remote *remote, const struct og_digest *digest
 			   struct og_err *err)
 {
 	og_cleanup(og_referrers_done) struct og_referrers list = {};
-	int r = og_registry_referrers(remote->registry, remote->client,
-				      og_digest_format(digest).text, NULL, &list, err);
+	int r = og_remote_referrers(remote->registry, remote->client, og_digest_format(digest).text,
+				    NULL, &list, err);
 
 	if (r == 0 && list.count > 0)
 		(void)puts("  referrers");
@@ -248,7 +248,7 @@ static int run_tree(const void *data, int argc, char **argv, struct og_err *err)
 	auto_remote remote = {};
 	og_cleanup(og_document_done) struct og_document document = {};
 	og_cleanup(og_manifest_freep) struct og_manifest *index = NULL;
-	int r = remote_open(&remote, argv[0], &values->insecure, OG_REGISTRY_PULL, err);
+	int r = remote_open(&remote, argv[0], &values->insecure, OG_REMOTE_PULL, err);
 
 	(void)argc;
 	if (r == 0)

@@ -16,7 +16,7 @@
 #include "base/text.h"
 #include "engine/internal.h"
 #include "format/manifest.h"
-#include "image/registry.h"
+#include "image/remote.h"
 #include "trust/gate.h"
 #include "trust/remote.h"
 
@@ -169,14 +169,14 @@ static int new_evidence(const struct og_document *document, const struct og_dige
 static int fetch(struct og_engine *engine, const struct og_pull *pull,
 		 const struct og_digest *manifest, struct og_err *err)
 {
-	const struct og_registry_options options = {
-		.access = OG_REGISTRY_PULL,
+	const struct og_remote_options options = {
+		.access = OG_REMOTE_PULL,
 		.user = pull->user,
 		.password = pull->password,
 		.identity_token = pull->identity_token,
 		.insecure = pull->insecure,
 	};
-	og_cleanup(og_registry_freep) struct og_registry *registry = NULL;
+	og_cleanup(og_remote_freep) struct og_remote *registry = NULL;
 	og_cleanup(og_http_client_freep) struct og_http_client *client = NULL;
 	og_cleanup(og_document_done) struct og_document document = {};
 	og_cleanup(og_evidence_freep) struct og_evidence *evidence = NULL;
@@ -184,14 +184,14 @@ static int fetch(struct og_engine *engine, const struct og_pull *pull,
 	int r = og_imageref_parse(pull->reference, &ref, err);
 
 	if (r == 0)
-		r = og_registry_new(&ref, &options, &registry, err);
+		r = og_remote_new(&ref, &options, &registry, err);
 	if (r == 0)
 		r = og_http_client_new(&client, err);
 	if (r == 0)
-		r = og_registry_manifest(registry, client,
-					 ref.has_digest ? og_digest_format(&ref.digest).text
-							: ref.tag,
-					 &document, err);
+		r = og_remote_manifest(registry, client,
+				       ref.has_digest ? og_digest_format(&ref.digest).text
+						      : ref.tag,
+				       &document, err);
 	if (r == 0)
 		r = new_evidence(&document, manifest, &evidence, err);
 	if (r == 0)

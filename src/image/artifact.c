@@ -58,7 +58,7 @@ static int check_packs(const struct og_vm_artifact *artifact, size_t pack_count,
 	return 0;
 }
 
-static int read_layers(struct og_registry *registry, struct og_http_client *client,
+static int read_layers(struct og_remote *registry, struct og_http_client *client,
 		       const struct og_json *layers, struct og_vm_artifact *artifact,
 		       struct og_err *err)
 {
@@ -81,14 +81,14 @@ static int read_layers(struct og_registry *registry, struct og_http_client *clie
 		artifact->stored_bytes += artifact->packs[i - 1].size;
 	}
 	if (r == 0)
-		r = og_registry_blob_read(registry, client, &index.digest, index.size, &buf, err);
+		r = og_remote_blob_read(registry, client, &index.digest, index.size, &buf, err);
 	if (r == 0)
 		r = og_vm_index_read((const uint8_t *)buf, index.size, &artifact->index, err);
 	artifact->stored_bytes += index.size;
 	return r < 0 ? r : check_packs(artifact, count - 1, err);
 }
 
-static int read_config(struct og_registry *registry, struct og_http_client *client,
+static int read_config(struct og_remote *registry, struct og_http_client *client,
 		       const struct og_json *json, struct og_vm_artifact *artifact,
 		       struct og_err *err)
 {
@@ -99,7 +99,7 @@ static int read_config(struct og_registry *registry, struct og_http_client *clie
 		CONFIG_BYTES_MAX, &config, err);
 
 	if (r == 0)
-		r = og_registry_blob_read(registry, client, &config.digest, config.size, &buf, err);
+		r = og_remote_blob_read(registry, client, &config.digest, config.size, &buf, err);
 	if (r < 0)
 		return r;
 	if (og_json_parse(buf, config.size, &artifact->config, err) < 0)
@@ -107,7 +107,7 @@ static int read_config(struct og_registry *registry, struct og_http_client *clie
 	return 0;
 }
 
-int og_vm_artifact_read(struct og_registry *registry, struct og_http_client *client,
+int og_vm_artifact_read(struct og_remote *registry, struct og_http_client *client,
 			const char *reference, struct og_vm_artifact *ret_artifact,
 			struct og_err *err)
 {
@@ -115,7 +115,7 @@ int og_vm_artifact_read(struct og_registry *registry, struct og_http_client *cli
 	og_cleanup(og_document_done) struct og_document document = {};
 	og_cleanup(og_json_freep) struct og_json *root = NULL;
 	const char *type;
-	int r = og_registry_manifest(registry, client, reference, &document, err);
+	int r = og_remote_manifest(registry, client, reference, &document, err);
 
 	if (r < 0)
 		return r;

@@ -8,7 +8,7 @@
 
 #include "format/vm_index.h"
 #include "image/images.h"
-#include "image/registry.h"
+#include "image/remote.h"
 
 /* Bytes that a pull lays down at most unless told otherwise: a small index may name much. */
 #define OG_VM_PULL_BYTES ((uint64_t)256 << 30)
@@ -34,12 +34,12 @@ void og_vm_artifact_done(struct og_vm_artifact *artifact);
  * Reads the artifact @reference (a tag or a digest). The caller ends *@ret_artifact. Errors: -ENOENT,
  * -ENOTSUP (it is something else), -EBADMSG (it contradicts itself), -E2BIG, the registry's.
  */
-int og_vm_artifact_read(struct og_registry *registry, struct og_http_client *client,
+int og_vm_artifact_read(struct og_remote *registry, struct og_http_client *client,
 			const char *reference, struct og_vm_artifact *ret_artifact,
 			struct og_err *err);
 
 struct og_vm_push {
-	struct og_registry *registry; /* opened for pull and push */
+	struct og_remote *registry; /* opened for pull and push */
 	struct og_http_client *client;
 	const char *path; /* a folder of regular files: a snapshot; or a file: a disk */
 	const char *tag;
@@ -61,7 +61,7 @@ struct og_vm_pushed {
 int og_vm_push(const struct og_vm_push *push, struct og_vm_pushed *ret_pushed, struct og_err *err);
 
 struct og_vm_pull {
-	struct og_registry *registry;
+	struct og_remote *registry;
 	struct og_http_client *client;
 	const char *reference; /* tag or digest */
 	const char *folder;    /* to be made: it must not be there */

@@ -352,8 +352,8 @@ static int take_pack(void *data, struct og_http_client *client, size_t nth, stru
 	int r = buf == NULL ? no_memory(err) : og_zstd_block_new(&zstd, err);
 
 	if (r == 0)
-		r = og_registry_blob_read(laying->pull->registry, client, &pack->digest, pack->size,
-					  &content, err);
+		r = og_remote_blob_read(laying->pull->registry, client, &pack->digest, pack->size,
+					&content, err);
 	for (uint32_t i = laying->first_chunk[nth]; r == 0 && i < laying->first_chunk[nth + 1]; i++)
 		r = take_chunk(laying, zstd, i, (const uint8_t *)content, buf, err);
 	return r < 0 ? og_fail_in(err, r, "pack %zu", nth) : 0;

@@ -172,9 +172,9 @@ static int make_plan(struct pushing *pushing, struct og_err *err)
 static int send_blob(struct pushing *pushing, struct og_http_client *client, const void *buf,
 		     size_t len, struct og_vm_pack *ret_blob, bool *ret_sent, struct og_err *err)
 {
-	struct og_registry *registry = pushing->push->registry;
+	struct og_remote *registry = pushing->push->registry;
 	struct og_digest_text name;
-	struct og_registry_source source = { .buf = buf, .size = len };
+	struct og_remote_source source = { .buf = buf, .size = len };
 	struct og_vm_pack blob = { .size = len };
 	int r = og_digest_of(buf, len, &blob.digest, err);
 
@@ -183,9 +183,9 @@ static int send_blob(struct pushing *pushing, struct og_http_client *client, con
 	name = og_digest_format(&blob.digest);
 	source.digest = name.text;
 	*ret_sent = false;
-	r = og_registry_has_blob(registry, client, name.text, NULL, err);
+	r = og_remote_has_blob(registry, client, name.text, NULL, err);
 	if (r == 0) {
-		r = og_registry_put_blob(registry, client, &source, err);
+		r = og_remote_put_blob(registry, client, &source, err);
 		*ret_sent = true;
 		(void)pthread_mutex_lock(&pushing->lock);
 		pushing->result.sent_bytes += len;
@@ -361,9 +361,9 @@ static int send_documents(struct pushing *pushing, struct og_err *err)
 	if (strlen(manifest) > OG_MANIFEST_BYTES_MAX)
 		return og_fail_plain(err, -E2BIG, "the manifest is over %u bytes",
 				     OG_MANIFEST_BYTES_MAX);
-	return og_registry_put_manifest(pushing->push->registry, client, pushing->push->tag,
-					OG_MEDIA_OCI_MANIFEST, manifest, strlen(manifest),
-					&pushing->result.digest, err);
+	return og_remote_put_manifest(pushing->push->registry, client, pushing->push->tag,
+				      OG_MEDIA_OCI_MANIFEST, manifest, strlen(manifest),
+				      &pushing->result.digest, err);
 }
 
 int og_vm_push(const struct og_vm_push *push, struct og_vm_pushed *ret_pushed, struct og_err *err)

@@ -10,7 +10,7 @@
 
 #include "base/io.h"
 #include "base/text.h"
-#include "image/registry.h"
+#include "image/remote.h"
 
 void og_vm_scan_done(struct og_vm_scan *scan)
 {

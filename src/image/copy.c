@@ -71,9 +71,9 @@ static void *fetch(void *data)
 	int r = og_http_client_new(&client, &stream->err);
 
 	if (r == 0)
-		r = og_registry_blob_from(copy->from.registry, client, stream->blob->digest,
-					  stream->blob->size, stream->offset, into_pipe, stream,
-					  &stream->err);
+		r = og_remote_blob_from(copy->from.registry, client, stream->blob->digest,
+					stream->blob->size, stream->offset, into_pipe, stream,
+					&stream->err);
 	stream->code = r;
 	stream->write_fd = og_close(stream->write_fd);
 	return NULL;
@@ -142,7 +142,7 @@ static int send_blob(struct copying *copying, struct og_http_client *client,
 		.write_fd = -EBADF,
 		.bar = { .reporter = &copying->reporter, .text = "Copying", .total = blob->size },
 	};
-	const struct og_registry_source source = {
+	const struct og_remote_source source = {
 		.digest = blob->digest,
 		.size = blob->size,
 		.seek = seek_stream,
@@ -152,7 +152,7 @@ static int send_blob(struct copying *copying, struct og_http_client *client,
 	int r;
 
 	(void)snprintf(stream.bar.id, sizeof(stream.bar.id), "%s", id);
-	r = og_registry_put_blob(copying->copy->to.registry, client, &source, err);
+	r = og_remote_put_blob(copying->copy->to.registry, client, &source, err);
 	stop_stream(&stream);
 	return r;
 }
@@ -183,14 +183,14 @@ static int copy_blob(struct copying *copying, struct og_http_client *client,
 	int r;
 
 	short_id(blob->digest, id);
-	r = og_registry_has_blob(copy->to.registry, client, blob->digest, NULL, err);
+	r = og_remote_has_blob(copy->to.registry, client, blob->digest, NULL, err);
 	if (r > 0) {
 		count(copying, &result->blobs_there, 0);
 		return og_report(&copying->reporter, id, "Already exists", 0, 0);
 	}
 	if (r == 0 && copying->one_registry)
-		r = og_registry_mount_blob(copy->to.registry, client, blob->digest,
-					   copy->from.ref->path, err);
+		r = og_remote_mount_blob(copy->to.registry, client, blob->digest,
+					 copy->from.ref->path, err);
 	if (r > 0) {
 		count(copying, &result->blobs_mounted, 0);
 		return og_report(&copying->reporter, id, "Mounted", 0, 0);
@@ -229,7 +229,7 @@ static int read_descriptor(const struct og_json *json, struct blob *ret_blob, st
 	if (og_json_kind(json) != OG_JSON_OBJECT ||
 	    og_json_opt_string(json, "digest", &blob.digest, NULL) < 0 ||
 	    og_json_opt_int(json, "size", 0, INT64_MAX, &size, NULL) < 0 || size < 0 ||
-	    !og_registry_is_digest(blob.digest))
+	    !og_remote_is_digest(blob.digest))
 		return og_fail_plain(err, -EBADMSG, "manifest: a descriptor that is none");
 	blob.size = (uint64_t)size;
 	*ret_blob = blob;
@@ -330,8 +330,8 @@ static int copy_referrers(struct copying *copying, const char *digest, int depth
 			  struct og_err *err)
 {
 	og_cleanup(og_referrers_done) struct og_referrers referrers = {};
-	int r = og_registry_referrers(copying->copy->from.registry, copying->from_client, digest,
-				      NULL, &referrers, err);
+	int r = og_remote_referrers(copying->copy->from.registry, copying->from_client, digest,
+				    NULL, &referrers, err);
 
 	for (size_t i = 0; i < referrers.count && r == 0; i++)
 		r = copy_manifest(copying, referrers.items[i].digest, NULL, depth + 1, NULL, err);
@@ -353,8 +353,8 @@ static int copy_cosign_tags(struct copying *copying, const char *digest, int dep
 		if (strlen(tag) > OG_IMAGEREF_TAG_MAX)
 			continue; /* of SHA-512: no tag is so long */
 		*strchr(tag, ':') = '-';
-		r = og_registry_has_manifest(copying->copy->from.registry, copying->from_client,
-					     tag, NULL, err);
+		r = og_remote_has_manifest(copying->copy->from.registry, copying->from_client, tag,
+					   NULL, err);
 		if (r > 0)
 			r = copy_manifest(copying, tag, tag, depth + 1, NULL, err);
 	}
@@ -370,8 +370,8 @@ static int put(struct copying *copying, const struct og_document *document,
 
 	if (media_type[0] == '\0')
 		media_type = document->media_type;
-	return og_registry_put_manifest(copying->copy->to.registry, copying->to_client, reference,
-					media_type, document->buf, document->len, NULL, err);
+	return og_remote_put_manifest(copying->copy->to.registry, copying->to_client, reference,
+				      media_type, document->buf, document->len, NULL, err);
 }
 
 static int copy_whole(struct copying *copying, const struct og_document *document,
@@ -401,8 +401,8 @@ static int copy_manifest(struct copying *copying, const char *from, const char *
 	if (depth > DEPTH_MAX)
 		return og_fail_plain(err, -ELOOP, "over %d manifests inside one another",
 				     DEPTH_MAX);
-	r = og_registry_manifest(copying->copy->from.registry, copying->from_client, from,
-				 &document, err);
+	r = og_remote_manifest(copying->copy->from.registry, copying->from_client, from, &document,
+			       err);
 	if (r < 0)
 		return r;
 	/* What was named by a digest of another algorithm is known by that one there, too. */

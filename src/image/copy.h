@@ -10,14 +10,14 @@
 #pragma once
 
 #include "image/images.h"
-#include "image/registry.h"
+#include "image/remote.h"
 
 #define OG_COPY_MANIFESTS_MAX \
 	20000 /* of one copy: platforms, attestations, signatures, all together */
 
 /* One side: a registry (registry.h), what it was made from. */
 struct og_copy_side {
-	struct og_registry *registry;
+	struct og_remote *registry;
 	const struct og_imageref *ref;
 };
 

@@ -9,8 +9,8 @@
 #include "image/catalog.h"
 #include "image/images.h"
 #include "image/layer.h"
-#include "image/registry.h"
 #include "image/relay.h"
+#include "image/remote.h"
 #include "image/store.h"
 
 struct og_intake_worker; /* private */

@@ -12,7 +12,7 @@
 #include "base/text.h"
 #include "image/merge.h"
 #include "image/parts.h"
-#include "image/registry.h"
+#include "image/remote.h"
 
 /* As many as Docker's "max-concurrent-downloads": one alone leaves the network idle at times. */
 #define THREADS_MAX 3
@@ -22,8 +22,8 @@ struct pull {
 	struct og_images *images;
 	const struct og_pull *options;
 	struct og_imageref ref;
-	struct og_registry *registry; /* owned */
-	struct og_registry_options registry_options;
+	struct og_remote *registry; /* owned */
+	struct og_remote_options registry_options;
 	struct og_reporter reporter;
 	struct og_session session;
 
@@ -72,7 +72,7 @@ static int fetch_manifest(struct pull *pull, struct og_http_client *client, cons
 			  const struct og_descriptor *want, struct og_err *err)
 {
 	og_cleanup(og_document_done) struct og_document document = {};
-	int r = og_registry_manifest(pull->registry, client, reference, &document, err);
+	int r = og_remote_manifest(pull->registry, client, reference, &document, err);
 
 	return r < 0 ? r : take_manifest(pull, &document, want, err);
 }
@@ -155,8 +155,8 @@ static int fetch_config(struct pull *pull, struct og_http_client *client, struct
 {
 	const struct og_descriptor *want = &pull->manifest->config;
 	og_auto_text text = {};
-	int r = og_registry_blob(pull->registry, client, &want->digest, want->size, add_text, &text,
-				 err);
+	int r = og_remote_blob(pull->registry, client, &want->digest, want->size, add_text, &text,
+			       err);
 
 	if (r == 0)
 		r = check_content(text.buf != NULL ? text.buf : "", text.len, &want->digest, err);
@@ -220,8 +220,8 @@ static int download(struct fetch *fetch, struct og_err *err)
 	int r = og_intake_begin(&pull->session, &fetch->intake, err);
 
 	if (r == 0)
-		r = og_registry_blob(pull->registry, fetch->client, &fetch->want->digest,
-				     fetch->want->size, take_bytes, fetch, err);
+		r = og_remote_blob(pull->registry, fetch->client, &fetch->want->digest,
+				   fetch->want->size, take_bytes, fetch, err);
 	if (r == 0)
 		r = og_intake_finish(&fetch->intake, err);
 	if (r == 0)
@@ -512,7 +512,7 @@ static int run(struct pull *pull, char **ret_id, struct og_err *err)
 static void pull_done(struct pull *pull)
 {
 	og_session_end(&pull->session);
-	og_registry_free(pull->registry);
+	og_remote_free(pull->registry);
 	og_document_done(&pull->document);
 	og_manifest_free(pull->manifest);
 	free(pull->config_text);
@@ -530,7 +530,7 @@ int og_images_pull(struct og_images *images, const struct og_pull *options, char
 
 	og_reporter_init(&pull.reporter, options->progress, options->progress_data);
 	(void)pthread_mutex_init(&pull.error_lock, NULL);
-	pull.registry_options = (struct og_registry_options){
+	pull.registry_options = (struct og_remote_options){
 		.user = options->user,
 		.password = options->password,
 		.identity_token = options->identity_token,
@@ -543,7 +543,7 @@ int og_images_pull(struct og_images *images, const struct og_pull *options, char
 		return r;
 	r = og_session_begin(&images->store, &pull.session, err);
 	if (r == 0)
-		r = og_registry_new(&pull.ref, &pull.registry_options, &pull.registry, err);
+		r = og_remote_new(&pull.ref, &pull.registry_options, &pull.registry, err);
 	if (r == 0)
 		r = run(&pull, ret_id, err);
 	if (r < 0 && og_reporter_tick(&pull.reporter) < 0 && pull.code == 0)

@@ -13,7 +13,7 @@
 #include "image/crew.h"
 #include "image/parts.h"
 #include "image/recipe.h"
-#include "image/registry.h"
+#include "image/remote.h"
 
 #define SKIP_BYTES (256U << 10)
 
@@ -22,8 +22,8 @@ struct push {
 	struct og_images *images;
 	const struct og_push *options;
 	struct og_imageref ref;
-	struct og_registry *registry; /* owned */
-	struct og_registry_options registry_options;
+	struct og_remote *registry; /* owned */
+	struct og_remote_options registry_options;
 	struct og_reporter reporter;
 	struct og_session session;
 	struct og_record record;
@@ -174,7 +174,7 @@ static int upload(struct parcel *parcel, struct og_http_client *client, struct o
 {
 	struct push *push = parcel->push;
 	struct og_digest_text name = og_digest_format(parcel->digest);
-	struct og_registry_source source = {
+	struct og_remote_source source = {
 		.digest = name.text,
 		.seek = seek_blob,
 		.read = read_blob,
@@ -185,7 +185,7 @@ static int upload(struct parcel *parcel, struct og_http_client *client, struct o
 	if (r == 0) {
 		source.size = og_blob_reader_size(parcel->reader);
 		parcel->bar.total = source.size;
-		r = og_registry_put_blob(push->registry, client, &source, err);
+		r = og_remote_put_blob(push->registry, client, &source, err);
 	}
 	parcel->reader = og_blob_reader_free(parcel->reader);
 	return r;
@@ -205,7 +205,7 @@ static int is_there(struct push *push, struct og_http_client *client, const char
 		    const char *id, struct og_err *err)
 {
 	char text[sizeof(push->mount_from) + 16];
-	int r = og_registry_has_blob(push->registry, client, digest, NULL, err);
+	int r = og_remote_has_blob(push->registry, client, digest, NULL, err);
 
 	if (r < 0)
 		return r;
@@ -216,7 +216,7 @@ static int is_there(struct push *push, struct og_http_client *client, const char
 	if (push->mount_from[0] == '\0')
 		return 0;
 	/* A neighbour may be closed to us, or the registry may not know mounts: then it is sent. */
-	if (og_registry_mount_blob(push->registry, client, digest, push->mount_from, NULL) <= 0)
+	if (og_remote_mount_blob(push->registry, client, digest, push->mount_from, NULL) <= 0)
 		return 0;
 	(void)snprintf(text, sizeof(text), "Mounted from %s", push->mount_from);
 	r = og_report(&push->reporter, id, text, 0, 0);
@@ -264,9 +264,9 @@ static int push_config(struct push *push, struct og_http_client *client, struct 
 {
 	struct og_digest_text name = og_digest_format(&push->record.id);
 	og_auto_free char *text = NULL;
-	struct og_registry_source source = { .digest = name.text };
+	struct og_remote_source source = { .digest = name.text };
 	size_t len = 0;
-	int r = og_registry_has_blob(push->registry, client, name.text, NULL, err);
+	int r = og_remote_has_blob(push->registry, client, name.text, NULL, err);
 
 	if (r != 0)
 		return r < 0 ? r : 0;
@@ -276,7 +276,7 @@ static int push_config(struct push *push, struct og_http_client *client, struct 
 		return r;
 	source.buf = text;
 	source.size = len;
-	return og_registry_put_blob(push->registry, client, &source, err);
+	return og_remote_put_blob(push->registry, client, &source, err);
 }
 
 /* ---- the whole ---- */
@@ -319,9 +319,8 @@ static int run(struct push *push, struct og_pushed *ret_pushed, struct og_err *e
 	if (r == 0)
 		r = og_crew_run(push->record.layer_count, push_nth, stop_pushing, push, err);
 	if (r == 0)
-		r = og_registry_put_manifest(push->registry, client, push->ref.tag,
-					     push->media_type, push->manifest, push->manifest_len,
-					     &digest, err);
+		r = og_remote_put_manifest(push->registry, client, push->ref.tag, push->media_type,
+					   push->manifest, push->manifest_len, &digest, err);
 	if (r == 0)
 		r = name_it(push, &digest, err);
 	if (r < 0)
@@ -337,7 +336,7 @@ static int run(struct push *push, struct og_pushed *ret_pushed, struct og_err *e
 static void push_done(struct push *push)
 {
 	og_session_end(&push->session);
-	og_registry_free(push->registry);
+	og_remote_free(push->registry);
 	og_record_done(&push->record);
 	free(push->manifest);
 	og_reporter_done(&push->reporter);
@@ -350,8 +349,8 @@ int og_images_push(struct og_images *images, const struct og_push *options,
 	int r;
 
 	og_reporter_init(&push.reporter, options->progress, options->progress_data);
-	push.registry_options = (struct og_registry_options){
-		.access = OG_REGISTRY_PULL | OG_REGISTRY_PUSH,
+	push.registry_options = (struct og_remote_options){
+		.access = OG_REMOTE_PULL | OG_REMOTE_PUSH,
 		.user = options->user,
 		.password = options->password,
 		.identity_token = options->identity_token,
@@ -372,7 +371,7 @@ int og_images_push(struct og_images *images, const struct og_push *options,
 	if (r == 0)
 		r = find_neighbour(&push, err);
 	if (r == 0)
-		r = og_registry_new(&push.ref, &push.registry_options, &push.registry, err);
+		r = og_remote_new(&push.ref, &push.registry_options, &push.registry, err);
 	if (r == 0)
 		r = run(&push, ret_pushed, err);
 	return r;

@@ -7,7 +7,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "image/images.h"
-#include "image/registry.h"
+#include "image/remote.h"
 
 /* The index that searches for Docker Hub; its registry does not. */
 #define HUB_INDEX "index.docker.io"
@@ -38,9 +38,9 @@ static int parse_address(const char *address, struct og_imageref *ret_ref, struc
 int og_images_login(const struct og_login *login, struct og_err *err)
 {
 	og_cleanup(og_http_client_freep) struct og_http_client *client = NULL;
-	og_cleanup(og_registry_freep) struct og_registry *registry = NULL;
-	const struct og_registry_options options = {
-		.access = OG_REGISTRY_LOGIN,
+	og_cleanup(og_remote_freep) struct og_remote *registry = NULL;
+	const struct og_remote_options options = {
+		.access = OG_REMOTE_LOGIN,
 		.user = login->user,
 		.password = login->password,
 		.identity_token = login->identity_token,
@@ -52,8 +52,8 @@ int og_images_login(const struct og_login *login, struct og_err *err)
 	if (r == 0)
 		r = og_http_client_new(&client, err);
 	if (r == 0)
-		r = og_registry_new(&ref, &options, &registry, err);
-	return r < 0 ? r : og_registry_ping(registry, client, err);
+		r = og_remote_new(&ref, &options, &registry, err);
+	return r < 0 ? r : og_remote_ping(registry, client, err);
 }
 
 /* ---- search ---- */
@@ -138,56 +138,56 @@ static int add_names(struct seeking *seeking, char *const *names, struct og_err 
 	return r;
 }
 
-static int open_registry(const struct seeking *seeking, struct og_registry_options *options,
-			 unsigned int access, struct og_registry **ret_registry, struct og_err *err)
+static int open_registry(const struct seeking *seeking, struct og_remote_options *options,
+			 unsigned int access, struct og_remote **ret_registry, struct og_err *err)
 {
 	const struct og_search *search = seeking->search;
 
-	*options = (struct og_registry_options){
+	*options = (struct og_remote_options){
 		.access = access,
 		.user = search->user,
 		.password = search->password,
 		.identity_token = search->identity_token,
 		.insecure = search->insecure,
 	};
-	return og_registry_new(&seeking->ref, options, ret_registry, err);
+	return og_remote_new(&seeking->ref, options, ret_registry, err);
 }
 
 static int search_index(struct seeking *seeking, struct og_http_client *client, struct og_err *err)
 {
-	og_cleanup(og_registry_freep) struct og_registry *registry = NULL;
+	og_cleanup(og_remote_freep) struct og_remote *registry = NULL;
 	og_cleanup(og_json_freep) struct og_json *answer = NULL;
-	struct og_registry_options options;
-	int r = open_registry(seeking, &options, OG_REGISTRY_LOGIN, &registry, err);
+	struct og_remote_options options;
+	int r = open_registry(seeking, &options, OG_REMOTE_LOGIN, &registry, err);
 
 	if (r == 0)
-		r = og_registry_search(registry, client, seeking->words, seeking->search->limit,
-				       &answer, err);
+		r = og_remote_search(registry, client, seeking->words, seeking->search->limit,
+				     &answer, err);
 	return r < 0 ? r : add_index_results(seeking, answer, err);
 }
 
 static int search_catalog(struct seeking *seeking, struct og_http_client *client,
 			  struct og_err *err)
 {
-	og_cleanup(og_registry_freep) struct og_registry *registry = NULL;
+	og_cleanup(og_remote_freep) struct og_remote *registry = NULL;
 	og_cleanup(og_strv_freep) char **names = NULL;
-	struct og_registry_options options;
-	int r = open_registry(seeking, &options, OG_REGISTRY_CATALOG, &registry, err);
+	struct og_remote_options options;
+	int r = open_registry(seeking, &options, OG_REMOTE_CATALOG, &registry, err);
 
 	if (r == 0)
-		r = og_registry_catalog(registry, client, &names, err);
+		r = og_remote_catalog(registry, client, &names, err);
 	return r < 0 ? r : add_names(seeking, names, err);
 }
 
 static int list_tags(struct seeking *seeking, struct og_http_client *client, struct og_err *err)
 {
-	og_cleanup(og_registry_freep) struct og_registry *registry = NULL;
+	og_cleanup(og_remote_freep) struct og_remote *registry = NULL;
 	og_cleanup(og_strv_freep) char **tags = NULL;
-	struct og_registry_options options;
-	int r = open_registry(seeking, &options, OG_REGISTRY_PULL, &registry, err);
+	struct og_remote_options options;
+	int r = open_registry(seeking, &options, OG_REMOTE_PULL, &registry, err);
 
 	if (r == 0)
-		r = og_registry_tags(registry, client, &tags, err);
+		r = og_remote_tags(registry, client, &tags, err);
 	(void)snprintf(seeking->prefix, sizeof(seeking->prefix), "%.*s:", OG_IMAGEREF_NAME_MAX,
 		       og_imageref_familiar(&seeking->ref).text);
 	seeking->words = "";

@@ -13,14 +13,14 @@
 #define EMPTY "{}"
 
 /* Uploads @buf, unless it is there, and gives its descriptor, the caller's. */
-static int put_blob(struct og_registry *registry, struct og_http_client *client,
+static int put_blob(struct og_remote *registry, struct og_http_client *client,
 		    const char *media_type, const void *buf, size_t len,
 		    struct og_json **ret_descriptor, struct og_err *err)
 {
 	og_cleanup(og_sha256_freep) struct og_sha256 *sha256 = NULL;
 	struct og_digest digest;
 	struct og_digest_text name;
-	struct og_registry_source source = { .size = len, .buf = buf };
+	struct og_remote_source source = { .size = len, .buf = buf };
 	int r = og_sha256_new(&sha256, err);
 
 	if (r == 0)
@@ -30,16 +30,16 @@ static int put_blob(struct og_registry *registry, struct og_http_client *client,
 	og_sha256_finish(sha256, digest.sha256);
 	name = og_digest_format(&digest);
 	source.digest = name.text;
-	r = og_registry_has_blob(registry, client, name.text, NULL, err);
+	r = og_remote_has_blob(registry, client, name.text, NULL, err);
 	if (r == 0)
-		r = og_registry_put_blob(registry, client, &source, err);
+		r = og_remote_put_blob(registry, client, &source, err);
 	if (r < 0)
 		return r;
 	*ret_descriptor = og_artifact_descriptor(media_type, &digest, len);
 	return 0;
 }
 
-static int put_layer(struct og_registry *registry, struct og_http_client *client,
+static int put_layer(struct og_remote *registry, struct og_http_client *client,
 		     const struct og_attachment *attachment, struct og_json **ret_descriptor,
 		     struct og_err *err)
 {
@@ -55,12 +55,12 @@ static int put_layer(struct og_registry *registry, struct og_http_client *client
 /* ---- cosign's tags ---- */
 
 /* The layers of the tag as it is, an empty list where there is none; the caller's. */
-static int read_layers(struct og_registry *registry, struct og_http_client *client, const char *tag,
+static int read_layers(struct og_remote *registry, struct og_http_client *client, const char *tag,
 		       struct og_json **ret_layers, struct og_err *err)
 {
 	og_cleanup(og_document_done) struct og_document document = {};
 	og_cleanup(og_artifact_freep) struct og_artifact *artifact = NULL;
-	int r = og_registry_manifest(registry, client, tag, &document, err);
+	int r = og_remote_manifest(registry, client, tag, &document, err);
 
 	if (r == -ENOENT) {
 		if (err != NULL)
@@ -112,7 +112,7 @@ static struct og_json *new_manifest(struct og_json *config, struct og_json *laye
 	return root;
 }
 
-static int put_manifest(struct og_registry *registry, struct og_http_client *client,
+static int put_manifest(struct og_remote *registry, struct og_http_client *client,
 			const char *reference, const struct og_json *root,
 			struct og_digest *ret_digest, struct og_err *err)
 {
@@ -129,12 +129,12 @@ static int put_manifest(struct og_registry *registry, struct og_http_client *cli
 	if (r < 0)
 		return r;
 	og_sha256_finish(sha256, digest.sha256);
-	return og_registry_put_manifest(
+	return og_remote_put_manifest(
 		registry, client, reference != NULL ? reference : og_digest_format(&digest).text,
 		OG_MEDIA_OCI_MANIFEST, text, strlen(text), ret_digest, err);
 }
 
-int og_attach_tag(struct og_registry *registry, struct og_http_client *client, const char *kind,
+int og_attach_tag(struct og_remote *registry, struct og_http_client *client, const char *kind,
 		  const struct og_attachment *attachment, struct og_err *err)
 {
 	og_auto_free char *tag =
@@ -166,7 +166,7 @@ int og_attach_tag(struct og_registry *registry, struct og_http_client *client, c
 
 /* ---- referrers ---- */
 
-int og_attach_referrer(struct og_registry *registry, struct og_http_client *client,
+int og_attach_referrer(struct og_remote *registry, struct og_http_client *client,
 		       const struct og_attachment *attachment, struct og_digest *ret_digest,
 		       struct og_err *err)
 {

@@ -12,13 +12,13 @@
 #include "base/err.h"
 #include "base/http_client.h"
 #include "base/json.h"
-#include "image/registry.h"
+#include "image/remote.h"
 
 /*
  * Fetches a blob of @size bytes and checks its content. On success *@ret_buf, with a NUL behind it, is
- * the caller's to free. Errors: -E2BIG (over @max_bytes), -EBADMSG, og_registry_blob()'s.
+ * the caller's to free. Errors: -E2BIG (over @max_bytes), -EBADMSG, og_remote_blob()'s.
  */
-int og_attached_blob(struct og_registry *registry, struct og_http_client *client,
+int og_attached_blob(struct og_remote *registry, struct og_http_client *client,
 		     const struct og_digest *digest, uint64_t size, size_t max_bytes,
 		     char **ret_buf, struct og_err *err);
 
@@ -36,12 +36,12 @@ struct og_attachment {
 
 /*
  * Adds a layer to the tag sha256-HEX.KIND. Two who do so at the same moment may undo one another's: that
- * is cosign's layout. Errors: -E2BIG (the tag is full), og_registry_put_*()'s.
+ * is cosign's layout. Errors: -E2BIG (the tag is full), og_remote_put_*()'s.
  */
-int og_attach_tag(struct og_registry *registry, struct og_http_client *client, const char *kind,
+int og_attach_tag(struct og_remote *registry, struct og_http_client *client, const char *kind,
 		  const struct og_attachment *attachment, struct og_err *err);
 
 /* Pushes a manifest with the image as its subject. *@ret_digest (may be NULL) is its digest. */
-int og_attach_referrer(struct og_registry *registry, struct og_http_client *client,
+int og_attach_referrer(struct og_remote *registry, struct og_http_client *client,
 		       const struct og_attachment *attachment, struct og_digest *ret_digest,
 		       struct og_err *err);

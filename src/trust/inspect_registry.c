@@ -7,7 +7,7 @@
 #include "trust/inspect_image.h"
 
 struct remote {
-	struct og_registry *registry;
+	struct og_remote *registry;
 	struct og_http_client *client;
 	const struct og_manifest *manifest;
 	struct og_digest_text layer; /* the last that was asked for */
@@ -31,8 +31,8 @@ static int push_layer(void *data, size_t index, struct og_layer_scan *scan, stru
 	const struct remote *remote = data;
 	const struct og_descriptor *item = &remote->manifest->items[index];
 
-	return og_registry_blob(remote->registry, remote->client, &item->digest, item->size, feed,
-				scan, err);
+	return og_remote_blob(remote->registry, remote->client, &item->digest, item->size, feed,
+			      scan, err);
 }
 
 static int keep(void *data, const void *buf, size_t len, struct og_err *err)
@@ -53,8 +53,8 @@ static int fetch_config(const struct remote *remote, struct og_text *text, struc
 	if (item->size > OG_IMAGECONFIG_BYTES_MAX)
 		return og_fail_plain(err, -E2BIG, "a configuration of %llu bytes",
 				     (unsigned long long)item->size);
-	r = og_registry_blob(remote->registry, remote->client, &item->digest, item->size, keep,
-			     text, err);
+	r = og_remote_blob(remote->registry, remote->client, &item->digest, item->size, keep, text,
+			   err);
 	if (r == 0)
 		r = og_sha256_new(&sha256, err);
 	if (r == 0)
@@ -98,7 +98,7 @@ static int follow(struct remote *remote, const char *reference, int depth,
 	if (depth == OG_INDEX_DEPTH_MAX)
 		return og_fail_plain(err, -E2BIG, "over %d indexes inside one another",
 				     OG_INDEX_DEPTH_MAX);
-	r = og_registry_manifest(remote->registry, remote->client, reference, &document, err);
+	r = og_remote_manifest(remote->registry, remote->client, reference, &document, err);
 	if (r == 0)
 		r = og_manifest_parse(document.buf, document.len,
 				      document.media_type[0] != '\0' ? document.media_type : NULL,
@@ -113,18 +113,18 @@ static int follow(struct remote *remote, const char *reference, int depth,
 	return follow(remote, og_digest_format(&choice->digest).text, depth + 1, builder, err);
 }
 
-int og_inspect_registry(const struct og_imageref *ref, const struct og_registry_options *options,
+int og_inspect_registry(const struct og_imageref *ref, const struct og_remote_options *options,
 			const char *target, struct og_inventory **ret_inventory, struct og_err *err)
 {
 	og_cleanup(og_builder_freep) struct og_builder *builder = NULL;
-	og_cleanup(og_registry_freep) struct og_registry *registry = NULL;
+	og_cleanup(og_remote_freep) struct og_remote *registry = NULL;
 	og_cleanup(og_http_client_freep) struct og_http_client *client = NULL;
 	struct og_digest_text digest = og_digest_format(&ref->digest);
 	struct remote remote = {};
 	int r = og_builder_new(target, &builder, err);
 
 	if (r == 0)
-		r = og_registry_new(ref, options, &registry, err);
+		r = og_remote_new(ref, options, &registry, err);
 	if (r == 0)
 		r = og_http_client_new(&client, err);
 	if (r < 0)

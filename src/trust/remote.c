@@ -9,7 +9,7 @@
 #include "trust/attached.h"
 
 struct remote {
-	struct og_registry *registry;
+	struct og_remote *registry;
 	struct og_http_client *client;
 };
 
@@ -46,7 +46,7 @@ static int check_blob(const char *buf, size_t len, const struct og_digest *want,
 	return 0;
 }
 
-int og_attached_blob(struct og_registry *registry, struct og_http_client *client,
+int og_attached_blob(struct og_remote *registry, struct og_http_client *client,
 		     const struct og_digest *digest, uint64_t size, size_t max_bytes,
 		     char **ret_buf, struct og_err *err)
 {
@@ -61,7 +61,7 @@ int og_attached_blob(struct og_registry *registry, struct og_http_client *client
 	if (buf == NULL)
 		return og_fail(err, -ENOMEM, "no memory");
 	collected.buf = buf;
-	r = og_registry_blob(registry, client, digest, size, collect, &collected, err);
+	r = og_remote_blob(registry, client, digest, size, collect, &collected, err);
 	if (r == 0)
 		r = check_blob(buf, (size_t)size, digest, err);
 	if (r == 0)
@@ -76,7 +76,7 @@ static int remote_manifest(void *data, const char *reference, char **ret_buf, si
 {
 	const struct remote *remote = data;
 	og_cleanup(og_document_done) struct og_document document = {};
-	int r = og_registry_manifest(remote->registry, remote->client, reference, &document, err);
+	int r = og_remote_manifest(remote->registry, remote->client, reference, &document, err);
 
 	if (r < 0)
 		return r;
@@ -99,15 +99,15 @@ static int remote_referrers(void *data, const struct og_digest *subject,
 {
 	const struct remote *remote = data;
 	og_cleanup(og_referrers_done) struct og_referrers list = {};
-	int r = og_registry_referrers(remote->registry, remote->client,
-				      og_digest_format(subject).text, NULL, &list, err);
+	int r = og_remote_referrers(remote->registry, remote->client,
+				    og_digest_format(subject).text, NULL, &list, err);
 
 	for (size_t i = 0; r == 0 && i < list.count; i++)
 		r = fn(fn_data, list.items[i].digest, list.items[i].artifact_type, err);
 	return r < 0 ? r : 0;
 }
 
-int og_evidence_fetch_remote(struct og_evidence *evidence, struct og_registry *registry,
+int og_evidence_fetch_remote(struct og_evidence *evidence, struct og_remote *registry,
 			     struct og_http_client *client, struct og_err *err)
 {
 	struct remote remote = { .registry = registry, .client = client };

@@ -6,7 +6,7 @@
 
 #include "base/json.h"
 #include "base/pk.h"
-#include "image/registry.h"
+#include "image/remote.h"
 
 enum og_layout {
 	OG_LAYOUT_TAG,	    /* cosign's tags: what cosign and skopeo read without being asked */
@@ -15,7 +15,7 @@ enum og_layout {
 };
 
 struct og_signing {
-	struct og_registry *registry;
+	struct og_remote *registry;
 	struct og_http_client *client;
 	const struct og_document *subject; /* the manifest or index to be signed */
 	const struct og_sk *sk;

@@ -51,7 +51,7 @@ static int inspect_sbom(const char *what, struct og_inventory **ret, struct og_e
 
 static int inspect_registry(const char *what, struct og_inventory **ret, struct og_err *err)
 {
-	static const struct og_registry_options options = {};
+	static const struct og_remote_options options = {};
 	struct og_imageref ref;
 	int r = og_imageref_parse(what, &ref, err);
 

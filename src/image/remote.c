@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "image/registry.h"
+#include "image/remote.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,8 +8,8 @@
 #include "base/text.h"
 #include "format/blob_digest.h"
 #include "format/manifest.h"
-#include "image/registry_ask.h"
-#include "image/registry_referrers.h"
+#include "image/remote_ask.h"
+#include "image/remote_referrers.h"
 
 void og_document_done(struct og_document *document)
 {
@@ -60,14 +60,13 @@ static int check_digest(const struct og_document *document, const char *body, co
 
 	if (strchr(reference, ':') != NULL)
 		r = check_content(document, body, reference, "asked for was", err);
-	if (r == 0 && named != NULL && og_registry_is_digest(named))
+	if (r == 0 && named != NULL && og_remote_is_digest(named))
 		r = check_content(document, body, named, "the registry calls it", err);
 	return r;
 }
 
-int og_registry_manifest(struct og_registry *registry, struct og_http_client *client,
-			 const char *reference, struct og_document *ret_document,
-			 struct og_err *err)
+int og_remote_manifest(struct og_remote *registry, struct og_http_client *client,
+		       const char *reference, struct og_document *ret_document, struct og_err *err)
 {
 	static const char *const headers[] = { "Accept: " OG_MEDIA_OCI_INDEX
 					       ", " OG_MEDIA_DOCKER_LIST ", " OG_MEDIA_OCI_MANIFEST
@@ -120,7 +119,7 @@ struct transfer {
 	uint64_t skip;	   /* of this answer, because they came before */
 	bool started;	   /* this answer's first bytes were seen */
 	char range[64];
-	og_registry_sink_fn *sink;
+	og_remote_sink_fn *sink;
 	void *data;
 	struct og_err *err;
 	int code; /* why it ended, 0 while it has not */
@@ -210,9 +209,9 @@ static int finish(struct transfer *transfer, int r, struct og_err *err)
 	return r;
 }
 
-int og_registry_blob_from(struct og_registry *registry, struct og_http_client *client,
-			  const char *digest, uint64_t size, uint64_t offset,
-			  og_registry_sink_fn *sink, void *data, struct og_err *err)
+int og_remote_blob_from(struct og_remote *registry, struct og_http_client *client,
+			const char *digest, uint64_t size, uint64_t offset, og_remote_sink_fn *sink,
+			void *data, struct og_err *err)
 {
 	og_cleanup(og_http_response_freep) struct og_http_response *response = NULL;
 	og_auto_free char *path = og_strdupf("blobs/%s", digest);
@@ -244,12 +243,12 @@ int og_registry_blob_from(struct og_registry *registry, struct og_http_client *c
 	return r < 0 ? og_fail_in(err, r, "blob %.19s", digest) : 0;
 }
 
-int og_registry_blob(struct og_registry *registry, struct og_http_client *client,
-		     const struct og_digest *digest, uint64_t size, og_registry_sink_fn *sink,
-		     void *data, struct og_err *err)
+int og_remote_blob(struct og_remote *registry, struct og_http_client *client,
+		   const struct og_digest *digest, uint64_t size, og_remote_sink_fn *sink,
+		   void *data, struct og_err *err)
 {
-	return og_registry_blob_from(registry, client, og_digest_format(digest).text, size, 0, sink,
-				     data, err);
+	return og_remote_blob_from(registry, client, og_digest_format(digest).text, size, 0, sink,
+				   data, err);
 }
 
 /* ---- a blob in memory ---- */
@@ -262,13 +261,13 @@ static int add_bytes(void *data, const void *buf, size_t len, struct og_err *err
 	return text->failed ? og_fail(err, -ENOMEM, "no memory") : 0;
 }
 
-int og_registry_blob_read(struct og_registry *registry, struct og_http_client *client,
-			  const struct og_digest *digest, uint64_t size, char **ret_buf,
-			  struct og_err *err)
+int og_remote_blob_read(struct og_remote *registry, struct og_http_client *client,
+			const struct og_digest *digest, uint64_t size, char **ret_buf,
+			struct og_err *err)
 {
 	og_auto_text text = {};
 	struct og_digest got;
-	int r = og_registry_blob(registry, client, digest, size, add_bytes, &text, err);
+	int r = og_remote_blob(registry, client, digest, size, add_bytes, &text, err);
 
 	if (r == 0)
 		r = og_digest_of(text.buf != NULL ? text.buf : "", text.len, &got, err);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "image/registry_auth.h"
+#include "image/remote_auth.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,7 +10,7 @@
 #include "base/text.h"
 #include "format/challenge.h"
 #include "format/imageref.h"
-#include "image/registry.h"
+#include "image/remote.h"
 
 /* Tokens are JWTs of a few KiB; more would not fit into a header anywhere. */
 #define TOKEN_MAX      (48U << 10)
@@ -18,7 +18,7 @@
 #define CHALLENGES_MAX 8
 #define CLIENT_ID      "onggi"
 
-bool og_registry_is_insecure(const char *domain, const char *const *insecure)
+bool og_remote_is_insecure(const char *domain, const char *const *insecure)
 {
 	if (og_imageref_is_loopback(domain))
 		return true;
@@ -35,11 +35,11 @@ static bool is_insecure_origin(const struct og_http_origin *origin, const char *
 	char domain[sizeof(origin->host) + 8];
 
 	(void)snprintf(domain, sizeof(domain), "%s:%u", origin->host, origin->port);
-	return og_registry_is_insecure(domain, insecure) ||
-	       (origin->port == implied && og_registry_is_insecure(origin->host, insecure));
+	return og_remote_is_insecure(domain, insecure) ||
+	       (origin->port == implied && og_remote_is_insecure(origin->host, insecure));
 }
 
-bool og_registry_may_ask(const char *url, const char *const *insecure)
+bool og_remote_may_ask(const char *url, const char *const *insecure)
 {
 	struct og_http_origin origin;
 
@@ -49,20 +49,20 @@ bool og_registry_may_ask(const char *url, const char *const *insecure)
 
 static bool may_ask(void *data, const char *url)
 {
-	const struct og_registry_options *options = data;
+	const struct og_remote_options *options = data;
 
-	return og_registry_may_ask(url, options->insecure);
+	return og_remote_may_ask(url, options->insecure);
 }
 
 static int on_tick(void *data)
 {
-	const struct og_registry_options *options = data;
+	const struct og_remote_options *options = data;
 
 	return options->tick != NULL ? options->tick(options->tick_data) : 0;
 }
 
 /* "Basic BASE64", the caller's to free; NULL without credentials. */
-static char *basic(const struct og_registry_options *options)
+static char *basic(const struct og_remote_options *options)
 {
 	og_auto_free char *pair = NULL, *encoded = NULL;
 
@@ -130,7 +130,7 @@ static char *join_scopes(struct og_http_client *client, const char *const *scope
 
 /* GET REALM?service=S&scope=repository:NAME:pull&account=USER */
 static char *token_url(struct og_http_client *client, const struct og_challenge *challenge,
-		       const char *const *scopes, const struct og_registry_options *options)
+		       const char *const *scopes, const struct og_remote_options *options)
 {
 	og_auto_free char *service = og_http_escape(client, challenge->service);
 	og_auto_free char *escaped = join_scopes(client, scopes, "&scope=", "");
@@ -147,7 +147,7 @@ static char *token_url(struct og_http_client *client, const struct og_challenge 
 
 /* The body of OAuth2's refresh: an identity token in place of a password. */
 static char *refresh_form(struct og_http_client *client, const struct og_challenge *challenge,
-			  const char *const *scopes, const struct og_registry_options *options)
+			  const char *const *scopes, const struct og_remote_options *options)
 {
 	og_auto_free char *service = og_http_escape(client, challenge->service);
 	og_auto_free char *escaped = join_scopes(client, scopes, "", "%20");
@@ -161,7 +161,7 @@ static char *refresh_form(struct og_http_client *client, const struct og_challen
 }
 
 static int get_token(struct og_http_client *client, const struct og_challenge *challenge,
-		     const struct og_registry_options *options, const char *const *scopes,
+		     const struct og_remote_options *options, const char *const *scopes,
 		     char **ret_authorization, struct og_err *err)
 {
 	bool refresh = options->identity_token != NULL && options->identity_token[0] != '\0';
@@ -195,9 +195,9 @@ static int get_token(struct og_http_client *client, const struct og_challenge *c
 	return read_token(response, challenge->realm, ret_authorization, err);
 }
 
-int og_registry_authorize(struct og_http_client *client, const struct og_http_response *response,
-			  const struct og_registry_options *options, const char *const *scopes,
-			  char **ret_authorization, struct og_err *err)
+int og_remote_authorize(struct og_http_client *client, const struct og_http_response *response,
+			const struct og_remote_options *options, const char *const *scopes,
+			char **ret_authorization, struct og_err *err)
 {
 	struct og_challenge challenge = {};
 	const char *value;

@@ -2,11 +2,11 @@
 /* Private to the registry client: one request with all that may come in its way. */
 #pragma once
 
-#include "image/registry.h"
+#include "image/remote.h"
 
 /* What is asked of the registry, and by whom. Zero-initialise; og_inquiry_done() ends it. */
 struct og_inquiry {
-	struct og_registry *registry;
+	struct og_remote *registry;
 	struct og_http_client *client;
 	const char *path;   /* below /v2/NAME/ ... */
 	const char *root;   /* ... or below /ROOT/ */
@@ -47,4 +47,4 @@ bool og_inquiry_hope(struct og_inquiry_tries *tries, uint64_t progress);
 int og_inquiry_pause(struct og_inquiry *inquiry, int tries);
 
 /* The token shall be for pulling from this repository, too. */
-int og_registry_set_mount_from(struct og_registry *registry, const char *from, struct og_err *err);
+int og_remote_set_mount_from(struct og_remote *registry, const char *from, struct og_err *err);

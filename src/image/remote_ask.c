@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "image/registry_ask.h"
+#include "image/remote_ask.h"
 
 #include <poll.h>
 #include <pthread.h>
@@ -10,7 +10,7 @@
 
 #include "base/json.h"
 #include "base/text.h"
-#include "image/registry_auth.h"
+#include "image/remote_auth.h"
 
 /* How often one request is tried again without a byte of progress, and how often at all. */
 #define TRIES_WITHOUT_PROGRESS 5
@@ -19,9 +19,9 @@
 /* Wherever Docker keeps a registry's certificates; the first that exists counts. */
 static const char *const certs_dirs[] = { "/etc/onggi/certs.d", "/etc/docker/certs.d" };
 
-struct og_registry {
+struct og_remote {
 	struct og_imageref ref;
-	const struct og_registry_options *options;
+	const struct og_remote_options *options;
 	char host[OG_IMAGEREF_NAME_MAX + 1];
 	bool may_be_insecure;
 	char ca_file[512];		    /* "" for the system's */
@@ -34,7 +34,7 @@ struct og_registry {
 };
 
 /* Takes the file @name of the first folder that has it. */
-static void find_file(const struct og_registry *registry, const char *name, char *path, size_t size)
+static void find_file(const struct og_remote *registry, const char *name, char *path, size_t size)
 {
 	for (size_t i = 0; i < sizeof(certs_dirs) / sizeof(certs_dirs[0]); i++) {
 		(void)snprintf(path, size, "%s/%s/%s", certs_dirs[i], registry->ref.domain, name);
@@ -44,17 +44,17 @@ static void find_file(const struct og_registry *registry, const char *name, char
 	path[0] = '\0';
 }
 
-static void find_certificates(struct og_registry *registry)
+static void find_certificates(struct og_remote *registry)
 {
 	find_file(registry, "ca.crt", registry->ca_file, sizeof(registry->ca_file));
 	find_file(registry, "client.cert", registry->cert_file, sizeof(registry->cert_file));
 	find_file(registry, "client.key", registry->key_file, sizeof(registry->key_file));
 }
 
-int og_registry_new(const struct og_imageref *ref, const struct og_registry_options *options,
-		    struct og_registry **ret_registry, struct og_err *err)
+int og_remote_new(const struct og_imageref *ref, const struct og_remote_options *options,
+		  struct og_remote **ret_registry, struct og_err *err)
 {
-	struct og_registry *registry = calloc(1, sizeof(*registry));
+	struct og_remote *registry = calloc(1, sizeof(*registry));
 
 	if (registry == NULL)
 		return og_fail(err, -ENOMEM, "no memory");
@@ -64,14 +64,14 @@ int og_registry_new(const struct og_imageref *ref, const struct og_registry_opti
 	(void)snprintf(registry->host, sizeof(registry->host), "%s",
 		       og_streq(ref->domain, OG_IMAGEREF_HUB) ? "registry-1.docker.io"
 							      : ref->domain);
-	registry->may_be_insecure = og_registry_is_insecure(ref->domain, options->insecure);
+	registry->may_be_insecure = og_remote_is_insecure(ref->domain, options->insecure);
 	find_certificates(registry);
 	(void)pthread_mutex_init(&registry->lock, NULL);
 	*ret_registry = registry;
 	return 0;
 }
 
-struct og_registry *og_registry_free(struct og_registry *registry)
+struct og_remote *og_remote_free(struct og_remote *registry)
 {
 	if (registry == NULL)
 		return NULL;
@@ -88,7 +88,7 @@ static bool may_ask(void *data, const char *url)
 {
 	const struct og_inquiry *inquiry = data;
 
-	return og_registry_may_ask(url, inquiry->registry->options->insecure);
+	return og_remote_may_ask(url, inquiry->registry->options->insecure);
 }
 
 static int on_body(void *data, const struct og_http_response *response, const void *buf, size_t len)
@@ -100,13 +100,13 @@ static int on_body(void *data, const struct og_http_response *response, const vo
 
 static int on_tick(void *data)
 {
-	const struct og_registry_options *options = ((struct og_inquiry *)data)->registry->options;
+	const struct og_remote_options *options = ((struct og_inquiry *)data)->registry->options;
 
 	return options->tick != NULL ? options->tick(options->tick_data) : 0;
 }
 
 /* The authorization of the moment, the caller's to free; NULL when there is none. */
-static char *copy_authorization(struct og_registry *registry)
+static char *copy_authorization(struct og_remote *registry)
 {
 	char *copy;
 
@@ -117,7 +117,7 @@ static char *copy_authorization(struct og_registry *registry)
 }
 
 /* An address the registry named may be another's: that one gets no credentials and no trust. */
-static bool is_home(const struct og_registry *registry, const char *url)
+static bool is_home(const struct og_remote *registry, const char *url)
 {
 	og_auto_free char *https = og_strdupf("https://%s/", registry->host);
 	og_auto_free char *http = og_strdupf("http://%s/", registry->host);
@@ -129,7 +129,7 @@ static bool is_home(const struct og_registry *registry, const char *url)
 
 static char *make_url(const struct og_inquiry *inquiry, bool plain_http)
 {
-	const struct og_registry *registry = inquiry->registry;
+	const struct og_remote *registry = inquiry->registry;
 	const char *scheme = plain_http ? "http" : "https";
 
 	if (inquiry->url != NULL)
@@ -146,9 +146,9 @@ static const char *or_null(const char *text)
 	return text != NULL && text[0] != '\0' ? text : NULL;
 }
 
-static void set_certificates(const struct og_registry *registry, struct og_http_request *request)
+static void set_certificates(const struct og_remote *registry, struct og_http_request *request)
 {
-	const struct og_registry_options *options = registry->options;
+	const struct og_remote_options *options = registry->options;
 
 	request->extra_ca_file = options->ca_file;
 	if (options->ca_file == NULL)
@@ -204,7 +204,7 @@ static bool spoke_no_http(int r)
 	return r == -EPROTO || r == -ECONNREFUSED || r == -ECONNRESET;
 }
 
-static void set_plain_http(struct og_registry *registry)
+static void set_plain_http(struct og_remote *registry)
 {
 	(void)pthread_mutex_lock(&registry->lock);
 	registry->plain_http = true;
@@ -215,7 +215,7 @@ static void set_plain_http(struct og_registry *registry)
 static int ask_any_scheme(struct og_inquiry *inquiry, const char *authorization,
 			  struct og_http_response **ret_response, struct og_err *err)
 {
-	struct og_registry *registry = inquiry->registry;
+	struct og_remote *registry = inquiry->registry;
 	struct og_err plain_err = {};
 	bool plain_http;
 	int r, plain_r;
@@ -236,17 +236,17 @@ static int ask_any_scheme(struct og_inquiry *inquiry, const char *authorization,
 }
 
 /* "repository:NAME:pull,push", the caller's to free. */
-static char *make_scope(const struct og_registry *registry)
+static char *make_scope(const struct og_remote *registry)
 {
 	unsigned int access = registry->options->access;
 	og_auto_text scope = {};
 
-	if ((access & OG_REGISTRY_CATALOG) != 0)
+	if ((access & OG_REMOTE_CATALOG) != 0)
 		return strdup("registry:catalog:*");
 	og_text_addf(&scope, "repository:%s:pull", registry->ref.path);
-	if ((access & OG_REGISTRY_PUSH) != 0)
+	if ((access & OG_REMOTE_PUSH) != 0)
 		og_text_add(&scope, ",push");
-	if ((access & OG_REGISTRY_DELETE) != 0)
+	if ((access & OG_REMOTE_DELETE) != 0)
 		og_text_add(&scope, ",delete");
 	return og_text_take(&scope);
 }
@@ -255,28 +255,28 @@ static char *make_scope(const struct og_registry *registry)
 static int get_authorization(struct og_inquiry *inquiry, const struct og_http_response *response,
 			     char **ret_authorization, struct og_err *err)
 {
-	const struct og_registry *registry = inquiry->registry;
+	const struct og_remote *registry = inquiry->registry;
 	og_auto_free char *scope = make_scope(registry);
 	og_auto_free char *from = NULL;
-	const char *scopes[OG_REGISTRY_SCOPES_MAX + 1] = {};
+	const char *scopes[OG_REMOTE_SCOPES_MAX + 1] = {};
 
 	if (registry->mount_from != NULL)
 		from = og_strdupf("repository:%s:pull", registry->mount_from);
 	if (scope == NULL || (registry->mount_from != NULL && from == NULL))
 		return og_fail(err, -ENOMEM, "no memory");
-	if ((registry->options->access & OG_REGISTRY_LOGIN) == 0) {
+	if ((registry->options->access & OG_REMOTE_LOGIN) == 0) {
 		scopes[0] = scope;
 		scopes[1] = from;
 	}
-	return og_registry_authorize(inquiry->client, response, registry->options, scopes,
-				     ret_authorization, err);
+	return og_remote_authorize(inquiry->client, response, registry->options, scopes,
+				   ret_authorization, err);
 }
 
 /* Gets what a 401 asked for, unless another thread has done so since. */
 static int authorize(struct og_inquiry *inquiry, const struct og_http_response *response,
 		     const char *tried, struct og_err *err)
 {
-	struct og_registry *registry = inquiry->registry;
+	struct og_remote *registry = inquiry->registry;
 	char *fresh = NULL;
 	bool newer;
 	int r = 0;
@@ -320,13 +320,13 @@ static char *explanation(const struct og_http_response *response)
 /* Docker's words, which people and tools look for. */
 static int deny(const struct og_inquiry *inquiry, const char *why, struct og_err *err)
 {
-	const struct og_registry *registry = inquiry->registry;
+	const struct og_remote *registry = inquiry->registry;
 	unsigned int access = registry->options->access;
 
-	if ((access & (OG_REGISTRY_CATALOG | OG_REGISTRY_LOGIN)) != 0)
+	if ((access & (OG_REMOTE_CATALOG | OG_REMOTE_LOGIN)) != 0)
 		return og_fail_plain(err, -EACCES, "%s refuses: unauthorized: %s", registry->host,
 				     why);
-	if ((access & OG_REGISTRY_PUSH) != 0)
+	if ((access & OG_REMOTE_PUSH) != 0)
 		return og_fail_plain(err, -EACCES,
 				     "denied: requested access to the resource %s is denied: %s",
 				     og_imageref_familiar(&registry->ref).text, why);
@@ -339,7 +339,7 @@ static int deny(const struct og_inquiry *inquiry, const char *why, struct og_err
 static int refuse(struct og_inquiry *inquiry, const struct og_http_response *response,
 		  struct og_err *err)
 {
-	const struct og_registry *registry = inquiry->registry;
+	const struct og_remote *registry = inquiry->registry;
 	og_auto_free char *why = explanation(response);
 	int status = og_http_status(response);
 
@@ -438,7 +438,7 @@ void og_inquiry_done(struct og_inquiry *inquiry)
 	inquiry->asked_url = NULL;
 }
 
-int og_registry_set_mount_from(struct og_registry *registry, const char *from, struct og_err *err)
+int og_remote_set_mount_from(struct og_remote *registry, const char *from, struct og_err *err)
 {
 	og_auto_free char *copy = strdup(from);
 

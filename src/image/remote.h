@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The client's side of a registry: OCI distribution-spec 1.1; Docker Registry HTTP API v2. One
- * og_registry speaks of one repository and is shared by the threads of one pull or push, each with a
+ * og_remote speaks of one repository and is shared by the threads of one pull or push, each with a
  * client (og_http_client) of its own.
  *
  * HTTPS always, except to this machine (loopback) and to registries named as insecure: those may
@@ -17,23 +17,23 @@
 #include "base/json.h"
 #include "format/imageref.h"
 
-#define OG_REGISTRY_LIST_MAX	  100000U    /* names of one listing, whatever its pages say */
-#define OG_REGISTRY_REFERRERS_MAX 4096U	     /* of one manifest */
-#define OG_REGISTRY_PAGE_MAX	  (4U << 20) /* bytes of one page of a listing */
+#define OG_REMOTE_LIST_MAX	100000U	   /* names of one listing, whatever its pages say */
+#define OG_REMOTE_REFERRERS_MAX 4096U	   /* of one manifest */
+#define OG_REMOTE_PAGE_MAX	(4U << 20) /* bytes of one page of a listing */
 
-struct og_registry;
+struct og_remote;
 
 /* What will be done: the token that is asked for says so. 0: pull. */
-enum og_registry_access {
-	OG_REGISTRY_PULL = 1,
-	OG_REGISTRY_PUSH = 2, /* and pull */
-	OG_REGISTRY_DELETE = 4,
-	OG_REGISTRY_CATALOG = 8, /* og_registry_catalog() alone; no repository */
-	OG_REGISTRY_LOGIN = 16,	 /* og_registry_ping() alone; no repository */
+enum og_remote_access {
+	OG_REMOTE_PULL = 1,
+	OG_REMOTE_PUSH = 2, /* and pull */
+	OG_REMOTE_DELETE = 4,
+	OG_REMOTE_CATALOG = 8, /* og_remote_catalog() alone; no repository */
+	OG_REMOTE_LOGIN = 16,  /* og_remote_ping() alone; no repository */
 };
 
-struct og_registry_options {
-	unsigned int access; /* of enum og_registry_access */
+struct og_remote_options {
+	unsigned int access; /* of enum og_remote_access */
 	const char *user;
 	const char *password;
 	const char *identity_token;
@@ -50,12 +50,12 @@ struct og_registry_options {
  * client.cert with client.key. What @options points to must outlive it. On success *@ret_registry
  * is the caller's.
  */
-int og_registry_new(const struct og_imageref *ref, const struct og_registry_options *options,
-		    struct og_registry **ret_registry, struct og_err *err);
+int og_remote_new(const struct og_imageref *ref, const struct og_remote_options *options,
+		  struct og_remote **ret_registry, struct og_err *err);
 
 /* Accepts NULL. Always returns NULL. */
-struct og_registry *og_registry_free(struct og_registry *registry);
-OG_DEFINE_CLEANUP(struct og_registry, og_registry_free)
+struct og_remote *og_remote_free(struct og_remote *registry);
+OG_DEFINE_CLEANUP(struct og_remote, og_remote_free)
 
 /* A manifest as it came. */
 struct og_document {
@@ -75,12 +75,11 @@ int og_digest_of(const void *buf, size_t len, struct og_digest *ret_digest, stru
  *
  * Errors: -ENOENT, -EACCES, -EBADMSG, -EPROTO, -E2BIG (OG_MANIFEST_BYTES_MAX), the network's.
  */
-int og_registry_manifest(struct og_registry *registry, struct og_http_client *client,
-			 const char *reference, struct og_document *ret_document,
-			 struct og_err *err);
+int og_remote_manifest(struct og_remote *registry, struct og_http_client *client,
+		       const char *reference, struct og_document *ret_document, struct og_err *err);
 
 /* Takes the blob's bytes in order, each once, whatever breaks in between. */
-typedef int og_registry_sink_fn(void *data, const void *buf, size_t len, struct og_err *err);
+typedef int og_remote_sink_fn(void *data, const void *buf, size_t len, struct og_err *err);
 
 /*
  * Fetches a blob of exactly @size bytes. A transfer that breaks is taken up again by Range from the
@@ -88,44 +87,43 @@ typedef int og_registry_sink_fn(void *data, const void *buf, size_t len, struct 
  *
  * Errors: as above; -EBADMSG: longer or shorter than @size; and what @sink returns.
  */
-int og_registry_blob(struct og_registry *registry, struct og_http_client *client,
-		     const struct og_digest *digest, uint64_t size, og_registry_sink_fn *sink,
-		     void *data, struct og_err *err);
+int og_remote_blob(struct og_remote *registry, struct og_http_client *client,
+		   const struct og_digest *digest, uint64_t size, og_remote_sink_fn *sink,
+		   void *data, struct og_err *err);
 
 /* Likewise from byte @offset on, by the digest's text, of whatever algorithm. */
-int og_registry_blob_from(struct og_registry *registry, struct og_http_client *client,
-			  const char *digest, uint64_t size, uint64_t offset,
-			  og_registry_sink_fn *sink, void *data, struct og_err *err);
+int og_remote_blob_from(struct og_remote *registry, struct og_http_client *client,
+			const char *digest, uint64_t size, uint64_t offset, og_remote_sink_fn *sink,
+			void *data, struct og_err *err);
 
 /*
  * A blob as a whole, checked against its digest; *@ret_buf has a NUL behind @size bytes and is the
  * caller's to free. The caller has bounded @size.
  */
-int og_registry_blob_read(struct og_registry *registry, struct og_http_client *client,
-			  const struct og_digest *digest, uint64_t size, char **ret_buf,
-			  struct og_err *err);
+int og_remote_blob_read(struct og_remote *registry, struct og_http_client *client,
+			const struct og_digest *digest, uint64_t size, char **ret_buf,
+			struct og_err *err);
 
 /*
  * Is it a registry, and are the credentials right (GET /v2/)? Errors: -EACCES, -EPROTO, the network's.
  */
-int og_registry_ping(struct og_registry *registry, struct og_http_client *client,
-		     struct og_err *err);
+int og_remote_ping(struct og_remote *registry, struct og_http_client *client, struct og_err *err);
 
 /* "sha256:" or "sha512:" and as many lower-case hexadecimal digits as it takes? */
-bool og_registry_is_digest(const char *text);
+bool og_remote_is_digest(const char *text);
 
 /* ---- is it there? A @digest is text, of sha256 or any other algorithm that the registry knows ---- */
 
 /* Returns 1 with its size in bytes, 0 when there is none, or an error. @ret_size may be NULL. */
-int og_registry_has_blob(struct og_registry *registry, struct og_http_client *client,
-			 const char *digest, uint64_t *ret_size, struct og_err *err);
+int og_remote_has_blob(struct og_remote *registry, struct og_http_client *client,
+		       const char *digest, uint64_t *ret_size, struct og_err *err);
 
 /*
  * Likewise for a manifest by tag or digest. @ret_digest (may be NULL) gets what the registry says is
  * its digest, "" when it does not.
  */
-int og_registry_has_manifest(struct og_registry *registry, struct og_http_client *client,
-			     const char *reference, char ret_digest[160], struct og_err *err);
+int og_remote_has_manifest(struct og_remote *registry, struct og_http_client *client,
+			   const char *reference, char ret_digest[160], struct og_err *err);
 
 /* ---- pushing ---- */
 
@@ -133,7 +131,7 @@ int og_registry_has_manifest(struct og_registry *registry, struct og_http_client
  * What a blob is made of: @buf, or a stream that can be begun anew at any byte, because transfers
  * break. @seek is called before the first read and after every break.
  */
-struct og_registry_source {
+struct og_remote_source {
 	const char *digest;
 	uint64_t size;	 /* bytes */
 	const void *buf; /* NULL: the two functions */
@@ -149,45 +147,44 @@ struct og_registry_source {
  * Errors: -EACCES, -EBADMSG (the registry says the content is another, or the source ended early),
  * -EPROTO, the network's, and what the source returns.
  */
-int og_registry_put_blob(struct og_registry *registry, struct og_http_client *client,
-			 const struct og_registry_source *source, struct og_err *err);
+int og_remote_put_blob(struct og_remote *registry, struct og_http_client *client,
+		       const struct og_remote_source *source, struct og_err *err);
 
 /*
  * Makes the blob appear here from the repository @from ("library/debian") of the same registry.
  * Returns 1, or 0 when the registry wants it uploaded; or an error. One repository at a time gets
  * into the token, so that a row of calls should name the same.
  */
-int og_registry_mount_blob(struct og_registry *registry, struct og_http_client *client,
-			   const char *digest, const char *from, struct og_err *err);
+int og_remote_mount_blob(struct og_remote *registry, struct og_http_client *client,
+			 const char *digest, const char *from, struct og_err *err);
 
 /*
  * Puts a manifest under a tag or its digest. One with a subject, at a registry without the referrers
  * API, is entered in the tag that stands in for it ("Referrers Tag Schema"). @ret_digest (may be
  * NULL): of @buf.
  */
-int og_registry_put_manifest(struct og_registry *registry, struct og_http_client *client,
-			     const char *reference, const char *media_type, const void *buf,
-			     size_t len, struct og_digest *ret_digest, struct og_err *err);
+int og_remote_put_manifest(struct og_remote *registry, struct og_http_client *client,
+			   const char *reference, const char *media_type, const void *buf,
+			   size_t len, struct og_digest *ret_digest, struct og_err *err);
 
 /* Removes a tag, or by digest a manifest. Errors: -ENOENT, -ENOTSUP (the registry deletes nothing). */
-int og_registry_delete(struct og_registry *registry, struct og_http_client *client,
-		       const char *reference, struct og_err *err);
+int og_remote_delete(struct og_remote *registry, struct og_http_client *client,
+		     const char *reference, struct og_err *err);
 
 /* ---- listings: all pages. Lists are NULL-terminated, the caller's to free (og_strv_free) ---- */
 
-int og_registry_tags(struct og_registry *registry, struct og_http_client *client, char ***ret_tags,
-		     struct og_err *err);
+int og_remote_tags(struct og_remote *registry, struct og_http_client *client, char ***ret_tags,
+		   struct og_err *err);
 
-int og_registry_catalog(struct og_registry *registry, struct og_http_client *client,
-			char ***ret_repositories, struct og_err *err);
+int og_remote_catalog(struct og_remote *registry, struct og_http_client *client,
+		      char ***ret_repositories, struct og_err *err);
 
 /*
  * Docker's search (GET /v1/search), which most registries have not: -ENOENT or -EPROTO. *@ret_answer
  * is the document as it came, the caller's to free.
  */
-int og_registry_search(struct og_registry *registry, struct og_http_client *client,
-		       const char *words, size_t limit, struct og_json **ret_answer,
-		       struct og_err *err);
+int og_remote_search(struct og_remote *registry, struct og_http_client *client, const char *words,
+		     size_t limit, struct og_json **ret_answer, struct og_err *err);
 
 /* One manifest that names another as its subject. Texts are the list's, "" where missing. */
 struct og_referrer {
@@ -211,6 +208,6 @@ void og_referrers_done(struct og_referrers *referrers);
  * The referrers of the manifest @digest, by the API or, where the registry has none (404), by the tag
  * that stands in for it. @artifact_type NULL: all. None is success. The caller ends *@ret_referrers.
  */
-int og_registry_referrers(struct og_registry *registry, struct og_http_client *client,
-			  const char *digest, const char *artifact_type,
-			  struct og_referrers *ret_referrers, struct og_err *err);
+int og_remote_referrers(struct og_remote *registry, struct og_http_client *client,
+			const char *digest, const char *artifact_type,
+			struct og_referrers *ret_referrers, struct og_err *err);

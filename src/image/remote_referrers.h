@@ -5,14 +5,14 @@
  */
 #pragma once
 
-#include "image/registry.h"
+#include "image/remote.h"
 
-/* og_registry_put_manifest() alone. *@ret_subject_known: the registry has noted its subject. */
-int og_registry_put_plain_manifest(struct og_registry *registry, struct og_http_client *client,
-				   const char *reference, const char *media_type, const void *buf,
-				   size_t len, bool *ret_subject_known, struct og_err *err);
+/* og_remote_put_manifest() alone. *@ret_subject_known: the registry has noted its subject. */
+int og_remote_put_plain_manifest(struct og_remote *registry, struct og_http_client *client,
+				 const char *reference, const char *media_type, const void *buf,
+				 size_t len, bool *ret_subject_known, struct og_err *err);
 
 /* Enters the manifest @buf, where it has a subject, in that subject's tag of referrers. */
-int og_referrers_enter(struct og_registry *registry, struct og_http_client *client,
+int og_referrers_enter(struct og_remote *registry, struct og_http_client *client,
 		       const char *media_type, const void *buf, size_t len,
 		       const struct og_digest *digest, struct og_err *err);

@@ -6,8 +6,8 @@
 
 #include "base/text.h"
 #include "format/manifest.h"
-#include "image/registry_ask.h"
-#include "image/registry_referrers.h"
+#include "image/remote_ask.h"
+#include "image/remote_referrers.h"
 
 /* Up to this size a blob is offered together with the request to upload: one round trip, not two. */
 #define SMALL_BLOB_BYTES (64U << 10)
@@ -30,8 +30,7 @@ static int no_memory(struct og_err *err)
 	return og_fail(err, -ENOMEM, "no memory");
 }
 
-int og_registry_ping(struct og_registry *registry, struct og_http_client *client,
-		     struct og_err *err)
+int og_remote_ping(struct og_remote *registry, struct og_http_client *client, struct og_err *err)
 {
 	og_cleanup(og_http_response_freep) struct og_http_response *response = NULL;
 	og_auto_inquiry inquiry = {
@@ -48,7 +47,7 @@ int og_registry_ping(struct og_registry *registry, struct og_http_client *client
 /* ---- is it there? ---- */
 
 /* HEAD. Returns 1 with the answer, 0 for a 404. */
-static int ask_head(struct og_registry *registry, struct og_http_client *client, const char *path,
+static int ask_head(struct og_remote *registry, struct og_http_client *client, const char *path,
 		    const char *const *headers, struct og_http_response **ret_response,
 		    struct og_err *err)
 {
@@ -71,8 +70,8 @@ static int ask_head(struct og_registry *registry, struct og_http_client *client,
 	return 1;
 }
 
-int og_registry_has_blob(struct og_registry *registry, struct og_http_client *client,
-			 const char *digest, uint64_t *ret_size, struct og_err *err)
+int og_remote_has_blob(struct og_remote *registry, struct og_http_client *client,
+		       const char *digest, uint64_t *ret_size, struct og_err *err)
 {
 	og_cleanup(og_http_response_freep) struct og_http_response *response = NULL;
 	og_auto_free char *path = og_strdupf("blobs/%s", digest);
@@ -93,8 +92,8 @@ int og_registry_has_blob(struct og_registry *registry, struct og_http_client *cl
 	return 1;
 }
 
-int og_registry_has_manifest(struct og_registry *registry, struct og_http_client *client,
-			     const char *reference, char ret_digest[160], struct og_err *err)
+int og_remote_has_manifest(struct og_remote *registry, struct og_http_client *client,
+			   const char *reference, char ret_digest[160], struct og_err *err)
 {
 	static const char *const headers[] = { ACCEPT_MANIFESTS, NULL };
 	og_cleanup(og_http_response_freep) struct og_http_response *response = NULL;
@@ -117,9 +116,9 @@ int og_registry_has_manifest(struct og_registry *registry, struct og_http_client
 
 /* A blob on its way out. */
 struct sending {
-	struct og_registry *registry;
+	struct og_remote *registry;
 	struct og_http_client *client;
-	const struct og_registry_source *source;
+	const struct og_remote_source *source;
 	char *location;	   /* owned; where to send to; NULL: not begun */
 	uint64_t accepted; /* bytes the registry has */
 	uint64_t sent;	   /* bytes handed out in all this time */
@@ -146,7 +145,7 @@ static int take_location(struct og_inquiry *inquiry, const struct og_http_respon
 static int begin_upload(struct sending *sending, bool at_once, struct og_err *err)
 {
 	og_cleanup(og_http_response_freep) struct og_http_response *response = NULL;
-	const struct og_registry_source *source = sending->source;
+	const struct og_remote_source *source = sending->source;
 	const struct og_http_upload upload = { .buf = source->buf, .size = source->size };
 	og_auto_free char *path = at_once ? og_strdupf("blobs/uploads/?digest=%s", source->digest)
 					  : strdup("blobs/uploads/");
@@ -239,7 +238,7 @@ static ssize_t read_source(void *data, void *buf, size_t len)
 static int prepare_upload(void *data, struct og_err *err)
 {
 	struct sending *sending = data;
-	const struct og_registry_source *source = sending->source;
+	const struct og_remote_source *source = sending->source;
 	uint64_t at = sending->accepted;
 
 	sending->upload = (struct og_http_upload){ .size = source->size - at };
@@ -347,7 +346,7 @@ static int send_with_tries(struct sending *sending, struct og_err *err)
 
 static int put_blob(struct sending *sending, struct og_err *err)
 {
-	const struct og_registry_source *source = sending->source;
+	const struct og_remote_source *source = sending->source;
 	bool small = source->buf != NULL && source->size > 0 && source->size <= SMALL_BLOB_BYTES;
 	int r = begin_upload(sending, small, err);
 
@@ -359,8 +358,8 @@ static int put_blob(struct sending *sending, struct og_err *err)
 	return send_with_tries(sending, err);
 }
 
-int og_registry_put_blob(struct og_registry *registry, struct og_http_client *client,
-			 const struct og_registry_source *source, struct og_err *err)
+int og_remote_put_blob(struct og_remote *registry, struct og_http_client *client,
+		       const struct og_remote_source *source, struct og_err *err)
 {
 	struct sending sending = { .registry = registry, .client = client, .source = source };
 	int r = put_blob(&sending, err);
@@ -375,7 +374,7 @@ int og_registry_put_blob(struct og_registry *registry, struct og_http_client *cl
 }
 
 /* An upload that nobody will end; the registry forgets it by itself some day if this fails. */
-static void cancel_upload(struct og_registry *registry, struct og_http_client *client,
+static void cancel_upload(struct og_remote *registry, struct og_http_client *client,
 			  const char *location)
 {
 	og_cleanup(og_http_response_freep) struct og_http_response *response = NULL;
@@ -391,8 +390,8 @@ static void cancel_upload(struct og_registry *registry, struct og_http_client *c
 	(void)og_inquire_once(&inquiry, &response, NULL);
 }
 
-int og_registry_mount_blob(struct og_registry *registry, struct og_http_client *client,
-			   const char *digest, const char *from, struct og_err *err)
+int og_remote_mount_blob(struct og_remote *registry, struct og_http_client *client,
+			 const char *digest, const char *from, struct og_err *err)
 {
 	og_cleanup(og_http_response_freep) struct og_http_response *response = NULL;
 	og_auto_free char *escaped = og_http_escape(client, from);
@@ -408,7 +407,7 @@ int og_registry_mount_blob(struct og_registry *registry, struct og_http_client *
 		.accepted = { 201, 202 },
 		.max_body_bytes = ANSWER_MAX,
 	};
-	int r = path != NULL ? og_registry_set_mount_from(registry, from, err) : no_memory(err);
+	int r = path != NULL ? og_remote_set_mount_from(registry, from, err) : no_memory(err);
 
 	if (r == 0)
 		r = og_inquire(&inquiry, &response, err);
@@ -423,9 +422,9 @@ int og_registry_mount_blob(struct og_registry *registry, struct og_http_client *
 
 /* ---- manifests ---- */
 
-int og_registry_put_plain_manifest(struct og_registry *registry, struct og_http_client *client,
-				   const char *reference, const char *media_type, const void *buf,
-				   size_t len, bool *ret_subject_known, struct og_err *err)
+int og_remote_put_plain_manifest(struct og_remote *registry, struct og_http_client *client,
+				 const char *reference, const char *media_type, const void *buf,
+				 size_t len, bool *ret_subject_known, struct og_err *err)
 {
 	og_cleanup(og_http_response_freep) struct og_http_response *response = NULL;
 	og_auto_free char *path = og_strdupf("manifests/%s", reference);
@@ -450,17 +449,17 @@ int og_registry_put_plain_manifest(struct og_registry *registry, struct og_http_
 	return 0;
 }
 
-int og_registry_put_manifest(struct og_registry *registry, struct og_http_client *client,
-			     const char *reference, const char *media_type, const void *buf,
-			     size_t len, struct og_digest *ret_digest, struct og_err *err)
+int og_remote_put_manifest(struct og_remote *registry, struct og_http_client *client,
+			   const char *reference, const char *media_type, const void *buf,
+			   size_t len, struct og_digest *ret_digest, struct og_err *err)
 {
 	struct og_digest digest;
 	bool subject_known = false;
 	int r = og_digest_of(buf, len, &digest, err);
 
 	if (r == 0)
-		r = og_registry_put_plain_manifest(registry, client, reference, media_type, buf,
-						   len, &subject_known, err);
+		r = og_remote_put_plain_manifest(registry, client, reference, media_type, buf, len,
+						 &subject_known, err);
 	if (r == 0 && !subject_known)
 		r = og_referrers_enter(registry, client, media_type, buf, len, &digest, err);
 	if (r == 0 && ret_digest != NULL)
@@ -468,8 +467,8 @@ int og_registry_put_manifest(struct og_registry *registry, struct og_http_client
 	return r;
 }
 
-int og_registry_delete(struct og_registry *registry, struct og_http_client *client,
-		       const char *reference, struct og_err *err)
+int og_remote_delete(struct og_remote *registry, struct og_http_client *client,
+		     const char *reference, struct og_err *err)
 {
 	og_cleanup(og_http_response_freep) struct og_http_response *response = NULL;
 	og_auto_free char *path = og_strdupf("manifests/%s", reference);

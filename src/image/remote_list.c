@@ -8,8 +8,8 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "format/manifest.h"
-#include "image/registry_ask.h"
-#include "image/registry_referrers.h"
+#include "image/remote_ask.h"
+#include "image/remote_referrers.h"
 
 /* As many as one may ask for everywhere; the registry may give fewer a page. */
 #define PAGE_NAMES "1000"
@@ -84,9 +84,9 @@ struct names {
 
 static int add_name(struct names *names, const char *name, struct og_err *err)
 {
-	if (names->count == OG_REGISTRY_LIST_MAX)
+	if (names->count == OG_REMOTE_LIST_MAX)
 		return og_fail_plain(err, -E2BIG, "the registry lists over %u names",
-				     OG_REGISTRY_LIST_MAX);
+				     OG_REMOTE_LIST_MAX);
 	if (names->count + 1 >= names->room) {
 		size_t room = names->room > 0 ? 2 * names->room : 64;
 		char **more = reallocarray(names->items, room, sizeof(*more));
@@ -139,7 +139,7 @@ static int list_names(struct og_inquiry *inquiry, const char *key, char ***ret_n
 
 	if (names.items == NULL)
 		return no_memory(err);
-	inquiry->max_body_bytes = OG_REGISTRY_PAGE_MAX;
+	inquiry->max_body_bytes = OG_REMOTE_PAGE_MAX;
 	r = walk_pages(inquiry, take_names, &names, err);
 	if (r < 0) {
 		og_strv_free(names.items);
@@ -149,8 +149,8 @@ static int list_names(struct og_inquiry *inquiry, const char *key, char ***ret_n
 	return 0;
 }
 
-int og_registry_tags(struct og_registry *registry, struct og_http_client *client, char ***ret_tags,
-		     struct og_err *err)
+int og_remote_tags(struct og_remote *registry, struct og_http_client *client, char ***ret_tags,
+		   struct og_err *err)
 {
 	og_auto_inquiry inquiry = {
 		.registry = registry,
@@ -162,8 +162,8 @@ int og_registry_tags(struct og_registry *registry, struct og_http_client *client
 	return r < 0 ? og_fail_in(err, r, "list tags") : 0;
 }
 
-int og_registry_catalog(struct og_registry *registry, struct og_http_client *client,
-			char ***ret_repositories, struct og_err *err)
+int og_remote_catalog(struct og_remote *registry, struct og_http_client *client,
+		      char ***ret_repositories, struct og_err *err)
 {
 	og_auto_inquiry inquiry = {
 		.registry = registry,
@@ -176,9 +176,8 @@ int og_registry_catalog(struct og_registry *registry, struct og_http_client *cli
 	return r < 0 ? og_fail_in(err, r, "list repositories") : 0;
 }
 
-int og_registry_search(struct og_registry *registry, struct og_http_client *client,
-		       const char *words, size_t limit, struct og_json **ret_answer,
-		       struct og_err *err)
+int og_remote_search(struct og_remote *registry, struct og_http_client *client, const char *words,
+		     size_t limit, struct og_json **ret_answer, struct og_err *err)
 {
 	og_cleanup(og_http_response_freep) struct og_http_response *response = NULL;
 	og_auto_free char *escaped = og_http_escape(client, words);
@@ -188,7 +187,7 @@ int og_registry_search(struct og_registry *registry, struct og_http_client *clie
 		.client = client,
 		.root = "v1",
 		.path = path,
-		.max_body_bytes = OG_REGISTRY_PAGE_MAX,
+		.max_body_bytes = OG_REMOTE_PAGE_MAX,
 	};
 	const char *body;
 	size_t len;
@@ -221,7 +220,7 @@ struct referrers {
 	const char *artifact_type; /* NULL: all */
 };
 
-bool og_registry_is_digest(const char *text)
+bool og_remote_is_digest(const char *text)
 {
 	size_t want = og_starts_with(text, "sha256:")	? 64
 		      : og_starts_with(text, "sha512:") ? 128
@@ -245,7 +244,7 @@ static int read_referrer(const struct og_json *json, struct og_referrer *ret_ref
 	    og_json_opt_int(json, "size", 0, OG_MANIFEST_BYTES_MAX, &size, err) < 0 || size < 0 ||
 	    og_json_opt_object(json, "annotations", &annotations, err) < 0)
 		return og_fail_plain(err, -EPROTO, "the list of referrers: a bad descriptor");
-	if (!og_registry_is_digest(referrer.digest))
+	if (!og_remote_is_digest(referrer.digest))
 		return og_fail_plain(err, -EPROTO, "the list of referrers: bad digest '%.80s'",
 				     referrer.digest);
 	while (og_json_next(annotations, &member))
@@ -287,8 +286,8 @@ static int take_referrers(void *data, struct og_json **page,
 	(void)response;
 	if (r < 0)
 		return og_fail_in(err, -EPROTO, "the list of referrers");
-	if (og_json_count(array) > OG_REGISTRY_REFERRERS_MAX - list->count)
-		return og_fail_plain(err, -E2BIG, "over %u referrers", OG_REGISTRY_REFERRERS_MAX);
+	if (og_json_count(array) > OG_REMOTE_REFERRERS_MAX - list->count)
+		return og_fail_plain(err, -E2BIG, "over %u referrers", OG_REMOTE_REFERRERS_MAX);
 	r = keep_page(list, page, og_json_count(array), err);
 	for (size_t i = 0; i < og_json_count(array) && r == 0; i++) {
 		struct og_referrer item;
@@ -311,7 +310,7 @@ static void referrers_tag(const char *digest, char ret_tag[OG_IMAGEREF_TAG_MAX +
 }
 
 /* The index under the stand-in tag, as text; an empty document when there is none. */
-static int get_stand_in(struct og_registry *registry, struct og_http_client *client,
+static int get_stand_in(struct og_remote *registry, struct og_http_client *client,
 			const char *digest, struct og_document *ret_document, struct og_err *err)
 {
 	char tag[OG_IMAGEREF_TAG_MAX + 1];
@@ -319,7 +318,7 @@ static int get_stand_in(struct og_registry *registry, struct og_http_client *cli
 	int r;
 
 	referrers_tag(digest, tag);
-	r = og_registry_manifest(registry, client, tag, ret_document, &quiet);
+	r = og_remote_manifest(registry, client, tag, ret_document, &quiet);
 	if (r == -ENOENT)
 		return 0;
 	if (r < 0 && err != NULL)
@@ -327,7 +326,7 @@ static int get_stand_in(struct og_registry *registry, struct og_http_client *cli
 	return r;
 }
 
-static int list_stand_in(struct og_registry *registry, struct og_http_client *client,
+static int list_stand_in(struct og_remote *registry, struct og_http_client *client,
 			 const char *digest, struct referrers *referrers, struct og_err *err)
 {
 	og_cleanup(og_document_done) struct og_document document = {};
@@ -341,9 +340,9 @@ static int list_stand_in(struct og_registry *registry, struct og_http_client *cl
 	return take_referrers(referrers, &page, NULL, err);
 }
 
-int og_registry_referrers(struct og_registry *registry, struct og_http_client *client,
-			  const char *digest, const char *artifact_type,
-			  struct og_referrers *ret_referrers, struct og_err *err)
+int og_remote_referrers(struct og_remote *registry, struct og_http_client *client,
+			const char *digest, const char *artifact_type,
+			struct og_referrers *ret_referrers, struct og_err *err)
 {
 	static const char *const headers[] = { "Accept: " OG_MEDIA_OCI_INDEX, NULL };
 	struct referrers referrers = { .artifact_type = artifact_type };
@@ -425,7 +424,7 @@ static int add_entry(struct og_json *index, struct og_json *entry)
 	return 1;
 }
 
-static int enter(struct og_registry *registry, struct og_http_client *client, const char *subject,
+static int enter(struct og_remote *registry, struct og_http_client *client, const char *subject,
 		 struct og_json *entry, struct og_err *err)
 {
 	og_cleanup(og_document_done) struct og_document document = {};
@@ -449,11 +448,11 @@ static int enter(struct og_registry *registry, struct og_http_client *client, co
 		return 0;
 	text = og_json_write(index);
 	referrers_tag(subject, tag);
-	return og_registry_put_plain_manifest(registry, client, tag, OG_MEDIA_OCI_INDEX, text,
-					      strlen(text), &known, err);
+	return og_remote_put_plain_manifest(registry, client, tag, OG_MEDIA_OCI_INDEX, text,
+					    strlen(text), &known, err);
 }
 
-int og_referrers_enter(struct og_registry *registry, struct og_http_client *client,
+int og_referrers_enter(struct og_remote *registry, struct og_http_client *client,
 		       const char *media_type, const void *buf, size_t len,
 		       const struct og_digest *digest, struct og_err *err)
 {
@@ -466,7 +465,7 @@ int og_referrers_enter(struct og_registry *registry, struct og_http_client *clie
 	subject = og_json_string(og_json_get(og_json_get(manifest, "subject"), "digest"), NULL);
 	if (subject == NULL)
 		return 0;
-	if (!og_registry_is_digest(subject))
+	if (!og_remote_is_digest(subject))
 		return og_fail_plain(err, -EINVAL, "push manifest: its subject has no digest");
 	r = enter(registry, client, subject, make_entry(manifest, media_type, digest, len), err);
 	return r < 0 ? og_fail_in(err, r, "enter it as a referrer") : 0;
