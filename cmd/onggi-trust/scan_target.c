@@ -127,7 +127,10 @@ static int open_image(const char *name, struct scan_target *target, struct og_er
 
 static int open_workload(const char *name, struct scan_target *target, struct og_err *err)
 {
-	return take(target, scan_fetch_workload(name, err));
+	target->fd = scan_open_workload(name, err);
+	target->folder = true;
+	target->inspect = inspect_folder;
+	return target->fd < 0 ? target->fd : 0;
 }
 
 static int open_registry(const char *name, struct scan_target *target, struct og_err *err)
