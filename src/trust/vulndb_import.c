@@ -9,10 +9,12 @@
 #include <sys/stat.h>
 
 #include "base/compress.h"
+#include "base/io.h"
 #include "base/text.h"
 #include "base/yaml.h"
 #include "format/advisories.h"
 #include "format/osv.h"
+#include "format/zip.h"
 
 #define DEPTH_MAX   16 /* folders in folders */
 #define INPUT_BYTES 65536
@@ -221,6 +223,36 @@ static int import_fd(struct og_import *import, int fd, enum kind kind, struct og
 	return r;
 }
 
+static int read_at(void *data, uint64_t offset, void *buf, size_t len)
+{
+	ssize_t n = og_pread_upto(*(const int *)data, buf, len, offset);
+
+	return n < 0 ? (int)n : (size_t)n == len ? 0 : -ESTALE;
+}
+
+/* As OSV publishes an ecosystem: a document a record. */
+static int import_zip(struct og_import *import, int fd, uint64_t size, struct og_err *err)
+{
+	struct og_bytes bytes = { read_at, &fd, size };
+	struct og_zip_member member = {};
+	og_cleanup(og_zip_done) struct og_zip zip = {};
+	int r = og_zip_open(&bytes, &zip, err);
+
+	while (r == 0 && og_zip_next(&zip, &member)) {
+		og_auto_free char *buf = NULL;
+		size_t len = 0;
+
+		if (!og_span_ends(member.name, ".json"))
+			continue;
+		r = og_zip_read(&zip, &member, OG_IMPORT_DOCUMENT_MAX, &buf, &len, err);
+		if (r == 0) {
+			import->files++;
+			r = import_json(import, buf, len, err);
+		}
+	}
+	return r;
+}
+
 static enum kind kind_of(const char *path)
 {
 	static const struct {
@@ -288,7 +320,11 @@ static int import_at(struct og_import *import, int dir_fd, const char *name, int
 		return og_fail(err, -errno, "open '%s'", name);
 	if (S_ISDIR(st.st_mode))
 		r = import_folder(import, fd, depth, err);
-	else if (!S_ISREG(st.st_mode) || (depth > 0 && kind == KIND_NONE))
+	else if (!S_ISREG(st.st_mode))
+		return 0;
+	else if (og_ends_with(name, ".zip"))
+		r = import_zip(import, fd, (uint64_t)st.st_size, err);
+	else if (depth > 0 && kind == KIND_NONE)
 		return 0;
 	else
 		r = import_fd(import, fd, kind, err);

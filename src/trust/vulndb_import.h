@@ -7,7 +7,7 @@
  *	*.jsonl			a record a line
  *	changelog* *.changelog	of Debian's packages
  *
- * each also as .gz, in folders, and in zip archives (JSON alone). Links are not followed.
+ * each also as .gz, and in folders; JSON also in zip archives. Links are not followed.
  */
 #pragma once
 

@@ -15,6 +15,7 @@ import subprocess
 import tarfile
 import time
 import xml.etree.ElementTree
+import zipfile
 
 import pytest
 
@@ -498,6 +499,15 @@ def test_every_form_of_advisory_is_taken(scanner, tmp_path):
     assert [(s["name"], s["records"]) for s in status["sources"]] == [("alpine", 1), ("changelogs", 1), ("npm", 2)]
     root = debian_root(tmp_path / "root", [("zlib1g", "1:1.2.12-1", "zlib")])
     assert ids(scanner.tree(root)) == {("zlib", "CVE-2022-37434")}
+
+
+def test_a_zip_of_records_is_taken(scanner, tmp_path):
+    with zipfile.ZipFile(tmp_path / "all.zip", "w", zipfile.ZIP_DEFLATED) as file:
+        for i in range(3):
+            file.writestr(f"CVE-1-{i}.json", json.dumps(record(f"CVE-1-{i}", "a")))
+    scanner.run("scan", "db", "import", "--db", scanner.db, tmp_path / "all.zip")
+    tree = scanner.tree(debian_root(tmp_path / "root", [("a", "1", "a")]))
+    assert ids(tree) == {("a", f"CVE-1-{i}") for i in range(3)}
 
 
 def test_a_source_that_comes_again_replaces_what_it_said(scanner, tmp_path):
