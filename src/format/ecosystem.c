@@ -60,6 +60,15 @@ static const struct {
 	{ "opensuse-tumbleweed", "openSUSE:Tumbleweed", 0 },
 	{ "wolfi", "Wolfi", 0 },
 	{ "chainguard", "Chainguard", 0 },
+	/* What OSV has of it is of 2 and 3, which are one line of releases. */
+	{ "mariner", "Azure Linux:", 1 },
+	/* As package URLs and bills of materials of others call them. */
+	{ "redhat", "Red Hat:", 1 },
+	{ "alma", "AlmaLinux:", 1 },
+	{ "oracle", "Oracle Linux:", 1 },
+	{ "amazon", "Amazon Linux:", 1 },
+	{ "azure", "Azure Linux:", 1 },
+	{ "cbl-mariner", "Azure Linux:", 1 },
 };
 
 int og_ecosystem_of_os(const char *os_id, const char *os_version,

@@ -78,7 +78,14 @@ static int add_id(struct og_text *ids, const char *id, struct og_err *err)
 	return 0;
 }
 
-/* 0.0.1 has the id itself, later versions {"name", "aliases"}; "@id" is a link. */
+static const char *last_part(const char *link)
+{
+	const char *slash = strrchr(link, '/');
+
+	return slash != NULL ? slash + 1 : link;
+}
+
+/* 0.0.1 has the id itself, later versions {"name", "aliases"}; some leave the name to the end of the link in "@id". */
 static int openvex_ids(const struct og_json *vulnerability, struct og_text *ids, struct og_err *err)
 {
 	const char *name = og_json_string(vulnerability, NULL);
@@ -87,6 +94,8 @@ static int openvex_ids(const struct og_json *vulnerability, struct og_text *ids,
 
 	if (name == NULL)
 		name = og_json_string(og_json_get(vulnerability, "name"), "");
+	if (name[0] == '\0')
+		name = last_part(og_json_string(og_json_get(vulnerability, "@id"), ""));
 	r = add_id(ids, name, err);
 	for (size_t i = 0; r == 0 && i < og_json_count(aliases); i++)
 		r = add_id(ids, og_json_string(og_json_at(aliases, i), ""), err);

@@ -116,6 +116,13 @@ static const char **rpm_names(const struct og_inventory *inventory, size_t *ret_
 	return names;
 }
 
+/* Most of RPM's distributions name binary packages in their advisories, these two what they are built from. */
+static bool is_by_source(const struct match *match, const struct og_package *package)
+{
+	return package->type != OG_PACKAGE_RPM || og_starts_with(match->system, "Photon OS") ||
+	       og_starts_with(match->system, "Azure Linux");
+}
+
 static int add_system_refs(struct match *match, size_t index, const char *const *rpms, size_t count)
 {
 	const struct og_package *package = &match->inventory->packages[index];
@@ -127,7 +134,7 @@ static int add_system_refs(struct match *match, size_t index, const char *const 
 		return 0;
 	}
 	match->scan->judged++;
-	if (package->type != OG_PACKAGE_RPM)
+	if (is_by_source(match, package))
 		return add_ref(match, match->system, source, package->source_version, index);
 	r = add_ref(match, match->system, package->name, package->version, index);
 	if (r < 0 || og_streq(source, package->name) ||

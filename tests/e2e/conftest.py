@@ -7,6 +7,7 @@ attack          an attempt that runs once on the real build and once on the weak
 guest_kernel    the small guest of tests/guest, and a /dev/kvm to run it on
 guest           the words that boot it; its command line comes last
 run_guest       run_guest("word", options...): boots it to its end and gives the result
+scanner         `onggi scan` with a database of the test's own: lib/scanning.py
 weakened_build  the folder that tools/build-weakened made
 """
 
@@ -18,6 +19,7 @@ import pytest
 
 import attacks
 import bundles
+import scanning
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -68,6 +70,14 @@ def runtime(prefix, require, tmp_path):
     made = bundles.Runtime(prefix, tmp_path)
     yield made
     made.clean()
+
+
+@pytest.fixture
+def scanner(prefix, require, tmp_path):
+    program = prefix / "bin/onggi-trust"
+    if not program.exists():
+        require.lacking(f"no {program}")
+    return scanning.Scanner(program, tmp_path)
 
 
 @pytest.fixture
