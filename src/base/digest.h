@@ -35,6 +35,9 @@ struct og_digest_text og_digest_format(const struct og_digest *digest);
 /* Likewise "HEX" alone, the name of a file in our stores. */
 struct og_digest_text og_digest_hex(const struct og_digest *digest);
 
+/* The digest of @buf. Errors: -ENOMEM, -EIO (the library failed). */
+int og_digest_of(const void *buf, size_t len, struct og_digest *ret_digest, struct og_err *err);
+
 static inline bool og_digest_equal(const struct og_digest *a, const struct og_digest *b)
 {
 	return memcmp(a->sha256, b->sha256, OG_SHA256_BYTES) == 0;

@@ -21,15 +21,11 @@ static struct blob_name name_of(const struct og_digest *digest)
 static int check_document(const struct og_member *member, const struct og_descriptor *want,
 			  struct og_err *err)
 {
-	og_cleanup(og_sha256_freep) struct og_sha256 *sha256 = NULL;
 	struct og_digest got;
-	int r = og_sha256_new(&sha256, err);
+	int r = og_digest_of(member->buf, member->len, &got, err);
 
-	if (r == 0)
-		r = og_sha256_add(sha256, member->buf, member->len, err);
 	if (r < 0)
 		return r;
-	og_sha256_finish(sha256, got.sha256);
 	if (!og_digest_equal(&got, &want->digest) || member->len != want->size)
 		return og_fail_plain(err, -EBADMSG, "'%.200s': its content is another",
 				     member->name);

@@ -125,52 +125,22 @@ static int find_manifest(struct pull *pull, struct og_http_client *client, struc
 
 /* ---- the configuration ---- */
 
-static int add_text(void *data, const void *buf, size_t len, struct og_err *err)
-{
-	struct og_text *text = data;
-
-	og_text_add_bytes(text, buf, len);
-	return text->failed ? og_fail(err, -ENOMEM, "no memory") : 0;
-}
-
-static int check_content(const char *buf, size_t len, const struct og_digest *want,
-			 struct og_err *err)
-{
-	og_cleanup(og_sha256_freep) struct og_sha256 *sha256 = NULL;
-	struct og_digest got;
-	int r = og_sha256_new(&sha256, err);
-
-	if (r == 0)
-		r = og_sha256_add(sha256, buf, len, err);
-	if (r < 0)
-		return r;
-	og_sha256_finish(sha256, got.sha256);
-	if (!og_digest_equal(&got, want))
-		return og_fail_plain(err, -EBADMSG, "blob %.19s: its content is another (%.19s)",
-				     og_digest_format(want).text, og_digest_format(&got).text);
-	return 0;
-}
-
 static int fetch_config(struct pull *pull, struct og_http_client *client, struct og_err *err)
 {
 	const struct og_descriptor *want = &pull->manifest->config;
-	og_auto_text text = {};
-	int r = og_remote_blob(pull->registry, client, &want->digest, want->size, add_text, &text,
-			       err);
+	og_auto_free char *text = NULL;
+	int r = og_remote_blob_read(pull->registry, client, &want->digest, want->size, &text, err);
 
 	if (r == 0)
-		r = check_content(text.buf != NULL ? text.buf : "", text.len, &want->digest, err);
-	if (r == 0)
-		r = og_imageconfig_parse(text.buf != NULL ? text.buf : "", text.len, &pull->config,
-					 err);
+		r = og_imageconfig_parse(text, (size_t)want->size, &pull->config, err);
 	if (r < 0)
 		return r;
 	if (pull->config->layer_count != pull->manifest->count)
 		return og_fail_plain(err, -EBADMSG,
 				     "manifest: it has %zu layers, its configuration %zu",
 				     pull->manifest->count, pull->config->layer_count);
-	pull->config_text = og_text_take(&text);
-	return pull->config_text != NULL ? 0 : og_fail(err, -ENOMEM, "no memory");
+	pull->config_text = og_take_ptr(text);
+	return 0;
 }
 
 /* ---- layers ---- */

@@ -19,18 +19,6 @@ void og_document_done(struct og_document *document)
 
 /* ---- manifests ---- */
 
-int og_digest_of(const void *buf, size_t len, struct og_digest *ret_digest, struct og_err *err)
-{
-	og_cleanup(og_sha256_freep) struct og_sha256 *sha256 = NULL;
-	int r = og_sha256_new(&sha256, err);
-
-	if (r == 0)
-		r = og_sha256_add(sha256, buf, len, err);
-	if (r == 0)
-		og_sha256_finish(sha256, ret_digest->sha256);
-	return r;
-}
-
 /* Is the content what the digest, of whatever algorithm, stands for? */
 static int check_content(const struct og_document *document, const char *body, const char *digest,
 			 const char *whose, struct og_err *err)

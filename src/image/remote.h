@@ -67,8 +67,6 @@ struct og_document {
 
 void og_document_done(struct og_document *document);
 
-int og_digest_of(const void *buf, size_t len, struct og_digest *ret_digest, struct og_err *err);
-
 /*
  * Fetches a manifest by tag or by digest text. By digest its content is checked; by tag the digest
  * the registry names (Docker-Content-Digest) must be the content's.

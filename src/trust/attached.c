@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/sha256.h"
 #include "base/text.h"
 #include "format/artifact.h"
 #include "format/manifest.h"
@@ -17,17 +16,13 @@ static int put_blob(struct og_remote *registry, struct og_http_client *client,
 		    const char *media_type, const void *buf, size_t len,
 		    struct og_json **ret_descriptor, struct og_err *err)
 {
-	og_cleanup(og_sha256_freep) struct og_sha256 *sha256 = NULL;
 	struct og_digest digest;
 	struct og_digest_text name;
 	struct og_remote_source source = { .size = len, .buf = buf };
-	int r = og_sha256_new(&sha256, err);
+	int r = og_digest_of(buf, len, &digest, err);
 
-	if (r == 0)
-		r = og_sha256_add(sha256, buf, len, err);
 	if (r < 0)
 		return r;
-	og_sha256_finish(sha256, digest.sha256);
 	name = og_digest_format(&digest);
 	source.digest = name.text;
 	r = og_remote_has_blob(registry, client, name.text, NULL, err);
@@ -117,18 +112,14 @@ static int put_manifest(struct og_remote *registry, struct og_http_client *clien
 			struct og_digest *ret_digest, struct og_err *err)
 {
 	og_auto_free char *text = og_json_write(root);
-	og_cleanup(og_sha256_freep) struct og_sha256 *sha256 = NULL;
 	struct og_digest digest;
 	int r;
 
 	if (text == NULL)
 		return og_fail(err, -ENOMEM, "no memory");
-	r = og_sha256_new(&sha256, err);
-	if (r == 0)
-		r = og_sha256_add(sha256, text, strlen(text), err);
+	r = og_digest_of(text, strlen(text), &digest, err);
 	if (r < 0)
 		return r;
-	og_sha256_finish(sha256, digest.sha256);
 	return og_remote_put_manifest(
 		registry, client, reference != NULL ? reference : og_digest_format(&digest).text,
 		OG_MEDIA_OCI_MANIFEST, text, strlen(text), ret_digest, err);

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "base/base64.h"
-#include "base/sha256.h"
 #include "base/text.h"
 #include "format/manifest.h"
 
@@ -28,18 +27,6 @@ struct og_evidence *og_evidence_free(struct og_evidence *evidence)
 	free(evidence->index);
 	free(evidence);
 	return NULL;
-}
-
-static int hash(const char *buf, size_t len, struct og_digest *ret_digest, struct og_err *err)
-{
-	og_cleanup(og_sha256_freep) struct og_sha256 *sha256 = NULL;
-	int r = og_sha256_new(&sha256, err);
-
-	if (r == 0)
-		r = og_sha256_add(sha256, buf, len, err);
-	if (r == 0)
-		og_sha256_finish(sha256, ret_digest->sha256);
-	return r;
 }
 
 /* Does the index name the manifest, as an entry of its own? */
@@ -72,7 +59,7 @@ int og_evidence_new(const struct og_digest *manifest, const char *index, size_t 
 		if (evidence->index == NULL)
 			return og_fail(err, -ENOMEM, "no memory");
 		evidence->index_len = index_len;
-		r = hash(index, index_len, &evidence->index_digest, err);
+		r = og_digest_of(index, index_len, &evidence->index_digest, err);
 		if (r == 0)
 			r = check_index(evidence, err);
 	}

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 
 #include "base/io.h"
-#include "base/sha256.h"
 
 #define PIECE_BYTES (256U << 10)
 
@@ -52,19 +51,6 @@ static int scan_layer(struct og_builder *builder, const struct og_image_source *
 	return r < 0 ? og_fail_in(err, r, "layer %zu", index + 1) : 0;
 }
 
-static int hash_document(const char *buf, size_t len, struct og_digest *ret_digest,
-			 struct og_err *err)
-{
-	og_cleanup(og_sha256_freep) struct og_sha256 *sha256 = NULL;
-	int r = og_sha256_new(&sha256, err);
-
-	if (r == 0)
-		r = og_sha256_add(sha256, buf, len, err);
-	if (r == 0)
-		og_sha256_finish(sha256, ret_digest->sha256);
-	return r;
-}
-
 int og_inspect_image(struct og_builder *builder, const struct og_image_source *source,
 		     struct og_err *err)
 {
@@ -73,7 +59,7 @@ int og_inspect_image(struct og_builder *builder, const struct og_image_source *s
 	int r = og_imageconfig_parse(source->config, source->config_len, &config, err);
 
 	if (r == 0)
-		r = hash_document(source->config, source->config_len, &id, err);
+		r = og_digest_of(source->config, source->config_len, &id, err);
 	if (r == 0 && config->layer_count != source->layer_count)
 		r = og_fail_plain(err, -EBADMSG, "it has %zu layers, its configuration %zu",
 				  source->layer_count, config->layer_count);

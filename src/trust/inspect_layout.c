@@ -11,7 +11,6 @@
 
 #include "base/io.h"
 #include "base/path.h"
-#include "base/sha256.h"
 #include "base/text.h"
 #include "trust/inspect.h"
 #include "trust/inspect_image.h"
@@ -31,15 +30,11 @@ static struct og_blob_name name_of(const struct og_digest *digest)
 static int check_document(const char *buf, size_t len, const struct og_descriptor *want,
 			  struct og_err *err)
 {
-	og_cleanup(og_sha256_freep) struct og_sha256 *sha256 = NULL;
 	struct og_digest got;
-	int r = og_sha256_new(&sha256, err);
+	int r = og_digest_of(buf, len, &got, err);
 
-	if (r == 0)
-		r = og_sha256_add(sha256, buf, len, err);
 	if (r < 0)
 		return r;
-	og_sha256_finish(sha256, got.sha256);
 	if (!og_digest_equal(&got, &want->digest))
 		return og_fail_plain(err, -EBADMSG, "%.19s: its content is another",
 				     og_digest_format(&want->digest).text);

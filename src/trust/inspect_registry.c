@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "trust/inspect_registry.h"
 
-#include "base/sha256.h"
 #include "base/text.h"
 #include "format/manifest.h"
 #include "trust/inspect_image.h"
@@ -35,36 +34,15 @@ static int push_layer(void *data, size_t index, struct og_layer_scan *scan, stru
 			      scan, err);
 }
 
-static int keep(void *data, const void *buf, size_t len, struct og_err *err)
-{
-	struct og_text *text = data;
-
-	og_text_add_bytes(text, buf, len);
-	return text->failed ? og_fail(err, -ENOMEM, "no memory") : 0;
-}
-
-static int fetch_config(const struct remote *remote, struct og_text *text, struct og_err *err)
+static int fetch_config(const struct remote *remote, char **ret_text, struct og_err *err)
 {
 	const struct og_descriptor *item = &remote->manifest->config;
-	og_cleanup(og_sha256_freep) struct og_sha256 *sha256 = NULL;
-	struct og_digest got;
-	int r;
 
 	if (item->size > OG_IMAGECONFIG_BYTES_MAX)
 		return og_fail_plain(err, -E2BIG, "a configuration of %llu bytes",
 				     (unsigned long long)item->size);
-	r = og_remote_blob(remote->registry, remote->client, &item->digest, item->size, keep, text,
-			   err);
-	if (r == 0)
-		r = og_sha256_new(&sha256, err);
-	if (r == 0)
-		r = og_sha256_add(sha256, text->buf, text->len, err);
-	if (r < 0)
-		return r;
-	og_sha256_finish(sha256, got.sha256);
-	return og_digest_equal(&got, &item->digest)
-		       ? 0
-		       : og_fail_plain(err, -EBADMSG, "the configuration is another");
+	return og_remote_blob_read(remote->registry, remote->client, &item->digest, item->size,
+				   ret_text, err);
 }
 
 static int inspect_manifest(struct remote *remote, const struct og_manifest *manifest,
@@ -77,13 +55,13 @@ static int inspect_manifest(struct remote *remote, const struct og_manifest *man
 					  .layer_digest = layer_digest,
 					  .layer = push_layer,
 					  .data = remote };
-	og_auto_text config = {};
+	og_auto_free char *config = NULL;
 	int r;
 
 	remote->manifest = manifest;
 	r = fetch_config(remote, &config, err);
-	source.config = config.buf;
-	source.config_len = config.len;
+	source.config = config;
+	source.config_len = (size_t)manifest->config.size;
 	return r < 0 ? r : og_inspect_image(builder, &source, err);
 }
 

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/sha256.h"
 #include "trust/attached.h"
 
 struct remote {
@@ -13,60 +12,14 @@ struct remote {
 	struct og_http_client *client;
 };
 
-struct collected {
-	char *buf; /* owned */
-	size_t len, size;
-};
-
-static int collect(void *data, const void *buf, size_t len, struct og_err *err)
-{
-	struct collected *collected = data;
-
-	if (len > collected->size - collected->len)
-		return og_fail_plain(err, -EBADMSG, "longer than said");
-	memcpy(collected->buf + collected->len, buf, len);
-	collected->len += len;
-	return 0;
-}
-
-static int check_blob(const char *buf, size_t len, const struct og_digest *want, struct og_err *err)
-{
-	og_cleanup(og_sha256_freep) struct og_sha256 *sha256 = NULL;
-	struct og_digest got;
-	int r = og_sha256_new(&sha256, err);
-
-	if (r == 0)
-		r = og_sha256_add(sha256, buf, len, err);
-	if (r < 0)
-		return r;
-	og_sha256_finish(sha256, got.sha256);
-	if (!og_digest_equal(&got, want))
-		return og_fail_plain(err, -EBADMSG, "blob %s: its content is another",
-				     og_digest_format(want).text);
-	return 0;
-}
-
 int og_attached_blob(struct og_remote *registry, struct og_http_client *client,
 		     const struct og_digest *digest, uint64_t size, size_t max_bytes,
 		     char **ret_buf, struct og_err *err)
 {
-	og_auto_free char *buf = NULL;
-	struct collected collected = { .size = (size_t)size };
-	int r;
-
 	if (size > max_bytes)
 		return og_fail_plain(err, -E2BIG, "blob %s: over %zu bytes",
 				     og_digest_format(digest).text, max_bytes);
-	buf = calloc(1, (size_t)size + 1);
-	if (buf == NULL)
-		return og_fail(err, -ENOMEM, "no memory");
-	collected.buf = buf;
-	r = og_remote_blob(registry, client, digest, size, collect, &collected, err);
-	if (r == 0)
-		r = check_blob(buf, (size_t)size, digest, err);
-	if (r == 0)
-		*ret_buf = og_take_ptr(buf);
-	return r;
+	return og_remote_blob_read(registry, client, digest, size, ret_buf, err);
 }
 
 /* ---- as a source ---- */
