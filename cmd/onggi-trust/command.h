@@ -26,12 +26,22 @@ struct trust_command {
 	int (*run)(const void *values, int argc, char **argv, struct og_err *err);
 };
 
-/* Each file's table, ended by { NULL }. */
+/* Of a command that asks registries: the member "insecure", a struct og_words, of its options @type. */
+#define TRUST_INSECURE(type)                                     \
+	OG_OPTION(type, insecure, "insecure", 0, OG_OPTION_LIST, \
+		  "HOST that may speak HTTP or show any certificate")
+
+/* The members of a command that say what its options are, and into which struct they go. */
+#define TRUST_OPTIONS(table, type)                                              \
+	.options = (table), .option_count = sizeof(table) / sizeof((table)[0]), \
+	.values_size = sizeof(type)
+
+/* Each file's table, ended by {}. */
 extern const struct trust_command trust_copy_commands[];
 extern const struct trust_command trust_key_commands[];
 extern const struct trust_command trust_policy_commands[];
+extern const struct trust_command trust_scan_commands[];
+extern const struct trust_command trust_scan_db_commands[];
 extern const struct trust_command trust_sign_commands[];
 extern const struct trust_command trust_verify_commands[];
 extern const struct trust_command trust_vm_commands[];
-extern const struct trust_command trust_scan_db_commands[];
-extern const struct trust_command trust_scan_commands[];

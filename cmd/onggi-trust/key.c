@@ -54,14 +54,14 @@ static int run_public(const void *values, int argc, char **argv, struct og_err *
 const struct trust_command trust_key_commands[] = {
 	{ .name = "key generate",
 	  .arguments = "[PREFIX]",
-	  .summary = "make PREFIX.key, under a password, and PREFIX.pub (default onggi)",
+	  .summary = "Make PREFIX.key, under a password, and PREFIX.pub (default onggi)",
 	  .most = 1,
 	  .run = run_generate },
 	{ .name = "key public",
 	  .arguments = "FILE",
-	  .summary = "print the public half of a private key",
+	  .summary = "Print the public half of a private key",
 	  .least = 1,
 	  .most = 1,
 	  .run = run_public },
-	{ .name = NULL },
+	{},
 };

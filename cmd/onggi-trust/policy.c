@@ -10,7 +10,6 @@
 #include "format/manifest.h"
 #include "remote.h"
 #include "trust/gate.h"
-#include "trust/remote.h"
 
 #define DEFAULT_POLICY "/etc/onggi/policy.yaml"
 
@@ -31,8 +30,7 @@ static const struct og_option test_options[] = {
 		  "MOMENT: push, pull or create (default)"),
 	OG_OPTION(struct values, platform, "platform", 0, OG_OPTION_TEXT,
 		  "OS/ARCHITECTURE of the image of an index (default: this machine's)"),
-	OG_OPTION(struct values, insecure, "insecure", 0, OG_OPTION_LIST,
-		  "HOST that may speak HTTP or show any certificate"),
+	TRUST_INSECURE(struct values),
 };
 
 static int read_moment(const char *word, enum og_admission_moment *ret_moment, struct og_err *err)
@@ -47,34 +45,6 @@ static int read_moment(const char *word, enum og_admission_moment *ret_moment, s
 	else
 		return og_fail_plain(err, -EINVAL, "--at: there are push, pull and create");
 	return 0;
-}
-
-/* As the engine would: the image for this machine, with the index that names it. */
-static int gather(struct remote *remote, const char *platform, struct og_evidence **ret_evidence,
-		  struct og_err *err)
-{
-	og_cleanup(og_evidence_freep) struct og_evidence *evidence = NULL;
-	og_cleanup(og_document_done) struct og_document document = {};
-	og_auto_free char *native = og_strdupf("linux/%s", og_native_architecture());
-	struct og_digest chosen;
-	bool from_index;
-	int r;
-
-	if (native == NULL)
-		return og_fail(err, -ENOMEM, "no memory");
-	r = remote_resolve(remote, &document, err);
-	if (r == 0)
-		r = remote_choose(&document, platform != NULL ? platform : native, &chosen, err);
-	if (r < 0)
-		return r;
-	from_index = !og_digest_equal(&chosen, &document.digest);
-	r = og_evidence_new(&chosen, from_index ? document.buf : NULL, document.len, &evidence,
-			    err);
-	if (r == 0)
-		r = og_evidence_fetch_remote(evidence, remote->registry, remote->client, err);
-	if (r == 0)
-		*ret_evidence = og_take_ptr(evidence);
-	return r;
 }
 
 static void print_decision(const struct og_admission_decision *decision)
@@ -95,6 +65,7 @@ static int run_test(const void *data, int argc, char **argv, struct og_err *err)
 	static const int statuses[] = { EXIT_SUCCESS, EXIT_ISOLATE, EXIT_REFUSE };
 	const struct values *values = data;
 	auto_remote remote = {};
+	og_auto_free char *native = og_strdupf("linux/%s", og_native_architecture());
 	og_cleanup(og_admission_freep) struct og_admission *gate = NULL;
 	og_cleanup(og_evidence_freep) struct og_evidence *evidence = NULL;
 	og_auto_admission_decision decision = {};
@@ -104,13 +75,17 @@ static int run_test(const void *data, int argc, char **argv, struct og_err *err)
 				  err);
 
 	(void)argc;
+	if (r == 0 && native == NULL)
+		r = og_fail(err, -ENOMEM, "no memory");
 	if (r == 0)
 		r = read_moment(values->at, &question.moment, err);
 	if (r == 0)
 		r = remote_open(&remote, argv[0], &values->insecure, OG_REMOTE_PULL, err);
 	if (r < 0)
 		return r;
-	if (gather(&remote, values->platform, &evidence, &lacking) < 0)
+	/* As the engine would: the image for this machine, with the index that names it. */
+	if (remote_evidence(&remote, values->platform != NULL ? values->platform : native,
+			    &evidence, &lacking) < 0)
 		question.lacking = lacking.text;
 	question.evidence = evidence;
 	r = og_admission_judge(gate, &question, &decision, err);
@@ -138,17 +113,15 @@ static int run_check(const void *data, int argc, char **argv, struct og_err *err
 const struct trust_command trust_policy_commands[] = {
 	{ .name = "policy test",
 	  .arguments = "IMAGE",
-	  .summary = "what would the gate say of an image, and why?",
-	  .options = test_options,
-	  .option_count = sizeof(test_options) / sizeof(test_options[0]),
-	  .values_size = sizeof(struct values),
+	  .summary = "What would the gate say of an image, and why?",
+	  TRUST_OPTIONS(test_options, struct values),
 	  .least = 1,
 	  .most = 1,
 	  .run = run_test },
 	{ .name = "policy check",
 	  .arguments = "[FILE]",
-	  .summary = "can a policy be read?",
+	  .summary = "Can a policy be read?",
 	  .most = 1,
 	  .run = run_check },
-	{ .name = NULL },
+	{},
 };

@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "format/manifest.h"
+#include "trust/remote.h"
 
 void remote_done(struct remote *remote)
 {
@@ -34,7 +35,10 @@ int remote_open(struct remote *remote, const char *image, const struct og_words 
 	if (r < 0)
 		return r;
 	remote->has_tag = has_tag(image);
-	key = og_credentials_registry(image);
+	(void)snprintf(remote->reference, sizeof(remote->reference), "%s",
+		       remote->ref.has_digest ? og_digest_format(&remote->ref.digest).text
+					      : remote->ref.tag);
+	key = og_credentials_key(remote->ref.domain);
 	if (key == NULL)
 		return og_fail(err, -ENOMEM, "no memory");
 	r = og_credentials_find(key, &remote->credentials, err);
@@ -45,7 +49,7 @@ int remote_open(struct remote *remote, const char *image, const struct og_words 
 		.user = remote->credentials.user,
 		.password = remote->credentials.password,
 		.identity_token = remote->credentials.identity_token,
-		.insecure = insecure->items,
+		.insecure = insecure != NULL ? insecure->items : NULL,
 	};
 	r = og_remote_new(&remote->ref, &remote->options, &remote->registry, err);
 	if (r == 0)
@@ -55,11 +59,8 @@ int remote_open(struct remote *remote, const char *image, const struct og_words 
 
 int remote_resolve(struct remote *remote, struct og_document *ret_document, struct og_err *err)
 {
-	struct og_digest_text digest = og_digest_format(&remote->ref.digest);
-
-	return og_remote_manifest(remote->registry, remote->client,
-				  remote->ref.has_digest ? digest.text : remote->ref.tag,
-				  ret_document, err);
+	return og_remote_manifest(remote->registry, remote->client, remote->reference, ret_document,
+				  err);
 }
 
 int remote_choose(const struct og_document *index, const char *platform,
@@ -87,4 +88,30 @@ int remote_choose(const struct og_document *index, const char *platform,
 		return og_fail_plain(err, -ENOENT, "there is no image for %s in it", platform);
 	*ret_digest = chosen->digest;
 	return 0;
+}
+
+int remote_evidence(struct remote *remote, const char *platform, struct og_evidence **ret_evidence,
+		    struct og_err *err)
+{
+	og_cleanup(og_evidence_freep) struct og_evidence *evidence = NULL;
+	og_cleanup(og_document_done) struct og_document document = {};
+	struct og_digest chosen;
+	bool from_index;
+	int r = remote_resolve(remote, &document, err);
+
+	if (r < 0)
+		return r;
+	chosen = document.digest;
+	if (platform != NULL)
+		r = remote_choose(&document, platform, &chosen, err);
+	if (r < 0)
+		return r;
+	from_index = !og_digest_equal(&chosen, &document.digest);
+	r = og_evidence_new(&chosen, from_index ? document.buf : NULL, document.len, &evidence,
+			    err);
+	if (r == 0)
+		r = og_evidence_fetch_remote(evidence, remote->registry, remote->client, err);
+	if (r == 0)
+		*ret_evidence = og_take_ptr(evidence);
+	return r;
 }

@@ -17,7 +17,6 @@
 #include "trust/report.h"
 
 #define EXIT_FOUND 1 /* what --fail-on asks about is in it */
-#define EXIT_ERROR 2 /* it could not be told */
 
 struct scan_options {
 	const char *db, *format, *output, *fail_on, *image;
@@ -30,9 +29,7 @@ struct scan_options {
 #define OPTION_IMAGE                                   \
 	SCAN_OPTION(image, "image", 0, OG_OPTION_TEXT, \
 		    "NAME of the image, in an archive or layout of several")
-#define OPTION_INSECURE                                      \
-	SCAN_OPTION(insecure, "insecure", 0, OG_OPTION_LIST, \
-		    "HOST of a registry that may speak HTTP or show any certificate")
+#define OPTION_INSECURE TRUST_INSECURE(struct scan_options)
 
 static const struct og_option scan_options[] = {
 	SCAN_OPTION(db, "db", 0, OG_OPTION_TEXT, "FILE of the database"),
@@ -270,13 +267,24 @@ static int run_sbom(const void *values, int argc, char **argv, struct og_err *er
 	return scan(&options, argv[0], format, err);
 }
 
-#define COUNT(options) (sizeof(options) / sizeof((options)[0]))
-#define TARGET	       "IMAGE|PATH|KIND:WHAT"
+#define TARGET "IMAGE|PATH|KIND:WHAT"
 
 const struct trust_command trust_scan_commands[] = {
-	{ "scan", TARGET, "Say which known vulnerabilities are in something", scan_options,
-	  COUNT(scan_options), sizeof(struct scan_options), 1, 1, EXIT_ERROR, run_scan },
-	{ "sbom", TARGET, "Say what is in something: a bill of materials", sbom_options,
-	  COUNT(sbom_options), sizeof(struct scan_options), 1, 1, EXIT_ERROR, run_sbom },
-	{ NULL },
+	{ .name = "scan",
+	  .arguments = TARGET,
+	  .summary = "Say which known vulnerabilities are in something",
+	  TRUST_OPTIONS(scan_options, struct scan_options),
+	  .least = 1,
+	  .most = 1,
+	  .failure = EXIT_ERROR,
+	  .run = run_scan },
+	{ .name = "sbom",
+	  .arguments = TARGET,
+	  .summary = "Say what is in something: a bill of materials",
+	  TRUST_OPTIONS(sbom_options, struct scan_options),
+	  .least = 1,
+	  .most = 1,
+	  .failure = EXIT_ERROR,
+	  .run = run_sbom },
+	{},
 };

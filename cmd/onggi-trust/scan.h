@@ -6,6 +6,8 @@
 #include "format/vex.h"
 #include "trust/inspect.h"
 
+#define EXIT_ERROR 2 /* it could not be told */
+
 #define SCAN_FILE_MAX (64U << 20) /* bytes of a VEX document */
 
 /* Where the database is: a folder that is open, and a name in it. */

@@ -254,14 +254,28 @@ static int run_update(const void *values, int argc, char **argv, struct og_err *
 	return r;
 }
 
-#define COUNT(options) (sizeof(options) / sizeof((options)[0]))
-
 const struct trust_command trust_scan_db_commands[] = {
-	{ "scan db import", "PATH...", "Take advisories into the database of vulnerabilities",
-	  import_options, COUNT(import_options), sizeof(struct db_options), 1, -1, 2, run_import },
-	{ "scan db status", "", "Say what the database is of, and how old", status_options,
-	  COUNT(status_options), sizeof(struct db_options), 0, 0, 2, run_status },
-	{ "scan db update-from", "FILE", "Replace the database by one made elsewhere",
-	  update_options, COUNT(update_options), sizeof(struct db_options), 1, 1, 2, run_update },
-	{ NULL },
+	{ .name = "scan db import",
+	  .arguments = "PATH...",
+	  .summary = "Take advisories into the database of vulnerabilities",
+	  TRUST_OPTIONS(import_options, struct db_options),
+	  .least = 1,
+	  .most = -1,
+	  .failure = EXIT_ERROR,
+	  .run = run_import },
+	{ .name = "scan db status",
+	  .arguments = "",
+	  .summary = "Say what the database is of, and how old",
+	  TRUST_OPTIONS(status_options, struct db_options),
+	  .failure = EXIT_ERROR,
+	  .run = run_status },
+	{ .name = "scan db update-from",
+	  .arguments = "FILE",
+	  .summary = "Replace the database by one made elsewhere",
+	  TRUST_OPTIONS(update_options, struct db_options),
+	  .least = 1,
+	  .most = 1,
+	  .failure = EXIT_ERROR,
+	  .run = run_update },
+	{},
 };

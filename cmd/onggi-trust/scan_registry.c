@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "registries.h"
+#include "remote.h"
 #include "scan_remote.h"
 #include "scan_tar.h"
 
@@ -21,7 +21,7 @@
 #endif
 
 struct fetched {
-	struct trust_registry registry;
+	struct remote remote;
 	struct scan_tar tar;
 	struct og_document document;
 };
@@ -30,7 +30,7 @@ static void fetched_done(struct fetched *fetched)
 {
 	og_document_done(&fetched->document);
 	scan_tar_done(&fetched->tar);
-	trust_registry_done(&fetched->registry);
+	remote_done(&fetched->remote);
 }
 
 static int blob_name(const struct og_digest *digest, char name[100])
@@ -57,8 +57,8 @@ static int add_blob(struct fetched *fetched, const struct og_json *descriptor, s
 	(void)blob_name(&digest, name);
 	r = scan_tar_member(&fetched->tar, name, err);
 	if (r == 0)
-		r = og_remote_blob(fetched->registry.registry, fetched->registry.client, &digest,
-				   size, take, &fetched->tar, err);
+		r = og_remote_blob(fetched->remote.registry, fetched->remote.client, &digest, size,
+				   take, &fetched->tar, err);
 	return r < 0 ? r : scan_tar_close(&fetched->tar, err);
 }
 
@@ -73,7 +73,7 @@ static int add_config(struct fetched *fetched, const struct og_json *descriptor,
 
 	if (og_digest_parse(text, &digest) < 0 || size > CONFIG_MAX)
 		return og_fail(err, -EBADMSG, "the configuration '%.80s'", text);
-	r = og_remote_blob_read(fetched->registry.registry, fetched->registry.client, &digest, size,
+	r = og_remote_blob_read(fetched->remote.registry, fetched->remote.client, &digest, size,
 				&buf, err);
 	(void)blob_name(&digest, name);
 	return r < 0 ? r : scan_tar_add(&fetched->tar, name, buf, (size_t)size, err);
@@ -133,7 +133,7 @@ static int fetch_manifest(struct fetched *fetched, const char *reference, struct
 
 	og_document_done(&fetched->document);
 	fetched->document = (struct og_document){};
-	r = og_remote_manifest(fetched->registry.registry, fetched->registry.client, reference,
+	r = og_remote_manifest(fetched->remote.registry, fetched->remote.client, reference,
 			       &fetched->document, err);
 	/* It goes into a document of ours. */
 	if (r == 0 && strpbrk(fetched->document.media_type, "\"\\") != NULL)
@@ -146,10 +146,7 @@ static int fetch_all(struct fetched *fetched, struct og_err *err)
 {
 	static const char layout[] = "{\"imageLayoutVersion\":\"1.0.0\"}";
 	og_cleanup(og_json_freep) struct og_json *root = NULL;
-	const struct og_imageref *ref = &fetched->registry.ref;
-	int r = fetch_manifest(fetched,
-			       ref->has_digest ? og_digest_format(&ref->digest).text : ref->tag,
-			       &root, err);
+	int r = fetch_manifest(fetched, fetched->remote.reference, &root, err);
 	const char *one = r == 0 ? of_index(root) : NULL;
 
 	if (one != NULL) {
@@ -168,7 +165,7 @@ static int fetch_all(struct fetched *fetched, struct og_err *err)
 int scan_fetch_registry(const char *name, const struct og_words *insecure, struct og_err *err)
 {
 	og_cleanup(fetched_done) struct fetched fetched = { .tar = { .fd = -EBADF } };
-	int r = trust_registry_open(&fetched.registry, name, OG_REMOTE_PULL, insecure, err);
+	int r = remote_open(&fetched.remote, name, insecure, OG_REMOTE_PULL, err);
 
 	if (r == 0)
 		r = scan_tar_begin(&fetched.tar, err);

@@ -39,8 +39,7 @@ struct values {
 			"WHERE it is put: tag (default; cosign's), referrer, or bundle (sigstore's)"), \
 		OG_OPTION(struct values, identity, "identity", 0, OG_OPTION_TEXT,                      \
 			  "NAME to sign the image under, in place of the one it is called by"),        \
-		OG_OPTION(struct values, insecure, "insecure", 0, OG_OPTION_LIST,                      \
-			  "HOST that may speak HTTP or show any certificate")
+		TRUST_INSECURE(struct values)
 
 static const struct og_option sign_options[] = {
 	COMMON,
@@ -56,7 +55,7 @@ static const struct og_option attest_options[] = {
 		  "TYPE: slsaprovenance, spdxjson, cyclonedx, vuln, openvex, custom, or a URI"),
 };
 
-#define COUNT(options) (sizeof(options) / sizeof((options)[0]))
+#define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 
 /* cosign's words for types of predicates. */
 static const char *const types[][2] = {
@@ -249,21 +248,17 @@ static int run_attest(const void *data, int argc, char **argv, struct og_err *er
 const struct trust_command trust_sign_commands[] = {
 	{ .name = "sign",
 	  .arguments = "IMAGE",
-	  .summary = "sign an image in its registry",
-	  .options = sign_options,
-	  .option_count = COUNT(sign_options),
-	  .values_size = sizeof(struct values),
+	  .summary = "Sign an image in its registry",
+	  TRUST_OPTIONS(sign_options, struct values),
 	  .least = 1,
 	  .most = 1,
 	  .run = run_sign },
 	{ .name = "attest",
 	  .arguments = "IMAGE",
-	  .summary = "attest something of an image: an SBOM, a scan's result, where it came from",
-	  .options = attest_options,
-	  .option_count = COUNT(attest_options),
-	  .values_size = sizeof(struct values),
+	  .summary = "Attest something of an image: an SBOM, a scan's result, where it came from",
+	  TRUST_OPTIONS(attest_options, struct values),
 	  .least = 1,
 	  .most = 1,
 	  .run = run_attest },
-	{ .name = NULL },
+	{},
 };

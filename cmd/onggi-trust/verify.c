@@ -12,8 +12,6 @@
 #include "format/artifact.h"
 #include "format/manifest.h"
 #include "remote.h"
-#include "trust/evidence.h"
-#include "trust/remote.h"
 
 struct values {
 	struct og_words keys;
@@ -35,45 +33,14 @@ static const struct og_option verify_options[] = {
 		  "OS/ARCHITECTURE of an index whose image is to be vouched for"),
 	OG_OPTION(struct values, type, "attestation", 0, OG_OPTION_TEXT,
 		  "TYPE: print attestations of this type (a URI, or 'all') in place of signatures"),
-	OG_OPTION(struct values, insecure, "insecure", 0, OG_OPTION_LIST,
-		  "HOST that may speak HTTP or show any certificate"),
+	TRUST_INSECURE(struct values),
 };
 
 static const struct og_option tree_options[] = {
-	OG_OPTION(struct values, insecure, "insecure", 0, OG_OPTION_LIST,
-		  "HOST that may speak HTTP or show any certificate"),
+	TRUST_INSECURE(struct values),
 };
 
-#define COUNT(options) (sizeof(options) / sizeof((options)[0]))
-
 /* ---- verify ---- */
-
-/* An index without --platform is judged as a whole: only what is said of it counts. */
-static int gather(struct remote *remote, const struct values *values,
-		  struct og_evidence **ret_evidence, struct og_err *err)
-{
-	og_cleanup(og_evidence_freep) struct og_evidence *evidence = NULL;
-	og_cleanup(og_document_done) struct og_document document = {};
-	struct og_digest chosen;
-	bool from_index;
-	int r = remote_resolve(remote, &document, err);
-
-	if (r < 0)
-		return r;
-	chosen = document.digest;
-	if (values->platform != NULL)
-		r = remote_choose(&document, values->platform, &chosen, err);
-	if (r < 0)
-		return r;
-	from_index = !og_digest_equal(&chosen, &document.digest);
-	r = og_evidence_new(&chosen, from_index ? document.buf : NULL, document.len, &evidence,
-			    err);
-	if (r == 0)
-		r = og_evidence_fetch_remote(evidence, remote->registry, remote->client, err);
-	if (r == 0)
-		*ret_evidence = og_take_ptr(evidence);
-	return r;
-}
 
 static int by_policy(const struct remote *remote, const struct og_evidence *evidence,
 		     const char *path, struct og_err *err)
@@ -155,8 +122,9 @@ static int run_verify(const void *data, int argc, char **argv, struct og_err *er
 		return og_fail_plain(err, -EINVAL,
 				     "verify needs either --key FILE or --policy FILE");
 	r = remote_open(&remote, argv[0], &values->insecure, OG_REMOTE_PULL, err);
+	/* An index without --platform is judged as a whole: only what is said of it counts. */
 	if (r == 0)
-		r = gather(&remote, values, &evidence, err);
+		r = remote_evidence(&remote, values->platform, &evidence, err);
 	if (r == 0 && values->policy != NULL)
 		r = by_policy(&remote, evidence, values->policy, err);
 	else if (r == 0)
@@ -272,21 +240,17 @@ static int run_tree(const void *data, int argc, char **argv, struct og_err *err)
 const struct trust_command trust_verify_commands[] = {
 	{ .name = "verify",
 	  .arguments = "IMAGE",
-	  .summary = "is an image signed by whom it should be?",
-	  .options = verify_options,
-	  .option_count = COUNT(verify_options),
-	  .values_size = sizeof(struct values),
+	  .summary = "Is an image signed by whom it should be?",
+	  TRUST_OPTIONS(verify_options, struct values),
 	  .least = 1,
 	  .most = 1,
 	  .run = run_verify },
 	{ .name = "tree",
 	  .arguments = "IMAGE",
-	  .summary = "show what is attached to an image: signatures, attestations, SBOMs",
-	  .options = tree_options,
-	  .option_count = COUNT(tree_options),
-	  .values_size = sizeof(struct values),
+	  .summary = "Show what is attached to an image: signatures, attestations, SBOMs",
+	  TRUST_OPTIONS(tree_options, struct values),
 	  .least = 1,
 	  .most = 1,
 	  .run = run_tree },
-	{ .name = NULL },
+	{},
 };

@@ -18,20 +18,20 @@ struct word {
 
 /* One line a command. */
 static const struct word words[] = {
-	{ "vm", "send a VM's snapshot or disk to a registry: vm push", NULL, "push" },
-	{ "vm", "fetch one: vm pull", NULL, "pull" },
+	{ "vm", "Send a VM's snapshot or disk to a registry: vm push", NULL, "push" },
+	{ "vm", "Fetch one: vm pull", NULL, "pull" },
 	{ "vm", NULL, NULL, "ls" },
 	{ "vm", NULL, NULL, "rm" },
-	{ "vm", "boot an installed system from its disk: vm run", "onggi-vm" },
+	{ "vm", "Boot an installed system from its disk: vm run", "onggi-vm" },
 	{ "copy", "Copy from registry to registry", NULL },
-	{ "attest", "attest something of an image: an SBOM, a scan's result, its origin", NULL },
-	{ "key", "make keys to sign with", NULL },
-	{ "policy", "explain what the gate says of an image", NULL },
-	{ "sbom", "say what is in an image", NULL },
-	{ "scan", "say which known vulnerabilities are in an image", NULL },
-	{ "sign", "sign an image in its registry", NULL },
-	{ "tree", "show what is attached to an image", NULL },
-	{ "verify", "check an image's signatures", NULL },
+	{ "attest", "Attest something of an image: an SBOM, a scan's result, its origin", NULL },
+	{ "key", "Make keys to sign with", NULL },
+	{ "policy", "Explain what the gate says of an image", NULL },
+	{ "sbom", "Say what is in an image", NULL },
+	{ "scan", "Say which known vulnerabilities are in an image", NULL },
+	{ "sign", "Sign an image in its registry", NULL },
+	{ "tree", "Show what is attached to an image", NULL },
+	{ "verify", "Check an image's signatures", NULL },
 	{ NULL, NULL, NULL },
 };
 

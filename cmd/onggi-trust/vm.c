@@ -8,7 +8,7 @@
 #include "base/text.h"
 #include "command.h"
 #include "image/artifact.h"
-#include "registries.h"
+#include "remote.h"
 
 struct vm_options {
 	const char *base;
@@ -19,42 +19,33 @@ struct vm_options {
 
 #define VM_OPTION(member, name, letter, kind, help) \
 	OG_OPTION(struct vm_options, member, name, letter, kind, help)
-#define INSECURE_OPTION                                    \
-	VM_OPTION(insecure, "insecure", 0, OG_OPTION_LIST, \
-		  "HOST that may speak HTTP or show any certificate")
 #define QUIET_OPTION VM_OPTION(quiet, "quiet", 'q', OG_OPTION_FLAG, "only print the digest")
 
 static const struct og_option push_options[] = {
 	VM_OPTION(base, "base", 0, OG_OPTION_TEXT,
 		  "TAG or digest there to share chunks with, in place of what REF is now"),
-	INSECURE_OPTION,
+	TRUST_INSECURE(struct vm_options),
 	QUIET_OPTION,
 };
 
 static const struct og_option pull_options[] = {
-	INSECURE_OPTION,
+	TRUST_INSECURE(struct vm_options),
 	VM_OPTION(max_size, "max-size", 0, OG_OPTION_SIZE,
 		  "BYTES of data that may be laid down, 256g unless said"),
 	QUIET_OPTION,
 };
 
 static const struct og_option ls_options[] = {
-	INSECURE_OPTION,
+	TRUST_INSECURE(struct vm_options),
 };
-
-static char *reference_of(const struct og_imageref *ref)
-{
-	return strdup(ref->has_digest ? og_digest_format(&ref->digest).text : ref->tag);
-}
 
 static int run_push(const void *values, int argc, char **argv, struct og_err *err)
 {
 	const struct vm_options *options = values;
-	og_cleanup(trust_registry_done) struct trust_registry to = {};
+	auto_remote to = {};
 	struct og_vm_push push = { .path = argv[0], .base = options->base };
 	struct og_vm_pushed pushed;
-	int r = trust_registry_open(&to, argv[1], OG_REMOTE_PULL | OG_REMOTE_PUSH,
-				    &options->insecure, err);
+	int r = remote_open(&to, argv[1], &options->insecure, OG_REMOTE_PULL | OG_REMOTE_PUSH, err);
 
 	(void)argc;
 	if (r == 0 && to.ref.has_digest)
@@ -79,24 +70,20 @@ static int run_push(const void *values, int argc, char **argv, struct og_err *er
 static int run_pull(const void *values, int argc, char **argv, struct og_err *err)
 {
 	const struct vm_options *options = values;
-	og_cleanup(trust_registry_done) struct trust_registry from = {};
-	og_auto_free char *reference = NULL;
+	auto_remote from = {};
 	struct og_vm_pull pull = {
 		.folder = argv[1],
 		.max_bytes = options->max_size > 0 ? (uint64_t)options->max_size : OG_VM_PULL_BYTES,
 	};
 	struct og_vm_pulled pulled;
-	int r = trust_registry_open(&from, argv[0], OG_REMOTE_PULL, &options->insecure, err);
+	int r = remote_open(&from, argv[0], &options->insecure, OG_REMOTE_PULL, err);
 
 	(void)argc;
 	if (r < 0)
 		return r;
-	reference = reference_of(&from.ref);
-	if (reference == NULL)
-		return og_fail(err, -ENOMEM, "no memory");
 	pull.registry = from.registry;
 	pull.client = from.client;
-	pull.reference = reference;
+	pull.reference = from.reference;
 	r = og_vm_pull(&pull, &pulled, err);
 	if (r < 0)
 		return og_fail_in(err, r, "pull %s", argv[0]);
@@ -130,17 +117,13 @@ static int run_ls(const void *values, int argc, char **argv, struct og_err *err)
 {
 	const struct vm_options *options = values;
 	og_cleanup(og_vm_artifact_done) struct og_vm_artifact artifact = {};
-	og_cleanup(trust_registry_done) struct trust_registry from = {};
-	og_auto_free char *reference = NULL;
-	int r = trust_registry_open(&from, argv[0], OG_REMOTE_PULL, &options->insecure, err);
+	auto_remote from = {};
+	int r = remote_open(&from, argv[0], &options->insecure, OG_REMOTE_PULL, err);
 
 	(void)argc;
 	if (r < 0)
 		return r;
-	reference = reference_of(&from.ref);
-	if (reference == NULL)
-		return og_fail(err, -ENOMEM, "no memory");
-	r = og_vm_artifact_read(from.registry, from.client, reference, &artifact, err);
+	r = og_vm_artifact_read(from.registry, from.client, from.reference, &artifact, err);
 	if (r < 0)
 		return og_fail_in(err, r, "look at %s", argv[0]);
 	print_artifact(&artifact);
@@ -150,54 +133,43 @@ static int run_ls(const void *values, int argc, char **argv, struct og_err *err)
 static int run_rm(const void *values, int argc, char **argv, struct og_err *err)
 {
 	const struct vm_options *options = values;
-	og_cleanup(trust_registry_done) struct trust_registry from = {};
-	og_auto_free char *reference = NULL;
-	int r = trust_registry_open(&from, argv[0], OG_REMOTE_PULL | OG_REMOTE_DELETE,
-				    &options->insecure, err);
+	auto_remote from = {};
+	int r = remote_open(&from, argv[0], &options->insecure, OG_REMOTE_PULL | OG_REMOTE_DELETE,
+			    err);
 
 	(void)argc;
 	if (r < 0)
 		return r;
-	reference = reference_of(&from.ref);
-	if (reference == NULL)
-		return og_fail(err, -ENOMEM, "no memory");
-	r = og_remote_delete(from.registry, from.client, reference, err);
+	r = og_remote_delete(from.registry, from.client, from.reference, err);
 	return r < 0 ? og_fail_in(err, r, "remove %s", argv[0]) : EXIT_SUCCESS;
 }
-
-#define OPTIONS(table) .options = (table), .option_count = sizeof(table) / sizeof((table)[0])
-#define VALUES	       .values_size = sizeof(struct vm_options)
 
 const struct trust_command trust_vm_commands[] = {
 	{ .name = "vm push",
 	  .arguments = "FOLDER|DISK REF",
 	  .summary = "Send a VM's snapshot or disk to a registry",
-	  OPTIONS(push_options),
-	  VALUES,
+	  TRUST_OPTIONS(push_options, struct vm_options),
 	  .least = 2,
 	  .most = 2,
 	  .run = run_push },
 	{ .name = "vm pull",
 	  .arguments = "REF FOLDER",
 	  .summary = "Fetch a VM's snapshot or disk from a registry",
-	  OPTIONS(pull_options),
-	  VALUES,
+	  TRUST_OPTIONS(pull_options, struct vm_options),
 	  .least = 2,
 	  .most = 2,
 	  .run = run_pull },
 	{ .name = "vm ls",
 	  .arguments = "REF",
 	  .summary = "Show what a snapshot or disk in a registry consists of",
-	  OPTIONS(ls_options),
-	  VALUES,
+	  TRUST_OPTIONS(ls_options, struct vm_options),
 	  .least = 1,
 	  .most = 1,
 	  .run = run_ls },
 	{ .name = "vm rm",
 	  .arguments = "REF",
 	  .summary = "Remove a snapshot or disk from a registry",
-	  OPTIONS(ls_options),
-	  VALUES,
+	  TRUST_OPTIONS(ls_options, struct vm_options),
 	  .least = 1,
 	  .most = 1,
 	  .run = run_rm },

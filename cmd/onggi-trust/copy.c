@@ -9,7 +9,7 @@
 #include "base/text.h"
 #include "command.h"
 #include "image/copy.h"
-#include "registries.h"
+#include "remote.h"
 
 struct copy_options {
 	bool no_referrers, quiet, all_tags;
@@ -21,8 +21,7 @@ struct copy_options {
 
 static const struct og_option copy_options[] = {
 	COPY_OPTION(all_tags, "all-tags", 'a', OG_OPTION_FLAG, "copy every tag of the repository"),
-	COPY_OPTION(insecure, "insecure", 0, OG_OPTION_LIST,
-		    "HOST that may speak HTTP or show any certificate"),
+	TRUST_INSECURE(struct copy_options),
 	COPY_OPTION(no_referrers, "no-referrers", 0, OG_OPTION_FLAG,
 		    "leave signatures, attestations and the like behind"),
 	COPY_OPTION(quiet, "quiet", 'q', OG_OPTION_FLAG, "only print the digest"),
@@ -37,15 +36,7 @@ static int on_progress(void *data, const struct og_progress *progress)
 	return 0;
 }
 
-/* Does the name say a tag? Without one and with a digest in the source it goes in by digest alone. */
-static bool has_tag(const char *name)
-{
-	const char *slash = strrchr(name, '/');
-
-	return strchr(slash != NULL ? slash : name, ':') != NULL;
-}
-
-static int copy_one(struct trust_registry *from, struct trust_registry *to, const char *tag,
+static int copy_one(struct remote *from, struct remote *to, const char *tag,
 		    const struct copy_options *options, struct og_err *err)
 {
 	const struct og_copy copy = {
@@ -70,8 +61,8 @@ static int copy_one(struct trust_registry *from, struct trust_registry *to, cons
 	return 0;
 }
 
-static int copy_all(struct trust_registry *from, struct trust_registry *to,
-		    const struct copy_options *options, struct og_err *err)
+static int copy_all(struct remote *from, struct remote *to, const struct copy_options *options,
+		    struct og_err *err)
 {
 	og_cleanup(og_strv_freep) char **tags = NULL;
 	int r = og_remote_tags(from->registry, from->client, &tags, err);
@@ -89,15 +80,15 @@ static int copy_all(struct trust_registry *from, struct trust_registry *to,
 static int run_copy(const void *values, int argc, char **argv, struct og_err *err)
 {
 	const struct copy_options *options = values;
-	og_cleanup(trust_registry_done) struct trust_registry from = {};
-	og_cleanup(trust_registry_done) struct trust_registry to = {};
+	auto_remote from = {};
+	auto_remote to = {};
 	const char *tag;
-	int r = trust_registry_open(&from, argv[0], OG_REMOTE_PULL, &options->insecure, err);
+	int r = remote_open(&from, argv[0], &options->insecure, OG_REMOTE_PULL, err);
 
 	(void)argc;
 	if (r == 0)
-		r = trust_registry_open(&to, argv[1], OG_REMOTE_PULL | OG_REMOTE_PUSH,
-					&options->insecure, err);
+		r = remote_open(&to, argv[1], &options->insecure, OG_REMOTE_PULL | OG_REMOTE_PUSH,
+				err);
 	if (r == 0 && to.ref.has_digest)
 		r = og_fail_plain(err, -EINVAL,
 				  "'%s': the copy has the digest of what is copied; name "
@@ -107,9 +98,11 @@ static int run_copy(const void *values, int argc, char **argv, struct og_err *er
 		return r;
 	if (options->all_tags)
 		return copy_all(&from, &to, options, err);
-	tag = from.ref.has_digest && !has_tag(argv[1]) ? NULL : to.ref.tag;
-	if (!from.ref.has_digest && !has_tag(argv[1]))
-		tag = from.ref.tag;
+	/* Where no tag is said, the source's; and what is named by its digest goes in by that alone. */
+	if (to.has_tag)
+		tag = to.ref.tag;
+	else
+		tag = from.ref.has_digest ? NULL : from.ref.tag;
 	return copy_one(&from, &to, tag, options, err);
 }
 
@@ -117,9 +110,7 @@ const struct trust_command trust_copy_commands[] = {
 	{ .name = "copy",
 	  .arguments = "SOURCE TARGET",
 	  .summary = "Copy from registry to registry, with signatures and all that refers to it",
-	  .options = copy_options,
-	  .option_count = sizeof(copy_options) / sizeof(copy_options[0]),
-	  .values_size = sizeof(struct copy_options),
+	  TRUST_OPTIONS(copy_options, struct copy_options),
 	  .least = 2,
 	  .most = 2,
 	  .run = run_copy },
