@@ -80,30 +80,6 @@ static int print_help(const struct trust_command *command)
 	return EXIT_SUCCESS;
 }
 
-/* Options may stand between the words; behind "--" all are words. */
-static int read_words(const struct trust_command *command, int argc, char **argv, void *values,
-		      char **words, struct og_err *err)
-{
-	int count = 0;
-
-	for (int at = 0;;) {
-		int used = og_options_read(command->options, command->option_count, argc - at,
-					   argv + at, values, err);
-
-		if (used < 0)
-			return used;
-		at += used;
-		if (used > 0 && og_streq(argv[at - 1], "--")) {
-			while (at < argc)
-				words[count++] = argv[at++];
-			return count;
-		}
-		if (at == argc)
-			return count;
-		words[count++] = argv[at++];
-	}
-}
-
 static int run_with(const struct trust_command *command, int argc, char **argv, void *values)
 {
 	og_auto_free char **words = calloc((size_t)argc + 1, sizeof(words[0]));
@@ -112,7 +88,8 @@ static int run_with(const struct trust_command *command, int argc, char **argv, 
 
 	if (words == NULL)
 		return EXIT_USAGE;
-	count = read_words(command, argc, argv, values, words, &err);
+	count = og_options_read_all(command->options, command->option_count, false, argc, argv,
+				    values, words, &err);
 	if (count >= 0 && count < command->least)
 		count = og_fail_plain(&err, -EINVAL, "%s needs %s", command->name,
 				      command->arguments);

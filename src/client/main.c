@@ -93,32 +93,6 @@ static int usage_error(const struct og_command *command, const struct og_err *er
 	return OG_EXIT_USAGE;
 }
 
-/* Options may stand between the words, except where the words are a workload's command. */
-static int read_words(const struct og_command *command, int argc, char **argv, void *values,
-		      char **words, struct og_err *err)
-{
-	int count = 0;
-
-	for (int at = 0;;) {
-		int used = og_options_read(command->options, command->option_count, argc - at,
-					   argv + at, values, err);
-
-		if (used < 0)
-			return used;
-		at += used;
-		if (used > 0 && og_streq(argv[at - 1], "--")) {
-			while (at < argc)
-				words[count++] = argv[at++];
-			return count;
-		}
-		if (at == argc)
-			return count;
-		words[count++] = argv[at++];
-		while (command->words_end_options && at < argc)
-			words[count++] = argv[at++];
-	}
-}
-
 static bool asks_for_help(const struct og_command *command, int argc, char **argv)
 {
 	for (int i = 0; i < argc; i++) {
@@ -140,7 +114,8 @@ static int run_with(const struct og_command *command, struct og_session *session
 
 	if (words == NULL)
 		return OG_EXIT_USAGE;
-	count = read_words(command, argc, argv, values, words, &err);
+	count = og_options_read_all(command->options, command->option_count,
+				    command->words_end_options, argc, argv, values, words, &err);
 	if (count >= 0 && count < command->least)
 		count = og_fail(&err, -EINVAL, "%s needs %s", command->name, command->arguments);
 	else if (count >= 0 && command->most >= 0 && count > command->most)

@@ -212,6 +212,29 @@ int og_options_read(const struct og_option *options, size_t count, int argc, cha
 	return at;
 }
 
+int og_options_read_all(const struct og_option *options, size_t count, bool first_word_ends,
+			int argc, char **argv, void *values, char **words, struct og_err *err)
+{
+	bool ended = false;
+	int word_count = 0;
+
+	for (int at = 0; at < argc;) {
+		int used =
+			ended ? 0
+			      : og_options_read(options, count, argc - at, argv + at, values, err);
+
+		if (used < 0)
+			return used;
+		at += used;
+		ended = ended || (used > 0 && og_streq(argv[at - 1], "--"));
+		if (at < argc) {
+			words[word_count++] = argv[at++];
+			ended = ended || first_word_ends;
+		}
+	}
+	return word_count;
+}
+
 void og_options_done(const struct og_option *options, size_t count, void *values)
 {
 	for (size_t i = 0; i < count; i++) {

@@ -45,6 +45,13 @@ struct og_option {
 int og_options_read(const struct og_option *options, size_t count, int argc, char **argv,
 		    void *values, struct og_err *err);
 
+/*
+ * Likewise of a whole command line, where options may stand between the words; behind "--" all are words,
+ * and with @first_word_ends behind the first word, too. @words has room for @argc. Returns their number.
+ */
+int og_options_read_all(const struct og_option *options, size_t count, bool first_word_ends,
+			int argc, char **argv, void *values, char **words, struct og_err *err);
+
 /* Frees the lists within @values. */
 void og_options_done(const struct og_option *options, size_t count, void *values);
 
