@@ -38,7 +38,7 @@ struct og_http_response {
 
 /* One request under way. */
 struct exchange {
-	const struct og_http_request *request;
+	const struct og_http_question *question;
 	struct og_http_response *response;
 	uint64_t sent; /* bytes of the body */
 	int code;      /* why a callback ended it */
@@ -202,11 +202,11 @@ static size_t on_body(char *buf, size_t size, size_t count, void *data)
 {
 	struct exchange *exchange = data;
 	struct og_http_response *response = exchange->response;
-	const struct og_http_request *request = exchange->request;
+	const struct og_http_question *question = exchange->question;
 	size_t len = size * count;
 
-	if (has_content(response) && request->body != NULL) {
-		int r = request->body(request->data, response, buf, len);
+	if (has_content(response) && question->body != NULL) {
+		int r = question->body(question->data, response, buf, len);
 
 		return r < 0 ? end_with(exchange, r) : len;
 	}
@@ -214,7 +214,7 @@ static size_t on_body(char *buf, size_t size, size_t count, void *data)
 		size_t room = ERROR_BODY_MAX - response->body.len;
 
 		og_text_add_bytes(&response->body, buf, len < room ? len : room);
-	} else if (response->body.len + len > request->max_body_bytes) {
+	} else if (response->body.len + len > question->max_body_bytes) {
 		return end_with(exchange, -E2BIG);
 	} else {
 		og_text_add_bytes(&response->body, buf, len);
@@ -232,8 +232,8 @@ static int on_tick(void *data, curl_off_t down_total, curl_off_t down, curl_off_
 	(void)down;
 	(void)up_total;
 	(void)up;
-	if (exchange->request->tick != NULL)
-		r = exchange->request->tick(exchange->request->data);
+	if (exchange->question->tick != NULL)
+		r = exchange->question->tick(exchange->question->data);
 	if (r < 0)
 		exchange->code = r;
 	return r < 0;
@@ -243,7 +243,7 @@ static int on_tick(void *data, curl_off_t down_total, curl_off_t down, curl_off_
 
 static ssize_t give(struct exchange *exchange, char *buf, size_t room)
 {
-	const struct og_http_upload *upload = exchange->request->upload;
+	const struct og_http_upload *upload = exchange->question->upload;
 	uint64_t left = upload->size - exchange->sent;
 
 	if (upload->size != OG_HTTP_SIZE_UNKNOWN && room > left)
@@ -272,9 +272,9 @@ static size_t on_send(char *buf, size_t size, size_t count, void *data)
 	return (size_t)n;
 }
 
-static bool may_be_sent_again(const struct og_http_request *request)
+static bool may_be_sent_again(const struct og_http_question *question)
 {
-	return request->upload == NULL || request->upload->source == NULL;
+	return question->upload == NULL || question->upload->source == NULL;
 }
 
 /* libcurl starts over where a kept connection turns out to be dead. */
@@ -282,7 +282,7 @@ static int on_seek(void *data, curl_off_t offset, int origin)
 {
 	struct exchange *exchange = data;
 
-	if (origin != SEEK_SET || !may_be_sent_again(exchange->request))
+	if (origin != SEEK_SET || !may_be_sent_again(exchange->question))
 		return CURL_SEEKFUNC_FAIL;
 	exchange->sent = (uint64_t)offset;
 	return CURL_SEEKFUNC_OK;
@@ -340,28 +340,28 @@ static int add_header(struct curl_slist **list, const char *header)
 	return 0;
 }
 
-static int make_headers(const struct og_http_request *request, bool with_authorization,
+static int make_headers(const struct og_http_question *question, bool with_authorization,
 			struct curl_slist **list)
 {
 	int r = 0;
 
-	for (size_t i = 0; request->headers != NULL && request->headers[i] != NULL && r == 0; i++)
-		r = request->headers[i][0] != '\0' ? add_header(list, request->headers[i]) : 0;
+	for (size_t i = 0; question->headers != NULL && question->headers[i] != NULL && r == 0; i++)
+		r = question->headers[i][0] != '\0' ? add_header(list, question->headers[i]) : 0;
 	/* An empty body has no type; libcurl would say that it is a form. */
-	if (r == 0 && request->method != NULL && request->upload == NULL)
+	if (r == 0 && question->method != NULL && question->upload == NULL)
 		r = add_header(list, "Content-Type:");
 	/* Without it libcurl waits a second for a go-ahead that most servers never give. */
-	if (r == 0 && request->upload != NULL)
+	if (r == 0 && question->upload != NULL)
 		r = add_header(list, "Expect:");
-	if (r == 0 && request->upload != NULL) {
-		const char *type = request->upload->type;
+	if (r == 0 && question->upload != NULL) {
+		const char *type = question->upload->type;
 		og_auto_free char *line = og_strdupf(
 			"Content-Type: %s", type != NULL ? type : "application/octet-stream");
 
 		r = line != NULL ? add_header(list, line) : -ENOMEM;
 	}
-	if (r == 0 && with_authorization && request->authorization != NULL) {
-		og_auto_free char *line = og_strdupf("Authorization: %s", request->authorization);
+	if (r == 0 && with_authorization && question->authorization != NULL) {
+		og_auto_free char *line = og_strdupf("Authorization: %s", question->authorization);
 
 		r = line != NULL ? add_header(list, line) : -ENOMEM;
 	}
@@ -381,20 +381,20 @@ static void trust_system(CURL *curl)
 }
 
 /* Whom to trust counts for the host that was asked first; others are the system's matter. */
-static void set_trust(CURL *curl, const struct og_http_request *request)
+static void set_trust(CURL *curl, const struct og_http_question *question)
 {
-	if (request->ca_file != NULL || request->unverified) {
+	if (question->ca_file != NULL || question->unverified) {
 		curl_easy_setopt(curl, CURLOPT_CAPATH, NULL);
-		curl_easy_setopt(curl, CURLOPT_CAINFO, request->ca_file);
-	} else if (request->extra_ca_file != NULL) {
+		curl_easy_setopt(curl, CURLOPT_CAINFO, question->ca_file);
+	} else if (question->extra_ca_file != NULL) {
 		curl_easy_setopt(curl, CURLOPT_CAPATH, CA_FOLDER);
-		curl_easy_setopt(curl, CURLOPT_CAINFO, request->extra_ca_file);
+		curl_easy_setopt(curl, CURLOPT_CAINFO, question->extra_ca_file);
 	}
-	if (request->cert_file != NULL) {
-		curl_easy_setopt(curl, CURLOPT_SSLCERT, request->cert_file);
-		curl_easy_setopt(curl, CURLOPT_SSLKEY, request->key_file);
+	if (question->cert_file != NULL) {
+		curl_easy_setopt(curl, CURLOPT_SSLCERT, question->cert_file);
+		curl_easy_setopt(curl, CURLOPT_SSLKEY, question->key_file);
 	}
-	if (request->unverified) {
+	if (question->unverified) {
 		curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, 0L);
 		curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, 0L);
 	}
@@ -402,7 +402,7 @@ static void set_trust(CURL *curl, const struct og_http_request *request)
 
 static void set_upload(CURL *curl, struct exchange *exchange)
 {
-	uint64_t size = exchange->request->upload->size;
+	uint64_t size = exchange->question->upload->size;
 
 	curl_easy_setopt(curl, CURLOPT_UPLOAD, 1L);
 	curl_easy_setopt(curl, CURLOPT_UPLOAD_BUFFERSIZE, SEND_BUFFER_BYTES);
@@ -416,12 +416,12 @@ static void set_upload(CURL *curl, struct exchange *exchange)
 
 static void set_method(CURL *curl, struct exchange *exchange, bool at_home)
 {
-	const struct og_http_request *request = exchange->request;
-	const char *method = request->method;
+	const struct og_http_question *question = exchange->question;
+	const char *method = question->method;
 
-	if (at_home && request->form != NULL)
-		curl_easy_setopt(curl, CURLOPT_POSTFIELDS, request->form);
-	if (request->upload != NULL)
+	if (at_home && question->form != NULL)
+		curl_easy_setopt(curl, CURLOPT_POSTFIELDS, question->form);
+	if (question->upload != NULL)
 		set_upload(curl, exchange);
 	else if (method != NULL && og_streq(method, "HEAD"))
 		curl_easy_setopt(curl, CURLOPT_NOBODY, 1L);
@@ -452,24 +452,24 @@ static void set_common(CURL *curl, struct exchange *exchange)
 	curl_easy_setopt(curl, CURLOPT_XFERINFODATA, exchange);
 }
 
-static int ask_once(struct og_http_client *client, const struct og_http_request *request,
+static int ask_once(struct og_http_client *client, const struct og_http_question *question,
 		    const char *url, struct exchange *exchange, struct og_err *err)
 {
 	og_cleanup(slist_freep) struct curl_slist *headers = NULL;
-	bool at_home = og_http_same_origin(request->url, url);
+	bool at_home = og_http_same_origin(question->url, url);
 	CURLcode code;
 
-	if (!request->may(request->data, url))
+	if (!question->may(question->data, url))
 		return og_fail_plain(err, -EPERM, "'%.200s': not allowed, because it is not https",
 				     url);
-	if (make_headers(request, at_home, &headers) < 0)
+	if (make_headers(question, at_home, &headers) < 0)
 		return og_fail(err, -ENOMEM, "no memory");
 	curl_easy_reset(client->curl);
 	client->error[0] = '\0';
 	set_common(client->curl, exchange);
 	trust_system(client->curl);
 	if (at_home)
-		set_trust(client->curl, request);
+		set_trust(client->curl, question);
 	set_method(client->curl, exchange, at_home);
 	curl_easy_setopt(client->curl, CURLOPT_ERRORBUFFER, client->error);
 	curl_easy_setopt(client->curl, CURLOPT_URL, url);
@@ -483,17 +483,17 @@ static int ask_once(struct og_http_client *client, const struct og_http_request 
 	return code == CURLE_OK ? 0 : explain(client, url, code, err);
 }
 
-static bool is_redirect(const struct og_http_request *request,
+static bool is_redirect(const struct og_http_question *question,
 			const struct og_http_response *response)
 {
-	const char *method = request->method;
+	const char *method = question->method;
 	bool reads = method == NULL || og_streq(method, "GET") || og_streq(method, "HEAD");
 	int s = response->status;
 
 	if (og_http_header(response, "Location", 0) == NULL)
 		return false;
 	if (s == 307 || s == 308)
-		return may_be_sent_again(request);
+		return may_be_sent_again(question);
 	return reads && (s == 301 || s == 302 || s == 303);
 }
 
@@ -511,24 +511,24 @@ int og_http_resolve(const char *base, const char *location, char **ret_url)
 	return *ret_url != NULL ? 0 : -ENOMEM;
 }
 
-int og_http_ask(struct og_http_client *client, const struct og_http_request *request,
+int og_http_ask(struct og_http_client *client, const struct og_http_question *question,
 		struct og_http_response **ret_response, struct og_err *err)
 {
-	og_auto_free char *url = strdup(request->url);
+	og_auto_free char *url = strdup(question->url);
 
 	for (int i = 0; i <= OG_HTTP_REDIRECTS_MAX; i++) {
 		og_cleanup(og_http_response_freep) struct og_http_response *response =
 			calloc(1, sizeof(*response));
-		struct exchange exchange = { .request = request, .response = response };
+		struct exchange exchange = { .question = question, .response = response };
 		char *next = NULL;
 		int r;
 
 		if (url == NULL || response == NULL)
 			return og_fail(err, -ENOMEM, "no memory");
-		r = ask_once(client, request, url, &exchange, err);
+		r = ask_once(client, question, url, &exchange, err);
 		if (r < 0)
 			return r;
-		if (!is_redirect(request, response)) {
+		if (!is_redirect(question, response)) {
 			*ret_response = og_take_ptr(response);
 			return 0;
 		}
@@ -538,7 +538,7 @@ int og_http_ask(struct og_http_client *client, const struct og_http_request *req
 		free(url);
 		url = next;
 	}
-	return og_fail_plain(err, -ELOOP, "'%.200s': over %d redirects", request->url,
+	return og_fail_plain(err, -ELOOP, "'%.200s': over %d redirects", question->url,
 			     OG_HTTP_REDIRECTS_MAX);
 }
 

@@ -60,7 +60,8 @@ struct og_http_upload {
 	const char *type; /* Content-Type; NULL: application/octet-stream */
 };
 
-struct og_http_request {
+/* What og_http_ask() asks. A server's side of it is og_http_request (base/http_server.h). */
+struct og_http_question {
 	const char *url;
 	const char *method; /* "HEAD", "PUT", "POST", "PATCH", "DELETE"; NULL: GET, with @form POST */
 	const struct og_http_upload *upload; /* NULL: none */
@@ -88,7 +89,7 @@ struct og_http_request {
  * be tried again), -EKEYREJECTED (certificate), -EPROTO (no HTTP, no TLS), -EPERM (@may forbids),
  * -ELOOP (redirects), -E2BIG, -ENOMEM, and what @body, @tick and the source return.
  */
-int og_http_ask(struct og_http_client *client, const struct og_http_request *request,
+int og_http_ask(struct og_http_client *client, const struct og_http_question *question,
 		struct og_http_response **ret_response, struct og_err *err);
 
 /* Accepts NULL. Always returns NULL. */

@@ -146,22 +146,22 @@ static const char *or_null(const char *text)
 	return text != NULL && text[0] != '\0' ? text : NULL;
 }
 
-static void set_certificates(const struct og_remote *registry, struct og_http_request *request)
+static void set_certificates(const struct og_remote *registry, struct og_http_question *question)
 {
 	const struct og_remote_options *options = registry->options;
 
-	request->extra_ca_file = options->ca_file;
+	question->extra_ca_file = options->ca_file;
 	if (options->ca_file == NULL)
-		request->ca_file = or_null(registry->ca_file);
-	request->unverified = registry->may_be_insecure && request->ca_file == NULL &&
-			      request->extra_ca_file == NULL;
+		question->ca_file = or_null(registry->ca_file);
+	question->unverified = registry->may_be_insecure && question->ca_file == NULL &&
+			       question->extra_ca_file == NULL;
 	if (options->cert_file != NULL) {
-		request->cert_file = options->cert_file;
-		request->key_file = options->key_file != NULL ? options->key_file
-							      : options->cert_file;
+		question->cert_file = options->cert_file;
+		question->key_file = options->key_file != NULL ? options->key_file
+							       : options->cert_file;
 	} else if (registry->cert_file[0] != '\0' && registry->key_file[0] != '\0') {
-		request->cert_file = registry->cert_file;
-		request->key_file = registry->key_file;
+		question->cert_file = registry->cert_file;
+		question->key_file = registry->key_file;
 	}
 }
 
@@ -169,7 +169,7 @@ static int ask_plainly(struct og_inquiry *inquiry, bool plain_http, const char *
 		       struct og_http_response **ret_response, struct og_err *err)
 {
 	og_auto_free char *url = make_url(inquiry, plain_http);
-	struct og_http_request request = {
+	struct og_http_question question = {
 		.url = url,
 		.method = inquiry->method,
 		.upload = inquiry->upload,
@@ -187,10 +187,10 @@ static int ask_plainly(struct og_inquiry *inquiry, bool plain_http, const char *
 	if (url == NULL)
 		return og_fail(err, -ENOMEM, "no memory");
 	if (is_home(inquiry->registry, url)) {
-		request.authorization = authorization;
-		set_certificates(inquiry->registry, &request);
+		question.authorization = authorization;
+		set_certificates(inquiry->registry, &question);
 	}
-	r = og_http_ask(inquiry->client, &request, ret_response, err);
+	r = og_http_ask(inquiry->client, &question, ret_response, err);
 	if (r == 0) {
 		free(inquiry->asked_url);
 		inquiry->asked_url = og_take_ptr(url);

@@ -178,7 +178,7 @@ static int get_token(struct og_http_client *client, const struct og_challenge *c
 		url = token_url(client, challenge, scopes, options);
 	if (url == NULL && form == NULL)
 		return og_fail(err, -ENOMEM, "no memory");
-	const struct og_http_request request = {
+	const struct og_http_question question = {
 		.url = url != NULL ? url : challenge->realm,
 		.authorization = refresh ? NULL : credentials,
 		.form = form,
@@ -189,7 +189,7 @@ static int get_token(struct og_http_client *client, const struct og_challenge *c
 		.tick = on_tick,
 		.data = (void *)(uintptr_t)options,
 	};
-	r = og_http_ask(client, &request, &response, err);
+	r = og_http_ask(client, &question, &response, err);
 	if (r < 0)
 		return og_fail_in(err, r, "ask for a token");
 	return read_token(response, challenge->realm, ret_authorization, err);

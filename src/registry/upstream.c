@@ -210,7 +210,7 @@ static int send_once(struct asking *asking, const char *authorization,
 	og_auto_free char *url =
 		og_strdupf("%s/v2/%s/%s", config->url, asking->repository, asking->path);
 	const char *headers[] = { asking->sink == NULL ? ACCEPT : "", NULL };
-	struct og_http_request request = {
+	struct og_http_question question = {
 		.url = url,
 		.method = asking->method,
 		.headers = headers,
@@ -225,7 +225,7 @@ static int send_once(struct asking *asking, const char *authorization,
 
 	if (url == NULL)
 		return og_fail(asking->err, -ENOMEM, "upstream");
-	return og_http_ask(asking->client, &request, ret_response, asking->err);
+	return og_http_ask(asking->client, &question, ret_response, asking->err);
 }
 
 static int take_token(const struct og_http_response *response, char **ret_value, struct og_err *err)
@@ -269,7 +269,7 @@ static int ask_token(struct asking *asking, const struct og_challenge *challenge
 	if (url == NULL)
 		return og_fail(asking->err, -ENOMEM, "upstream");
 
-	struct og_http_request request = {
+	struct og_http_question question = {
 		.url = url,
 		.authorization = asking->upstream->basic,
 		.extra_ca_file = config->ca,
@@ -279,7 +279,7 @@ static int ask_token(struct asking *asking, const struct og_challenge *challenge
 		.data = asking,
 	};
 
-	r = og_http_ask(asking->client, &request, &response, asking->err);
+	r = og_http_ask(asking->client, &question, &response, asking->err);
 	return r < 0 ? r : take_token(response, ret_value, asking->err);
 }
 

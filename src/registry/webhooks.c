@@ -144,7 +144,7 @@ static int deliver_once(struct hook *hook, const char *body, struct og_err *err)
 	const struct og_http_upload upload = { .buf = body,
 					       .size = strlen(body),
 					       .type = OG_WEBHOOK_TYPE };
-	struct og_http_request request = {
+	struct og_http_question question = {
 		.url = hook->config->url,
 		.method = "POST",
 		.upload = &upload,
@@ -163,7 +163,7 @@ static int deliver_once(struct hook *hook, const char *body, struct og_err *err)
 	if (r < 0)
 		return r;
 	hook->deadline_ms = og_clock_ms() + hook->config->timeout_s * 1000;
-	r = og_http_ask(client, &request, &response, err);
+	r = og_http_ask(client, &question, &response, err);
 	if (r < 0)
 		return r;
 	status = og_http_status(response);
