@@ -107,7 +107,9 @@ static uint32_t get32(const struct bdb *bdb, const uint8_t *at)
 
 static uint16_t get16(const struct bdb *bdb, const uint8_t *at)
 {
-	return bdb->swapped ? (uint16_t)(at[0] << 8 | at[1]) : (uint16_t)(at[1] << 8 | at[0]);
+	uint16_t high = at[bdb->swapped ? 0 : 1], low = at[bdb->swapped ? 1 : 0];
+
+	return (uint16_t)(high << 8 | low);
 }
 
 static const uint8_t *page_at(const struct bdb *bdb, uint32_t number)
