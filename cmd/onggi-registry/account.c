@@ -4,10 +4,11 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <termios.h>
 #include <unistd.h>
 
 #include "access/accounts.h"
+#include "base/ask.h"
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/text.h"
 #include "registry/ops.h"
@@ -28,18 +29,18 @@ static int read_line(char line[OG_PASSWORD_MAX + 2], struct og_err *err)
 
 static int ask(const char *prompt, char line[OG_PASSWORD_MAX + 2], struct og_err *err)
 {
-	struct termios shown, hidden;
+	og_auto_free char *typed = NULL;
 	int r;
 
-	if (tcgetattr(STDIN_FILENO, &shown) < 0)
+	if (isatty(STDIN_FILENO) == 0)
 		return read_line(line, err);
-	hidden = shown;
-	hidden.c_lflag &= ~(tcflag_t)ECHO;
-	(void)fputs(prompt, stderr);
-	(void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden);
-	r = read_line(line, err);
-	(void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &shown);
-	(void)fputs("\n", stderr);
+	r = og_ask(STDIN_FILENO, prompt, true, &typed, err);
+	if (r == 0 && strlen(typed) > OG_PASSWORD_MAX)
+		r = og_fail_plain(err, -E2BIG, "a password of over %d bytes", (int)OG_PASSWORD_MAX);
+	if (r == 0)
+		memcpy(line, typed, strlen(typed) + 1);
+	if (typed != NULL)
+		og_secret_wipe(typed, strlen(typed));
 	return r;
 }
 

@@ -5,46 +5,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <termios.h>
 
 #include "password.h"
 
+#include "base/ask.h"
 #include "base/cleanup.h"
-#include "base/io.h"
 #include "base/sealed.h"
 #include "base/text.h"
-
-#define LINE_MAX_BYTES 1024
-
-/* One line from the terminal @fd, without echo. */
-static int ask(int fd, const char *prompt, char **ret_line, struct og_err *err)
-{
-	char line[LINE_MAX_BYTES];
-	struct termios before, quiet;
-	ssize_t n;
-
-	if (tcgetattr(fd, &before) < 0)
-		return og_fail(err, -errno, "the terminal");
-	quiet = before;
-	quiet.c_lflag &= ~(tcflag_t)ECHO;
-	(void)og_write_all(fd, prompt, strlen(prompt));
-	(void)tcsetattr(fd, TCSAFLUSH, &quiet);
-	n = read(fd, line, sizeof(line) - 1);
-	(void)tcsetattr(fd, TCSAFLUSH, &before);
-	(void)og_write_all(fd, "\n", 1);
-	if (n <= 0)
-		return og_fail_plain(err, -EINVAL, "no password was given");
-	line[n] = '\0';
-	line[strcspn(line, "\n")] = '\0';
-	*ret_line = strdup(line);
-	og_wipe(line, sizeof(line));
-	return *ret_line == NULL ? og_fail(err, -ENOMEM, "no memory") : 0;
-}
 
 static int ask_twice(int fd, char *first, struct og_err *err)
 {
 	og_auto_free char *second = NULL;
-	int r = ask(fd, "The same again: ", &second, err);
+	int r = og_ask(fd, "The same again: ", true, &second, err);
 
 	if (r == 0 && !og_streq(first, second))
 		r = og_fail_plain(err, -EINVAL, "the two are not the same");
@@ -72,7 +44,7 @@ int password_read(const char *what, bool new, char **ret_password, struct og_err
 				     "%s needs a password: set ONGGI_KEY_PASSWORD, or run this on "
 				     "a terminal",
 				     what);
-	r = ask(fd, prompt, ret_password, err);
+	r = og_ask(fd, prompt, true, ret_password, err);
 	if (r == 0 && new)
 		r = ask_twice(fd, *ret_password, err);
 	return r;

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/ask.h"
 #include "base/io.h"
 #include "client/command.h"
 #include "client/credentials.h"
@@ -59,14 +60,13 @@ static int get_credentials(const struct registry_options *options,
 	if (options->user != NULL)
 		credentials->user = strdup(options->user);
 	else
-		r = og_terminal_ask(STDIN_FILENO, "Username: ", false, &credentials->user, err);
+		r = og_ask(STDIN_FILENO, "Username: ", false, &credentials->user, err);
 	if (r < 0)
 		return og_fail_in(err, r, "the user's name");
 	if (options->password_stdin)
 		return read_password(&credentials->password, err);
 	if (options->password == NULL)
-		return og_terminal_ask(STDIN_FILENO, "Password: ", true, &credentials->password,
-				       err);
+		return og_ask(STDIN_FILENO, "Password: ", true, &credentials->password, err);
 	credentials->password = strdup(options->password);
 	return credentials->password != NULL ? 0 : og_fail(err, -ENOMEM, "login");
 }

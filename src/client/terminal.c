@@ -41,34 +41,3 @@ bool og_terminal_size(int fd, uint16_t *ret_rows, uint16_t *ret_columns)
 	*ret_columns = size.ws_col;
 	return true;
 }
-
-#define LINE_MAX_BYTES 4096
-
-int og_terminal_ask(int fd, const char *question, bool secret, char **ret_line, struct og_err *err)
-{
-	og_cleanup(og_terminal_restore) struct og_terminal terminal = { .fd = fd };
-	char line[LINE_MAX_BYTES];
-	ssize_t n;
-
-	if (tcgetattr(fd, &terminal.before) < 0)
-		return og_fail_plain(err, -ENOTTY, "cannot ask for it: there is no terminal");
-	(void)fputs(question, stderr);
-	if (secret) {
-		struct termios quiet = terminal.before;
-
-		quiet.c_lflag &= ~(tcflag_t)ECHO;
-		terminal.is_raw = true; /* to be restored */
-		if (tcsetattr(fd, TCSAFLUSH, &quiet) < 0)
-			return og_fail(err, -errno, "hide what is typed");
-	}
-	n = read(fd, line, sizeof(line) - 1);
-	if (secret)
-		(void)fputs("\n", stderr);
-	if (n <= 0)
-		return og_fail_plain(err, -ENODATA, "nothing was typed");
-	line[n] = '\0';
-	line[strcspn(line, "\r\n")] = '\0';
-	*ret_line = strdup(line);
-	explicit_bzero(line, sizeof(line));
-	return *ret_line != NULL ? 0 : og_fail(err, -ENOMEM, "no memory");
-}

@@ -19,9 +19,3 @@ void og_terminal_restore(struct og_terminal *terminal);
 
 /* False when @fd is no terminal. */
 bool og_terminal_size(int fd, uint16_t *ret_rows, uint16_t *ret_columns);
-
-/*
- * Asks for a line, without showing what is typed when @secret. *@ret_line is the caller's to free. Errors:
- * -ENOTTY (@fd is no terminal), -ENODATA (it ended).
- */
-int og_terminal_ask(int fd, const char *question, bool secret, char **ret_line, struct og_err *err);

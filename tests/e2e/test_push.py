@@ -218,6 +218,18 @@ def test_a_password_is_asked_for_without_showing_it(onggid, start_registry, tmp_
     assert status == 0 and "secret" not in seen
 
 
+def test_an_interrupted_question_leaves_the_terminal_as_it_was(onggid, start_registry, tmp_path):
+    registry = start_registry(more=registries.htpasswd(tmp_path / "htpasswd", "user", "secret"))
+    terminal = engines.Terminal([onggid.prefix / "bin/onggi", "--config", tmp_path / "config", "-H", onggid.host,
+                                 "login", "--username", "user", registry], os.environ)
+    terminal.wait_for("Password: ")
+    assert not terminal.echoes()
+    terminal.type("sec\x03")
+    terminal.wait_for("interrupted")
+    assert terminal.echoes()
+    assert terminal.end()[1] != 0
+
+
 class Misleading:
     """A registry that asks for a password and leads uploads, and lists of tags, to another port."""
 

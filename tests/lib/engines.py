@@ -88,6 +88,9 @@ class Terminal:
     def type(self, text):
         os.write(self.master, text.encode())
 
+    def echoes(self):
+        return bool(termios.tcgetattr(self.master)[3] & termios.ECHO)
+
     def wait_for(self, pattern, seconds=TIMEOUT_S):
         """Reads until `pattern` (a regular expression) was seen; what came before it is forgotten."""
         end = time.monotonic() + seconds
