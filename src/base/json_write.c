@@ -50,8 +50,17 @@ static void write_double(struct writer *writer, double number)
 
 static void write_line(struct writer *writer)
 {
-	if (writer->pretty)
-		og_text_addf(&writer->text, "\n%*s", writer->depth * 2, "");
+	size_t blanks = 2 * (size_t)writer->depth;
+
+	if (!writer->pretty)
+		return;
+	og_text_add_bytes(&writer->text, "\n", 1);
+	for (size_t n; blanks > 0; blanks -= n) {
+		static const char many[] = "                ";
+
+		n = blanks < sizeof(many) - 1 ? blanks : sizeof(many) - 1;
+		og_text_add_bytes(&writer->text, many, n);
+	}
 }
 
 static void write_value(struct writer *writer, const struct og_json *value);

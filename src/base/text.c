@@ -38,7 +38,8 @@ static bool text_reserve(struct og_text *text, size_t more)
 
 void og_text_add_bytes(struct og_text *text, const void *more, size_t len)
 {
-	if (!text_reserve(text, len))
+	/* With room for the NUL: true of all but a few, and of many millions. */
+	if (len >= text->room - text->len && !text_reserve(text, len))
 		return;
 	memcpy(text->buf + text->len, more, len);
 	text->len += len;
@@ -55,16 +56,24 @@ void og_text_addf(struct og_text *text, const char *fmt, ...)
 	va_list ap;
 	int len;
 
+	/* Most of what is short fits at once. */
+	if (!text_reserve(text, 32))
+		return;
 	va_start(ap, fmt);
-	len = vsnprintf(NULL, 0, fmt, ap);
+	len = vsnprintf(text->buf + text->len, text->room - text->len, fmt, ap);
 	va_end(ap);
-	if (len < 0 || !text_reserve(text, (size_t)len)) {
+	if (len < 0) {
 		text->failed = true;
 		return;
 	}
-	va_start(ap, fmt);
-	(void)vsnprintf(text->buf + text->len, (size_t)len + 1, fmt, ap);
-	va_end(ap);
+	if ((size_t)len >= text->room - text->len) {
+		text->buf[text->len] = '\0';
+		if (!text_reserve(text, (size_t)len))
+			return;
+		va_start(ap, fmt);
+		(void)vsnprintf(text->buf + text->len, (size_t)len + 1, fmt, ap);
+		va_end(ap);
+	}
 	text->len += (size_t)len;
 }
 

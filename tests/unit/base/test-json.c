@@ -207,7 +207,32 @@ TEST(a_member_of_another_kind_is_named)
 	CHECK_EQ(value, 7);
 }
 
+TEST(a_text_for_people_has_two_blanks_a_level)
+{
+	enum {
+		DEPTH = 21
+	};
+	og_cleanup(og_json_freep) struct og_json *root = NULL;
+	og_auto_text text = {}, expected = {};
+	og_auto_free char *pretty = NULL;
+
+	for (int i = 0; i < DEPTH; i++)
+		og_text_add(&text, "[");
+	og_text_add(&text, "{\"a\":[]}");
+	for (int i = 0; i < DEPTH; i++)
+		og_text_add(&text, "]");
+	for (int i = 0; i < DEPTH; i++)
+		og_text_addf(&expected, "[\n%*s", 2 * (i + 1), "");
+	og_text_addf(&expected, "{\n%*s\"a\": []\n%*s}", 2 * DEPTH + 2, "", 2 * DEPTH, "");
+	for (int i = DEPTH - 1; i >= 0; i--)
+		og_text_addf(&expected, "\n%*s]", 2 * i, "");
+	CHECK_OK(og_json_parse(text.buf, text.len, &root, NULL));
+	pretty = og_json_write_pretty(root);
+	CHECK(og_streq(pretty, expected.buf));
+}
+
 TEST_MAIN(TEST_ENTRY(what_was_written_can_be_read),
+	  TEST_ENTRY(a_text_for_people_has_two_blanks_a_level),
 	  TEST_ENTRY(equal_keys_are_refused_however_they_are_spelled),
 	  TEST_ENTRY(what_is_ambiguous_is_named_by_its_path),
 	  TEST_ENTRY(a_place_is_found_in_any_text),

@@ -2,6 +2,8 @@
 #include "base/text.h"
 
 #include <errno.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "base/test.h"
 
@@ -16,6 +18,24 @@ TEST(text_grows_and_is_handed_over)
 	taken = og_text_take(&text);
 	CHECK_EQ(strlen(taken), 2000);
 	CHECK(text.buf == NULL);
+}
+
+/* Wherever the room ends: what does not fit at once is written again, whole. */
+TEST(what_is_formatted_is_whole_at_every_length)
+{
+	for (int before = 0; before < 140; before++) {
+		for (int len = 0; len < 140; len++) {
+			og_auto_text text = {};
+			char expected[300];
+
+			(void)snprintf(expected, sizeof(expected), "%*s%*s", before, "a", len, "b");
+			og_text_addf(&text, "%*s", before, "a");
+			og_text_addf(&text, "%*s", len, "b");
+			CHECK_EQ(text.len, strlen(expected));
+			CHECK(og_streq(text.buf, expected));
+			CHECK(!text.failed);
+		}
+	}
 }
 
 TEST(numbers_are_read_whole_or_not_at_all)
@@ -36,4 +56,5 @@ TEST(numbers_are_read_whole_or_not_at_all)
 }
 
 TEST_MAIN(TEST_ENTRY(text_grows_and_is_handed_over),
+	  TEST_ENTRY(what_is_formatted_is_whole_at_every_length),
 	  TEST_ENTRY(numbers_are_read_whole_or_not_at_all))
