@@ -58,13 +58,14 @@ static int read_file(void *data, uint64_t offset, void *buf, size_t len)
 static bool is_text(const char *name)
 {
 	static const char endings[] =
-		".a.adb.ads.ali.bc.c.cmake.conf.crt.css.csv.debug.elc.gif.gz.h.hpp.htm.html.idx."
-		"inc.jpg.js.json.la.lang.map.md.mo.mod.msg.o.pc.pdf.ph.pl.pm.png.po.pom.ppu.py."
-		"pyc.pyi.rb.rbs.rst.sql.svg.tcl.ts.ttf.txt.vim.xml.yaml.yml.zip.";
+		".a.adb.ads.ali.bc.c.cmake.conf.control.crt.css.csv.debug.elc.enc.fpc.gif.gz.h.hpp."
+		"htm.html.idx.inc.jpg.js.json.la.lang.m4.map.md.mo.mod.msg.o.pas.pc.pdf.ph.pl.pm.png."
+		"po.pod.pom.pp.ppu.ps.py.pyc.pyi.rb.rbs.rdoc.rsj.rst.service.socket.sql.svg.target.tcl."
+		"timer.tmac.ts.ttf.txt.vim.xml.yaml.yml.zip.";
 	const char *dot = strrchr(name, '.'), *at;
 	size_t len = dot != NULL ? strlen(dot) : 0;
 
-	if (len < 2 || len > 6)
+	if (len < 2 || len > 8)
 		return false;
 	for (at = strstr(endings, dot); at != NULL; at = strstr(at + 1, dot))
 		if (at[len] == '.')
