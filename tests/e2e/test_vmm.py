@@ -12,6 +12,8 @@ import threading
 
 import pytest
 
+import daemon
+
 TOP = pathlib.Path(__file__).resolve().parents[2]
 MIB = 1 << 20
 
@@ -202,9 +204,9 @@ def test_every_thread_is_confined_and_guest_memory_is_not_dumped(require, vmm, g
     with spinning(vmm, guest, "--cpus", "2") as process:
         tasks = [p for p in pathlib.Path(f"/proc/{process.pid}/task").iterdir()]
         assert len(tasks) >= 3
-        for task in tasks:
-            status = (task / "status").read_text()
-            assert "Seccomp:\t2" in status and "NoNewPrivs:\t1" in status
+        for task in tasks:  # a thread's first step is its filter, which it may not have taken yet
+            daemon.wait_for(f"{task} to be confined", lambda: "Seccomp:\t2" in (task / "status").read_text())
+            assert "NoNewPrivs:\t1" in (task / "status").read_text()
         assert [flags for size, _, flags in memory_areas(process.pid)
                 if size == 64 * MIB and "dd" in flags]
         limits = pathlib.Path(f"/proc/{process.pid}/limits").read_text()

@@ -371,8 +371,19 @@ def test_one_that_does_not_run_has_a_name_and_zeros(begin, onggid):
     assert onggid.request("GET", "/containers/nobody/stats")[0] == 404
 
 
-def threads(onggid):
-    return len(os.listdir(f"/proc/{onggid.process.pid}/task"))
+def sockets(onggid):
+    """How many the daemon has open, once those of clients that have ended are closed."""
+    def count():
+        folder, found = f"/proc/{onggid.process.pid}/fd", 0
+        for name in os.listdir(folder):
+            with contextlib.suppress(FileNotFoundError):
+                found += os.readlink(f"{folder}/{name}").startswith("socket:")
+        return found
+    last, now = -1, count()
+    while last != now:
+        time.sleep(0.05)
+        last, now = now, count()
+    return now
 
 
 @contextlib.contextmanager
@@ -388,15 +399,15 @@ def streamed(onggid, name):
 
 def test_a_stream_is_one_document_a_second_until_the_client_leaves(begin, onggid):
     begin("streamed", BUSY)
-    before = threads(onggid)
+    before = sockets(onggid)
     with streamed(onggid, "streamed") as answer:
         first = json.loads(answer.readline())
         start = time.monotonic()
         second, third = (json.loads(answer.readline()) for _ in range(2))
         assert 1.5 < time.monotonic() - start < 4
-        assert threads(onggid) > before
+        assert sockets(onggid) > before
     left = time.monotonic()
-    daemon.wait_for("the daemon to see that", lambda: threads(onggid) <= before)
+    daemon.wait_for("the daemon to see that", lambda: sockets(onggid) <= before)
     assert time.monotonic() - left < 0.5  # and not with the next document
     assert (second["preread"], third["preread"]) == (first["read"], second["read"])
     assert third["precpu_stats"] == second["cpu_stats"]
