@@ -14,7 +14,6 @@
 #include <unistd.h>
 
 #include "client/detach.h"
-#include "client/signals.h"
 #include "client/terminal.h"
 #include "format/stdstream.h"
 
@@ -85,7 +84,7 @@ void og_attach_resize(struct og_session *session, const char *path)
 
 static void take_signal(struct pump *pump, int number)
 {
-	const char *name = og_signal_name(number);
+	const char *name = sigabbrev_np(number);
 
 	if (number == SIGWINCH) {
 		if (pump->attach->tty)

@@ -269,11 +269,6 @@ int og_http_answer_status(const struct og_http *http)
 	return http->head.status;
 }
 
-const char *og_http_content_type(const struct og_http *http)
-{
-	return http->head.content_type;
-}
-
 int og_http_fd(const struct og_http *http)
 {
 	return http->fd;

@@ -52,7 +52,6 @@ struct og_http *og_http_free(struct og_http *http);
 OG_DEFINE_CLEANUP(struct og_http, og_http_free)
 
 int og_http_answer_status(const struct og_http *http);
-const char *og_http_content_type(const struct og_http *http);
 
 /* To wait for an answer's body beside other things. What was read ahead is not waiting there. */
 int og_http_fd(const struct og_http *http);

@@ -43,9 +43,6 @@ int og_namespaces_time(const struct og_oci_linux *config, struct og_err *err);
 /* In the runtime, for a child in a new user namespace that waits for it. */
 int og_namespaces_map(pid_t pid, const struct og_oci_linux *config, struct og_err *err);
 
-/* In the child of an ordinary user, after that: what og_namespaces_before() did for others. */
-int og_namespaces_new_time(const struct og_oci_linux *config, struct og_err *err);
-
 /* In the child, after that: root of the namespace. */
 int og_namespaces_become_root(struct og_err *err);
 

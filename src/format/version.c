@@ -137,11 +137,6 @@ int og_version_compare(enum og_version_order order, const char *a, const char *b
 	return orders[order].compare(left, right);
 }
 
-const char *og_version_order_name(enum og_version_order order)
-{
-	return orders[order].name;
-}
-
 int og_version_order_parse(const char *name, enum og_version_order *ret_order)
 {
 	for (size_t i = 0; i < OG_VERSION_ORDERS; i++) {

@@ -35,9 +35,7 @@ enum og_version_order {
 /* Below 0, 0 or above 0. */
 int og_version_compare(enum og_version_order order, const char *a, const char *b);
 
-/* "debian" ..., as in the list above. */
-const char *og_version_order_name(enum og_version_order order);
-/* Returns 0 or -EINVAL. */
+/* "debian" ..., as in the list above. Returns 0 or -EINVAL. */
 int og_version_order_parse(const char *name, enum og_version_order *ret_order);
 
 /*

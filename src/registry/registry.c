@@ -130,14 +130,6 @@ int og_registry_usage(struct og_registry *registry, const char *repository, uint
 	return r;
 }
 
-bool og_registry_has(struct og_registry *registry, const char *repository)
-{
-	int r = og_records_has_repository(og_records_read(registry->records), repository, NULL);
-
-	og_records_unread(registry->records);
-	return r > 0;
-}
-
 /* ---- tags, from within ---- */
 
 /* What one was found to be, apart from its texts. */

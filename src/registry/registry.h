@@ -108,6 +108,3 @@ int og_registry_each_tag(struct og_registry *registry, const char *repository,
  * -EAGAIN (it has moved), and what before() says. */
 int og_registry_delete_tag(struct og_registry *registry, const char *repository, const char *tag,
 			   const char *digest, struct og_err *err);
-
-/* Is there such a repository, with at least a manifest or a blob? */
-bool og_registry_has(struct og_registry *registry, const char *repository);

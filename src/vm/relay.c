@@ -144,11 +144,6 @@ struct og_relay *og_relay_free(struct og_relay *relay)
 	return NULL;
 }
 
-uint32_t og_relay_number(const struct og_relay *relay)
-{
-	return relay->number;
-}
-
 void og_relay_started(struct og_relay *relay)
 {
 	int fd = og_take_fd(&relay->input_fd);

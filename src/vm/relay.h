@@ -27,8 +27,6 @@ int og_relay_new(struct og_loop *loop, struct og_text *out, uint32_t number, int
 		 struct og_err *err);
 struct og_relay *og_relay_free(struct og_relay *relay);
 
-uint32_t og_relay_number(const struct og_relay *relay);
-
 /* The process runs: its input begins to flow. */
 void og_relay_started(struct og_relay *relay);
 

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Small languages of the command line: detach keys, signals, hosts, references, credentials. */
+/* Small languages of the command line: detach keys, hosts, references, credentials. */
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <sys/stat.h>
 
 #include "base/base64.h"
@@ -13,7 +12,6 @@
 #include "client/detach.h"
 #include "client/http.h"
 #include "client/pull.h"
-#include "client/signals.h"
 
 TEST(detach_keys_are_found_across_reads_and_all_else_passes)
 {
@@ -38,16 +36,6 @@ TEST(detach_keys_are_found_across_reads_and_all_else_passes)
 	CHECK_EQ(og_detach_parse("", &detach, NULL), -EINVAL);
 	CHECK_EQ(og_detach_parse("ctrl-1", &detach, NULL), -EINVAL);
 	CHECK_EQ(og_detach_parse("a,,b", &detach, NULL), -EINVAL);
-}
-
-TEST(signals_are_known_by_every_name)
-{
-	CHECK_EQ(og_signal_number("TERM"), SIGTERM);
-	CHECK_EQ(og_signal_number("sigkill"), SIGKILL);
-	CHECK_EQ(og_signal_number("10"), SIGUSR1);
-	CHECK_EQ(og_signal_number("SIGNOTHING"), 0);
-	CHECK_EQ(og_signal_number("0"), 0);
-	CHECK_EQ(strcmp(og_signal_name(SIGHUP), "HUP"), 0);
 }
 
 TEST(hosts_are_sockets_or_addresses)
@@ -144,7 +132,7 @@ TEST(a_broken_credential_file_is_named)
 }
 
 TEST_MAIN(TEST_ENTRY(detach_keys_are_found_across_reads_and_all_else_passes),
-	  TEST_ENTRY(signals_are_known_by_every_name), TEST_ENTRY(hosts_are_sockets_or_addresses),
+	  TEST_ENTRY(hosts_are_sockets_or_addresses),
 	  TEST_ENTRY(a_reference_is_cut_behind_its_name),
 	  TEST_ENTRY(credentials_go_to_the_registry_they_are_for),
 	  TEST_ENTRY(a_broken_credential_file_is_named))
