@@ -526,24 +526,34 @@ def test_a_folders_links_lead_nowhere(inspect, tmp_path):
     assert found["packages"] == [] and found["os_id"] == ""
 
 
-def test_an_image_in_a_registry(inspect, tmp_path):
+def test_an_image_in_a_registry(prefix, require):
+    program = prefix / "bin/onggi-trust"
+    if not program.exists():
+        require.lacking(f"no {program}")
     layers = [images.tar([images.entry("var/lib/dpkg/status", status(pot="1"))]),
               images.tar([images.entry("app/.env", b"x")])]
     manifest, blobs = images.oci_blobs(layers)
     stub = registries.Stub()
     stub.add("team/pot", manifest, blobs, "1")
-    host = stub.address
+
+    def scan():
+        return subprocess.run([program, "sbom", f"registry:{stub.address}/team/pot:1"], capture_output=True, text=True,
+                              timeout=60, check=False)
+
     try:
-        found = inspect("registry", f"{host}/team/pot:1")
-        assert named(found, "deb", "name", "layer") == [("pot", 0)]
-        assert found["image_digest"] == images.sha256(manifest)
+        result = scan()
+        assert result.returncode == 0, result.stderr
+        found = json.loads(result.stdout)
+        assert [(c["name"], c["version"]) for c in found["components"] if c["type"] == "library"] == [("pot", "1")]
+        assert images.sha256(manifest).removeprefix("sha256:") in json.dumps(found["metadata"])
         # A registry that serves another layer than the manifest names.
         (layer, body), = [(d, b) for d, b in blobs.items() if b == images.compress(layers[0], "gzip")]
         path = f"/v2/team/pot/blobs/{layer}"
         kind, _ = stub.content[path]
         other = images.compress(images.tar([images.entry("var/lib/dpkg/status", status(lid="1"))]), "gzip")
         stub.content[path] = kind, other.ljust(len(body), b"\0")[:len(body)]
-        assert "scan" in inspect("registry", f"{host}/team/pot:1", ok=False)
+        result = scan()
+        assert result.returncode == 2 and "layer 1" in result.stderr, result.stderr
     finally:
         stub.stop()
 

@@ -7,7 +7,6 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "trust/inspect.h"
-#include "trust/inspect_registry.h"
 
 static int inspect_folder(const char *what, struct og_inventory **ret, struct og_err *err)
 {
@@ -49,22 +48,12 @@ static int inspect_sbom(const char *what, struct og_inventory **ret, struct og_e
 		      : og_inspect_sbom(fd, what, ret, err);
 }
 
-static int inspect_registry(const char *what, struct og_inventory **ret, struct og_err *err)
-{
-	static const struct og_remote_options options = {};
-	struct og_imageref ref;
-	int r = og_imageref_parse(what, &ref, err);
-
-	return r < 0 ? r : og_inspect_registry(&ref, &options, what, ret, err);
-}
-
 static const struct {
 	const char *kind;
 	int (*inspect)(const char *what, struct og_inventory **ret, struct og_err *err);
 } kinds[] = {
-	{ "folder", inspect_folder }, { "archive", inspect_archive },
-	{ "layout", inspect_layout }, { "disk", inspect_disk },
-	{ "sbom", inspect_sbom },     { "registry", inspect_registry },
+	{ "folder", inspect_folder }, { "archive", inspect_archive }, { "layout", inspect_layout },
+	{ "disk", inspect_disk },     { "sbom", inspect_sbom },
 };
 
 static void set_layer(struct og_json *object, size_t layer)
