@@ -43,17 +43,25 @@ static size_t media_type_len(const char *media_type)
 	return len;
 }
 
-static bool same_media_type(const char *a, const char *b)
+bool og_media_type_equal(const char *a, const char *b)
 {
 	size_t len = media_type_len(a);
 
 	return len == media_type_len(b) && strncasecmp(a, b, len) == 0;
 }
 
+bool og_media_type_is_vague(const char *media_type)
+{
+	return og_media_type_equal(media_type, "") ||
+	       og_media_type_equal(media_type, "application/json") ||
+	       og_media_type_equal(media_type, "text/plain") ||
+	       og_media_type_equal(media_type, "application/octet-stream");
+}
+
 enum og_media_kind og_media_kind(const char *media_type)
 {
 	for (size_t i = 0; i < COUNT_OF(media_types); i++)
-		if (same_media_type(media_type, media_types[i].media_type))
+		if (og_media_type_equal(media_type, media_types[i].media_type))
 			return media_types[i].kind;
 	return OG_MEDIA_OTHER;
 }
@@ -62,17 +70,9 @@ enum og_media_kind og_media_kind(const char *media_type)
 static const char *lasting(const char *media_type)
 {
 	for (size_t i = 0; i < COUNT_OF(media_types); i++)
-		if (same_media_type(media_type, media_types[i].media_type))
+		if (og_media_type_equal(media_type, media_types[i].media_type))
 			return media_types[i].media_type;
 	return media_type;
-}
-
-/* Says nothing about what is in the body: as good as no Content-Type. */
-static bool is_vague(const char *media_type)
-{
-	return same_media_type(media_type, "") || same_media_type(media_type, "application/json") ||
-	       same_media_type(media_type, "text/plain") ||
-	       same_media_type(media_type, "application/octet-stream");
 }
 
 static int bad(struct og_err *err, int code)
@@ -221,9 +221,9 @@ static int settle_media_type(const struct og_json *root, const char *came_as,
 
 	if (og_json_opt_string(root, "mediaType", &says, err) < 0)
 		return -EBADMSG;
-	if (came_as != NULL && is_vague(came_as))
+	if (came_as != NULL && og_media_type_is_vague(came_as))
 		came_as = NULL;
-	if (says[0] != '\0' && came_as != NULL && !same_media_type(says, came_as))
+	if (says[0] != '\0' && came_as != NULL && !og_media_type_equal(says, came_as))
 		return og_fail_plain(err, -EBADMSG,
 				     "it says to be '%.100s' but came as '%.100s': ambiguous", says,
 				     came_as);

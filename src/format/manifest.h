@@ -48,6 +48,12 @@ enum og_media_kind {
 /* Parameters after ';' do not count. */
 enum og_media_kind og_media_kind(const char *media_type);
 
+/* Are both the same media type, capitals and parameters aside? */
+bool og_media_type_equal(const char *a, const char *b);
+
+/* Does it say nothing about what is in a body ("", "text/plain" ...): as good as no Content-Type? */
+bool og_media_type_is_vague(const char *media_type);
+
 /* Texts are borrowed from the manifest they are in, "" where missing. */
 struct og_descriptor {
 	const char *media_type;

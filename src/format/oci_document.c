@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/text.h"
 #include "format/manifest.h"
@@ -25,29 +24,6 @@ static const struct {
 	{ OG_MEDIA_DOCKER_MANIFEST, SHAPE_IMAGE }, { OG_MEDIA_DOCKER_LIST, SHAPE_INDEX },
 	{ OG_MEDIA_OCI_ARTIFACT, SHAPE_ARTIFACT },
 };
-
-static size_t media_type_len(const char *media_type)
-{
-	size_t len = strcspn(media_type, ";");
-
-	while (len > 0 && (media_type[len - 1] == ' ' || media_type[len - 1] == '\t'))
-		len--;
-	return len;
-}
-
-static bool same_media_type(const char *a, const char *b)
-{
-	size_t len = media_type_len(a);
-
-	return len == media_type_len(b) && strncasecmp(a, b, len) == 0;
-}
-
-static bool is_vague(const char *media_type)
-{
-	return media_type_len(media_type) == 0 || same_media_type(media_type, "application/json") ||
-	       same_media_type(media_type, "text/plain") ||
-	       same_media_type(media_type, "application/octet-stream");
-}
 
 static bool has(const struct og_json *object, const char *key)
 {
@@ -173,7 +149,7 @@ static int parse_items(const struct og_json *root, const char *key,
 static enum shape shape_of_type(const char *media_type)
 {
 	for (size_t i = 0; i < sizeof(served) / sizeof(served[0]); i++)
-		if (same_media_type(media_type, served[i].media_type))
+		if (og_media_type_equal(media_type, served[i].media_type))
 			return served[i].shape;
 	return SHAPE_UNKNOWN;
 }
@@ -181,7 +157,7 @@ static enum shape shape_of_type(const char *media_type)
 static const char *canonical_type(const char *media_type)
 {
 	for (size_t i = 0; i < sizeof(served) / sizeof(served[0]); i++)
-		if (same_media_type(media_type, served[i].media_type))
+		if (og_media_type_equal(media_type, served[i].media_type))
 			return served[i].media_type;
 	return media_type;
 }
@@ -215,9 +191,9 @@ static int settle_media_type(const struct og_json *root, const char *came_as, en
 
 	if (r < 0)
 		return r;
-	if (came_as != NULL && is_vague(came_as))
+	if (came_as != NULL && og_media_type_is_vague(came_as))
 		came_as = NULL;
-	if (says[0] != '\0' && came_as != NULL && !same_media_type(says, came_as))
+	if (says[0] != '\0' && came_as != NULL && !og_media_type_equal(says, came_as))
 		return og_fail_plain(err, -EBADMSG,
 				     "it says to be '%.100s' but came as '%.100s': ambiguous", says,
 				     came_as);
