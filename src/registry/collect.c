@@ -91,6 +91,32 @@ static int each_page(struct collecting *collecting, const char *sql, int64_t cut
 	return r;
 }
 
+/*
+ * Runs @sql, which removes what can still go, for each row: ?1 and ?2 are the row's, ?3 is 0 (the page's
+ * place for a limit), ?4 is @cut. A dry run counts all.
+ */
+static int remove_rows(struct collecting *collecting, const struct row *rows, size_t count,
+		       const char *sql, int64_t cut, uint64_t *removed, struct og_err *err)
+{
+	struct og_records *records = collecting->registry->records;
+	int r;
+
+	if (collecting->dry_run) {
+		*removed += count;
+		return 0;
+	}
+	r = og_records_begin(records, true, err);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < count && r == 0; i++) {
+		r = og_db_run(og_records_db(records), err, sql, "iiii", rows[i].a, rows[i].b,
+			      (int64_t)0, cut);
+		if (r == 0)
+			*removed += (uint64_t)og_db_changes(og_records_db(records));
+	}
+	return og_records_end(records, r, err);
+}
+
 /* ---- manifests that nothing names ---- */
 
 #define MANIFEST_IS_LOOSE                                                      \
@@ -109,28 +135,11 @@ static int64_t untagged_cut(const struct collecting *collecting)
 static int remove_manifests(struct collecting *collecting, const struct row *rows, size_t count,
 			    struct og_err *err)
 {
-	struct og_records *records = collecting->registry->records;
-	int r;
-
-	if (collecting->dry_run) {
-		collecting->gc->manifests += count;
-		return 0;
-	}
-	r = og_records_begin(records, true, err);
-	if (r < 0)
-		return r;
-	for (size_t i = 0; i < count && r == 0; i++) {
-		/* ?2 and ?3 stand for the page's other parameters. */
-		r = og_db_run(og_records_db(records), err,
-			      "DELETE FROM manifests WHERE id = ?1 AND ?2 = ?3 AND EXISTS"
-			      " (SELECT 1 FROM manifests m JOIN blobs b ON b.id = m.blob"
-			      "  WHERE m.id = ?1 AND " MANIFEST_IS_LOOSE ")",
-			      "iiii", rows[i].a, (int64_t)0, (int64_t)0, untagged_cut(collecting));
-		if (r == 0)
-			collecting->gc->manifests +=
-				(uint64_t)og_db_changes(og_records_db(records));
-	}
-	return og_records_end(records, r, err);
+	return remove_rows(collecting, rows, count,
+			   "DELETE FROM manifests WHERE id = ?1 AND ?2 = ?3 AND EXISTS"
+			   " (SELECT 1 FROM manifests m JOIN blobs b ON b.id = m.blob"
+			   "  WHERE m.id = ?1 AND " MANIFEST_IS_LOOSE ")",
+			   untagged_cut(collecting), &collecting->gc->manifests, err);
 }
 
 /* An index that goes sets its manifests free: again until nothing does. */
@@ -166,26 +175,11 @@ static int64_t grace_cut(const struct collecting *collecting)
 static int remove_links(struct collecting *collecting, const struct row *rows, size_t count,
 			struct og_err *err)
 {
-	struct og_records *records = collecting->registry->records;
-	int r;
-
-	if (collecting->dry_run) {
-		collecting->gc->links += count;
-		return 0;
-	}
-	r = og_records_begin(records, true, err);
-	if (r < 0)
-		return r;
-	for (size_t i = 0; i < count && r == 0; i++) {
-		r = og_db_run(og_records_db(records), err,
-			      "DELETE FROM links WHERE repository = ?1 AND blob = ?2 AND ?3 = 0"
-			      " AND EXISTS (SELECT 1 FROM links l JOIN blobs b ON b.id = l.blob"
-			      "  WHERE l.repository = ?1 AND l.blob = ?2 AND " LINK_IS_LOOSE ")",
-			      "iiii", rows[i].a, rows[i].b, (int64_t)0, grace_cut(collecting));
-		if (r == 0)
-			collecting->gc->links += (uint64_t)og_db_changes(og_records_db(records));
-	}
-	return og_records_end(records, r, err);
+	return remove_rows(collecting, rows, count,
+			   "DELETE FROM links WHERE repository = ?1 AND blob = ?2 AND ?3 = 0"
+			   " AND EXISTS (SELECT 1 FROM links l JOIN blobs b ON b.id = l.blob"
+			   "  WHERE l.repository = ?1 AND l.blob = ?2 AND " LINK_IS_LOOSE ")",
+			   grace_cut(collecting), &collecting->gc->links, err);
 }
 
 /* ---- blobs ---- */
