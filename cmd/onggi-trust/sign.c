@@ -80,13 +80,13 @@ static const char *predicate_type(const char *word)
 	return strchr(word, ':') != NULL ? word : NULL;
 }
 
-static int read_layout(const char *word, enum og_layout *ret_layout, struct og_err *err)
+static int read_layout(const char *word, enum og_signing_layout *ret_layout, struct og_err *err)
 {
 	static const char *const names[] = { "tag", "referrer", "bundle" };
 
 	for (size_t i = 0; i < COUNT(names); i++) {
 		if (word == NULL || og_streq(names[i], word)) {
-			*ret_layout = (enum og_layout)i;
+			*ret_layout = (enum og_signing_layout)i;
 			return 0;
 		}
 	}
@@ -193,7 +193,7 @@ static int run_each(const struct values *values, const char *image, one_fn *one,
 	og_cleanup(og_sk_freep) struct og_sk *sk = NULL;
 	og_cleanup(og_document_done) struct og_document document = {};
 	og_auto_free char *name = NULL;
-	enum og_layout layout = OG_LAYOUT_TAG;
+	enum og_signing_layout layout = OG_LAYOUT_TAG;
 	struct og_signing signing;
 	int r = read_layout(values->layout, &layout, err);
 

@@ -57,14 +57,14 @@ static int by_policy(const struct remote *remote, const struct og_evidence *evid
 	return og_evidence_meets(evidence, policy, &remote->ref, err);
 }
 
-static struct og_identity identity_of(const struct values *values)
+static struct og_signed_identity identity_of(const struct values *values)
 {
 	const char *slash;
 
 	if (values->identity == NULL)
-		return (struct og_identity){ .kind = OG_IDENTITY_REPOSITORY };
+		return (struct og_signed_identity){ .kind = OG_IDENTITY_REPOSITORY };
 	slash = strrchr(values->identity, '/');
-	return (struct og_identity){
+	return (struct og_signed_identity){
 		.kind = strpbrk(slash != NULL ? slash : values->identity, ":@") != NULL
 				? OG_IDENTITY_EXACT_REFERENCE
 				: OG_IDENTITY_EXACT_REPOSITORY,
@@ -86,7 +86,7 @@ static int print_statement(void *data, const struct og_evidence_item *item,
 static int by_keys(const struct remote *remote, const struct og_evidence *evidence,
 		   const struct values *values, struct og_err *err)
 {
-	const struct og_identity identity = identity_of(values);
+	const struct og_signed_identity identity = identity_of(values);
 	const struct og_evidence_item *item = NULL;
 	og_auto_keys keys = {};
 	int r = 0;

@@ -127,7 +127,7 @@ static int read_age(const struct og_json *object, const char *name, int64_t *ret
 
 /* ---- signers ---- */
 
-static int read_identity(const struct og_json *value, struct og_identity *identity,
+static int read_identity(const struct og_json *value, struct og_signed_identity *identity,
 			 struct og_err *err)
 {
 	const char *text = og_json_string(value, "repository");

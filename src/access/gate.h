@@ -55,7 +55,7 @@ const char *og_admission_severity_name(enum og_admission_severity severity);
 struct og_admission_signer {
 	const char *name;
 	const char **keys; /* owned list, NULL-terminated: paths of files, or PEM */
-	struct og_identity identity;
+	struct og_signed_identity identity;
 };
 
 struct og_admission_scan {

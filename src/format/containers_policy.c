@@ -61,7 +61,7 @@ static bool remap(const struct og_imageref *ref, const char *from, const char *t
 	return true;
 }
 
-bool og_identity_matches(const struct og_identity *identity, const char *signed_reference,
+bool og_identity_matches(const struct og_signed_identity *identity, const char *signed_reference,
 			 const struct og_imageref *ref)
 {
 	struct og_imageref sign, other;
@@ -131,7 +131,7 @@ static const struct identity_kind {
 	{ "remapIdentity", OG_IDENTITY_REMAP, { "type", "prefix", "signedPrefix" } },
 };
 
-static int check_reference(const struct og_identity *identity, struct og_err *err)
+static int check_reference(const struct og_signed_identity *identity, struct og_err *err)
 {
 	struct og_imageref ref;
 
@@ -144,7 +144,7 @@ static int check_reference(const struct og_identity *identity, struct og_err *er
 	return og_imageref_parse(identity->reference, &ref, err);
 }
 
-static int read_identity(const struct og_json *value, struct og_identity *ret_identity,
+static int read_identity(const struct og_json *value, struct og_signed_identity *ret_identity,
 			 struct og_err *err)
 {
 	const char *type = og_json_string(og_json_get(value, "type"), "");

@@ -29,7 +29,7 @@ enum og_identity_kind {
 };
 
 /* Under which name an image must have been signed. */
-struct og_identity {
+struct og_signed_identity {
 	enum og_identity_kind kind;
 	const char *reference; /* of exact ones; the prefix of a remap */
 	const char *signed_prefix;
@@ -39,7 +39,7 @@ struct og_identity {
  * Is @signed_reference, the text in a signature, the right name for an image that is asked for as
  * @ref? A digest in @ref counts before its tag. A malformed text is a wrong one.
  */
-bool og_identity_matches(const struct og_identity *identity, const char *signed_reference,
+bool og_identity_matches(const struct og_signed_identity *identity, const char *signed_reference,
 			 const struct og_imageref *ref);
 
 enum og_demand_kind {
@@ -54,7 +54,7 @@ struct og_demand {
 	const char *why;	/* of an unsupported one, for people */
 	const char **key_paths; /* owned list, NULL-terminated; files with public keys */
 	const char **key_data;	/* likewise; base64 of such files */
-	struct og_identity identity;
+	struct og_signed_identity identity;
 };
 
 struct og_policy_scope {

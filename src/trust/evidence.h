@@ -99,7 +99,7 @@ int og_evidence_read(const char *buf, size_t len, struct og_evidence **ret_evide
  * signature. Errors: -EKEYREJECTED; the text says what was found instead.
  */
 int og_evidence_signed(const struct og_evidence *evidence, const struct og_keys *keys,
-		       const struct og_identity *identity, const struct og_imageref *ref,
+		       const struct og_signed_identity *identity, const struct og_imageref *ref,
 		       const struct og_evidence_item **ret_item, struct og_err *err);
 
 /* A negative result ends the walk and is returned. */

@@ -72,7 +72,7 @@ static int open_statement(const struct og_evidence_item *item, const struct og_k
 	return r < 0 ? 0 : 1;
 }
 
-static bool name_matches(const struct og_identity *identity, const char *name,
+static bool name_matches(const struct og_signed_identity *identity, const char *name,
 			 const struct og_imageref *ref, struct findings *findings)
 {
 	if (og_identity_matches(identity, name, ref))
@@ -83,7 +83,7 @@ static bool name_matches(const struct og_identity *identity, const char *name,
 }
 
 static bool signature_holds(const struct og_evidence *evidence, const struct og_evidence_item *item,
-			    const struct og_keys *keys, const struct og_identity *identity,
+			    const struct og_keys *keys, const struct og_signed_identity *identity,
 			    const struct og_imageref *ref, struct findings *findings)
 {
 	og_cleanup(og_simplesigning_done) struct og_simplesigning payload = {};
@@ -128,7 +128,7 @@ static const char *subject_name(const struct og_evidence *evidence,
 }
 
 static int statement_signs(const struct og_evidence *evidence, const struct og_evidence_item *item,
-			   const struct og_keys *keys, const struct og_identity *identity,
+			   const struct og_keys *keys, const struct og_signed_identity *identity,
 			   const struct og_imageref *ref, struct findings *findings)
 {
 	og_auto_statement statement = {};
@@ -162,7 +162,7 @@ static int explain(const struct findings *findings, struct og_err *err)
 }
 
 int og_evidence_signed(const struct og_evidence *evidence, const struct og_keys *keys,
-		       const struct og_identity *identity, const struct og_imageref *ref,
+		       const struct og_signed_identity *identity, const struct og_imageref *ref,
 		       const struct og_evidence_item **ret_item, struct og_err *err)
 {
 	struct findings findings = {};

@@ -57,7 +57,7 @@ TEST(a_signed_text_is_read_as_skopeo_reads_it)
 static bool matches(enum og_identity_kind kind, const char *reference, const char *to,
 		    const char *sign, const char *asked)
 {
-	const struct og_identity identity = { kind, reference, to };
+	const struct og_signed_identity identity = { kind, reference, to };
 	struct og_imageref ref;
 
 	CHECK_OK(og_imageref_parse(asked, &ref, NULL));
