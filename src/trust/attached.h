@@ -14,14 +14,6 @@
 #include "base/json.h"
 #include "image/remote.h"
 
-/*
- * Fetches a blob of @size bytes and checks its content. On success *@ret_buf, with a NUL behind it, is
- * the caller's to free. Errors: -E2BIG (over @max_bytes), -EBADMSG, og_remote_blob()'s.
- */
-int og_attached_blob(struct og_remote *registry, struct og_http_client *client,
-		     const struct og_digest *digest, uint64_t size, size_t max_bytes,
-		     char **ret_buf, struct og_err *err);
-
 struct og_attachment {
 	struct og_digest subject;	/* of the image's manifest or index */
 	const char *subject_media_type; /* for a referrer */
@@ -41,7 +33,10 @@ struct og_attachment {
 int og_attach_tag(struct og_remote *registry, struct og_http_client *client, const char *kind,
 		  const struct og_attachment *attachment, struct og_err *err);
 
-/* Pushes a manifest with the image as its subject. *@ret_digest (may be NULL) is its digest. */
+/*
+ * Pushes a manifest with the image as its subject. *@ret_digest (may be NULL) is its digest. Errors:
+ * og_remote_put_*()'s.
+ */
 int og_attach_referrer(struct og_remote *registry, struct og_http_client *client,
 		       const struct og_attachment *attachment, struct og_digest *ret_digest,
 		       struct og_err *err);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Keys in files: cosign's, openssl's. */
+/* Keys to verify by and to sign with, in files: cosign's, openssl's. */
 #pragma once
 
 #include <stddef.h>
@@ -19,7 +19,7 @@ void og_keys_done(struct og_keys *keys);
 int og_keys_add_file(struct og_keys *keys, const char *path, struct og_err *err);
 int og_keys_add_text(struct og_keys *keys, const char *text, size_t len, struct og_err *err);
 
-/* Does the file hold a key under a password? Errors: what opening says. */
+/* Does the file hold a key under a password: 1 or 0? Errors: what opening says. */
 int og_key_is_sealed(const char *path, struct og_err *err);
 
 /*

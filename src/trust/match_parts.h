@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the files of match.h share. */
+/* What the files of match.h share. Private to trust/. */
 #pragma once
 
 #include "trust/match.h"
@@ -30,13 +30,19 @@ struct og_candidates {
 	size_t count, room;
 };
 
+/* Errors of all: -E2BIG (OG_HITS_MAX), -ENOMEM. */
+
 /* Joins the candidates that go by a common name, and adds a row for each. */
 int og_hits_add(struct og_scan *scan, const struct og_group *group,
 		const struct og_candidates *candidates, struct og_err *err);
+
 /* Applies what others said, counts, and puts the rows in order. */
 int og_hits_finish(struct og_scan *scan, const struct og_statements *statements, const char *today,
 		   struct og_err *err);
+
+/* Adds a line to the scan's warnings. */
 int og_scan_warn(struct og_scan *scan, struct og_err *err, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+
 /* A copy in the scan's texts. NULL: no memory. */
 const char *og_scan_text(struct og_scan *scan, const char *text);

@@ -5,24 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "trust/attached.h"
-
 struct remote {
 	struct og_remote *registry;
 	struct og_http_client *client;
 };
-
-int og_attached_blob(struct og_remote *registry, struct og_http_client *client,
-		     const struct og_digest *digest, uint64_t size, size_t max_bytes,
-		     char **ret_buf, struct og_err *err)
-{
-	if (size > max_bytes)
-		return og_fail_plain(err, -E2BIG, "blob %s: over %zu bytes",
-				     og_digest_format(digest).text, max_bytes);
-	return og_remote_blob_read(registry, client, digest, size, ret_buf, err);
-}
-
-/* ---- as a source ---- */
 
 static int remote_manifest(void *data, const char *reference, char **ret_buf, size_t *ret_len,
 			   struct og_err *err)
@@ -43,8 +29,10 @@ static int remote_blob(void *data, const struct og_digest *digest, uint64_t size
 {
 	const struct remote *remote = data;
 
-	return og_attached_blob(remote->registry, remote->client, digest, size, max_bytes, ret_buf,
-				err);
+	if (size > max_bytes)
+		return og_fail_plain(err, -E2BIG, "blob %s: over %zu bytes",
+				     og_digest_format(digest).text, max_bytes);
+	return og_remote_blob_read(remote->registry, remote->client, digest, size, ret_buf, err);
 }
 
 static int remote_referrers(void *data, const struct og_digest *subject,

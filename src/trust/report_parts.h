@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the reports share. */
+/* What the reports share, and each of them. Private to trust/. */
 #pragma once
 
 #include "trust/report.h"
@@ -11,6 +11,7 @@ struct og_refs {
 	size_t count;
 };
 
+/* On success og_refs_done() is the caller's duty. Errors: -ENOMEM. */
 int og_refs_init(const struct og_inventory *inventory, struct og_refs *ret_refs);
 void og_refs_done(struct og_refs *refs);
 
@@ -20,6 +21,7 @@ struct og_score_text {
 };
 struct og_score_text og_score_text(int tenths);
 
+/* Each adds its report to @out: 0 or -ENOMEM. */
 int og_report_table(const struct og_report *report, struct og_text *out);
 int og_report_sarif(const struct og_report *report, const struct og_refs *refs,
 		    struct og_text *out);
@@ -27,5 +29,6 @@ int og_report_cyclonedx(const struct og_report *report, const struct og_refs *re
 			struct og_text *out);
 int og_report_spdx(const struct og_report *report, const struct og_refs *refs, struct og_text *out);
 int og_report_junit(const struct og_report *report, struct og_text *out);
+
 /* Adds indented JSON and a new line, frees @root. */
 int og_report_add_json(struct og_text *out, struct og_json *root);

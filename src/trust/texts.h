@@ -6,6 +6,7 @@
 
 struct og_texts;
 
+/* NULL: no memory. */
 struct og_texts *og_texts_new(void);
 
 /* Accepts NULL. Always returns NULL. */

@@ -67,9 +67,10 @@ struct og_vulndb_source {
 typedef int og_vulndb_source_fn(void *data, const struct og_vulndb_source *source,
 				struct og_err *err);
 
-/* By name. */
+/* Calls @fn for each source, by name. Errors: what @fn returned, -EUCLEAN, -EIO, -ENOMEM. */
 int og_vulndb_sources(struct og_vulndb *db, og_vulndb_source_fn *fn, void *data,
 		      struct og_err *err);
+
 /* The moment at which it was last written, RFC 3339. */
 int og_vulndb_written(struct og_vulndb *db, char ret_moment[40], struct og_err *err);
 
@@ -81,23 +82,29 @@ struct og_vulndb_writer;
 /* Errors: -EUCLEAN (what is there is no database of ours), -ENOSPC, -EIO, -ENOMEM. */
 int og_vulndb_writer_open(int dir_fd, const char *name, struct og_vulndb_writer **ret_writer,
 			  struct og_err *err);
+
 /* Without og_vulndb_writer_commit() before, all is as it was. Accepts NULL. Always returns NULL. */
 struct og_vulndb_writer *og_vulndb_writer_free(struct og_vulndb_writer *writer);
 OG_DEFINE_CLEANUP(struct og_vulndb_writer, og_vulndb_writer_free)
 
+/* Errors of the three that write: -ENOSPC, -EIO, -ENOMEM. */
+
 /* What follows is of the source @name; what it said before is forgotten. */
 int og_vulndb_writer_source(struct og_vulndb_writer *writer, const char *name, struct og_err *err);
+
 /* Adds what @vuln says, unless it is withdrawn or about no package. */
 int og_vulndb_writer_add(struct og_vulndb_writer *writer, const struct og_vuln *vuln,
 			 struct og_err *err);
+
 /* Records added since the last og_vulndb_writer_source(). */
 int64_t og_vulndb_writer_count(const struct og_vulndb_writer *writer);
+
 /* Puts the file in place, on the disk. */
 int og_vulndb_writer_commit(struct og_vulndb_writer *writer, struct og_err *err);
 
 /*
  * Replaces the database by the file @from, which was made by another onggi, when that is whole.
- * Errors: also -EUCLEAN.
+ * Errors: -EUCLEAN (it is none, or damaged), what opening and writing say.
  */
 int og_vulndb_update(int dir_fd, const char *name, int from_dir_fd, const char *from,
 		     struct og_err *err);
