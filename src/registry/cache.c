@@ -9,7 +9,7 @@
 #include "base/clock.h"
 #include "base/password.h"
 #include "base/text.h"
-#include "registry/store_api.h"
+#include "registry/intake.h"
 #include "registry/upstream.h"
 
 /* Something that is being fetched. Who finds it waits for its end. */

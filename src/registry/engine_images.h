@@ -16,9 +16,14 @@
 struct og_engine_images;
 struct call;
 
-/* @log: a store for its log alone. */
+/*
+ * @log: a store for its log alone. @root_fd, an engine's data root, stays the
+ * caller's. On success *@ret_images is the caller's to free. Errors: og_catalog_open()'s, -ENOMEM.
+ */
 int og_engine_images_open(int root_fd, const struct og_blob_store *log,
 			  struct og_engine_images **ret_images, struct og_err *err);
+
+/* Accepts NULL. Always returns NULL. */
 struct og_engine_images *og_engine_images_free(struct og_engine_images *images);
 OG_DEFINE_CLEANUP(struct og_engine_images, og_engine_images_free)
 

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "registry/intake.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,7 +10,6 @@
 #include "base/io.h"
 #include "registry/internal.h"
 #include "registry/put_manifest.h"
-#include "registry/store_api.h"
 
 struct og_registry_intake {
 	struct og_registry *registry;

@@ -115,7 +115,7 @@ struct og_registry_hooks {
 
 	/*
 	 * Something to read is not there: @reference is a tag, or the digest of a manifest or blob.
-	 * The hook may fetch it and store it (store_api.h). 0: look again; -ENOENT: it is not known;
+	 * The hook may fetch it and store it (intake.h). 0: look again; -ENOENT: it is not known;
 	 * -EUCLEAN: what came was not what was asked for (502), others: 502.
 	 */
 	int (*missing)(void *data, struct og_registry *registry, const char *repository,

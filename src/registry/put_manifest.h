@@ -15,7 +15,7 @@ struct og_manifest_upload {
 	const char *buf; /* borrowed */
 	size_t len;
 	bool sparse;  /* an index's manifests may be missing */
-	bool partial; /* anything may */
+	bool partial; /* all that it refers to may be: it is fetched when it is asked for */
 
 	/* og_manifest_upload_open() */
 	struct og_blob_digest digest;

@@ -25,11 +25,17 @@
 
 struct og_records;
 
+/*
+ * Opens or makes registry.db in the folder @root_fd, which stays the caller's. On success *@ret_records is
+ * the caller's to free. Errors: -EUCLEAN (damaged, or of a newer version), -EIO, -ENOMEM, the kernel's.
+ */
 int og_records_open(int root_fd, struct og_records **ret_records, struct og_err *err);
+
+/* Accepts NULL. Always returns NULL. */
 struct og_records *og_records_free(struct og_records *records);
 OG_DEFINE_CLEANUP(struct og_records, og_records_free)
 
-/* The registry's secret, for upload IDs. */
+/* The registry's secret, for upload IDs: OG_RECORDS_KEY_BYTES bytes, borrowed. */
 const uint8_t *og_records_key(const struct og_records *records);
 
 /* Grows with each change that is committed by this process. */
@@ -53,7 +59,11 @@ struct og_db *og_records_db(struct og_records *records);
 struct og_db *og_records_read(struct og_records *records);
 void og_records_unread(struct og_records *records);
 
-/* ---- blobs; the functions below take @db of a turn of either kind ---- */
+/*
+ * ---- blobs; the functions below take @db of a turn, those that only read one of either kind ----
+ *
+ * Errors of all besides those that are named: -EUCLEAN, -EIO, -ENOSPC, -ENOMEM.
+ */
 
 /* Makes the blob's record and the repository's claim on it, or renews both. */
 int og_records_link(struct og_db *db, const char *repository, const struct og_blob_digest *digest,
@@ -118,11 +128,14 @@ int og_records_pulled(struct og_db *db, const char *repository, const char *tag,
 /* With its tags. 1, 0: there is none. */
 int og_records_delete_manifest(struct og_db *db, const char *repository,
 			       const struct og_blob_digest *digest, struct og_err *err);
+
+/* 1, 0: there is none. Its manifest stays. */
 int og_records_delete_tag(struct og_db *db, const char *repository, const char *tag,
 			  struct og_err *err);
 
 /* Has it a manifest or blob? 1 or 0. */
 int og_records_has_repository(struct og_db *db, const char *repository, struct og_err *err);
 
+/* Bytes of all blobs and manifests of the repository, each counted once. */
 int og_records_usage(struct og_db *db, const char *repository, uint64_t *ret_bytes,
 		     struct og_err *err);

@@ -63,7 +63,11 @@ int og_registry_start(struct og_registry *registry, struct og_err *err);
 
 /* For struct og_http_config; data is the struct og_registry. */
 void og_registry_handle(struct og_http_request *request, void *data);
+
+/* Likewise. The specification's form of an error that is answered before a handler is asked. */
 char *og_registry_error_body(int status, const char *text);
+
+/* Likewise. Bytes of the largest body that such a request may have. */
 uint64_t og_registry_body_max(const char *method, const char *path);
 
 /* ---- collection and scrub; beside a registry that serves, of this process or another ---- */
@@ -73,6 +77,7 @@ struct og_registry_gc {
 	uint64_t bytes;				   /* of files */
 };
 
+/* Removes what nothing refers to and whose time of grace is over, from records and disk. */
 int og_registry_collect(struct og_registry *registry, bool dry_run, struct og_registry_gc *ret_gc,
 			struct og_err *err);
 
@@ -82,7 +87,7 @@ struct og_registry_scrub {
 	uint64_t missing;      /* recorded, but not there */
 };
 
-/* @bytes_per_s: how fast to read, 0: as fast as it goes. */
+/* Verifies every blob's content. @bytes_per_s: how fast to read, 0: as fast as it goes. */
 int og_registry_scrub(struct og_registry *registry, uint64_t bytes_per_s,
 		      struct og_registry_scrub *ret_scrub, struct og_err *err);
 

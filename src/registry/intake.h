@@ -16,9 +16,12 @@ struct og_registry_intake;
 int og_registry_intake_new(struct og_registry *registry, const char *repository,
 			   const struct og_blob_digest *digest,
 			   struct og_registry_intake **ret_intake, struct og_err *err);
+
+/* Accepts NULL. Always returns NULL. */
 struct og_registry_intake *og_registry_intake_free(struct og_registry_intake *intake);
 OG_DEFINE_CLEANUP(struct og_registry_intake, og_registry_intake_free)
 
+/* Errors: -ENOSPC and what else write() says. */
 int og_registry_intake_write(struct og_registry_intake *intake, const void *buf, size_t len,
 			     struct og_err *err);
 
