@@ -162,3 +162,17 @@ char **og_strv_free(char **strv)
 	free(strv);
 	return NULL;
 }
+
+bool og_has_word(const char *words, const char *word)
+{
+	size_t len = strlen(word);
+
+	while (*words != '\0') {
+		size_t here = strcspn(words, " ");
+
+		if (here == len && memcmp(words, word, len) == 0)
+			return true;
+		words += here + (words[here] == ' ');
+	}
+	return false;
+}

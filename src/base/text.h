@@ -42,6 +42,9 @@ int og_parse_i64(const char *text, int64_t min, int64_t max, int64_t *ret_value)
 bool og_starts_with(const char *text, const char *prefix);
 bool og_ends_with(const char *text, const char *suffix);
 
+/* Is @word one of @words, which have a blank between them? */
+bool og_has_word(const char *words, const char *word);
+
 static inline bool og_streq(const char *a, const char *b)
 {
 	return __builtin_strcmp(a, b) == 0;

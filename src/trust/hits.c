@@ -328,20 +328,6 @@ static int compare_hits(const void *left, const void *right)
 	return way != 0 ? way : strcmp(a->ecosystem, b->ecosystem);
 }
 
-static bool has_word(const char *words, const char *word)
-{
-	size_t len = strlen(word);
-
-	while (*words != '\0') {
-		size_t here = strcspn(words, " ");
-
-		if (here == len && memcmp(words, word, len) == 0)
-			return true;
-		words += here + (words[here] == ' ');
-	}
-	return false;
-}
-
 /* Whether one of @ids is a name of the row's. */
 static bool is_about(const char *ids, const struct og_hit *hit)
 {
@@ -353,7 +339,7 @@ static bool is_about(const char *ids, const struct og_hit *hit)
 		if (len < sizeof(word)) {
 			memcpy(word, ids, len);
 			word[len] = '\0';
-			if (og_streq(word, hit->id) || has_word(hit->aliases, word))
+			if (og_streq(word, hit->id) || og_has_word(hit->aliases, word))
 				return true;
 		}
 		ids += len + (ids[len] == ' ');
