@@ -5,20 +5,13 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "format/manifest.h"
 #include "remote.h"
 #include "scan_remote.h"
 #include "scan_tar.h"
 
 #define CONFIG_MAX (8U << 20) /* bytes; configurations have some KB */
 #define LAYERS_MAX 500U
-
-#if defined(__x86_64__)
-#define ARCHITECTURE "amd64"
-#elif defined(__aarch64__)
-#define ARCHITECTURE "arm64"
-#else
-#define ARCHITECTURE ""
-#endif
 
 struct fetched {
 	struct remote remote;
@@ -93,7 +86,7 @@ static const char *of_index(const struct og_json *root)
 		if (first == NULL)
 			first = digest;
 		if (og_streq(og_json_string(og_json_get(platform, "architecture"), ""),
-			     ARCHITECTURE) &&
+			     og_native_architecture()) &&
 		    og_streq(og_json_string(og_json_get(platform, "os"), ""), "linux"))
 			return digest;
 	}
