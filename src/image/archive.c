@@ -29,42 +29,6 @@ void og_archive_done(struct og_archive *archive)
 	*archive = (struct og_archive){};
 }
 
-/* ---- names ---- */
-
-static const char *plain_name(const char *name)
-{
-	while (og_starts_with(name, "./"))
-		name += 2;
-	return name;
-}
-
-/* The name a link at @name to @target means, ".." taken away; NULL when it leads out. */
-static char *resolve_link(const char *name, const char *target, bool hard)
-{
-	og_auto_text path = {};
-	const char *slash = strrchr(name, '/');
-
-	if (!hard && slash != NULL)
-		og_text_add_bytes(&path, name, (size_t)(slash - name));
-	for (const char *part = target; *part != '\0';) {
-		size_t len = strcspn(part, "/");
-
-		if (len == 2 && strncmp(part, "..", 2) == 0) {
-			char *last = path.len > 0 ? strrchr(path.buf, '/') : NULL;
-
-			if (path.len == 0)
-				return NULL;
-			path.len = last != NULL ? (size_t)(last - path.buf) : 0;
-			path.buf[path.len] = '\0';
-		} else if (len > 0 && !(len == 1 && *part == '.')) {
-			og_text_add(&path, path.len > 0 ? "/" : "");
-			og_text_add_bytes(&path, part, len);
-		}
-		part += len + strspn(part + len, "/");
-	}
-	return og_text_take(&path);
-}
-
 static const struct og_member *find_exact(const struct og_archive *archive, const char *name)
 {
 	/* The last of equal names counts, as it would when unpacked. */
@@ -76,7 +40,7 @@ static const struct og_member *find_exact(const struct og_archive *archive, cons
 
 const struct og_member *og_archive_find(const struct og_archive *archive, const char *name)
 {
-	const struct og_member *member = find_exact(archive, plain_name(name));
+	const struct og_member *member = find_exact(archive, og_tar_plain_name(name));
 
 	for (int i = 0; member != NULL && member->kind == OG_MEMBER_LINK; i++)
 		member = i < LINKS_MAX ? find_exact(archive, member->link) : NULL;
@@ -130,13 +94,13 @@ static int add_member(struct og_archive *archive, const struct og_tar_entry *ent
 		archive->members = more;
 	}
 	member = &archive->members[archive->count];
-	*member = (struct og_member){ .name = strdup(plain_name(entry->name)) };
+	*member = (struct og_member){ .name = strdup(og_tar_plain_name(entry->name)) };
 	if (member->name == NULL)
 		return og_fail(err, -ENOMEM, "no memory");
 	archive->count++;
 	if (link)
-		member->link =
-			resolve_link(member->name, entry->link, entry->type == OG_TAR_HARD_LINK);
+		member->link = og_tar_link_target(member->name, entry->link,
+						  entry->type == OG_TAR_HARD_LINK);
 	if (member->link != NULL)
 		member->kind = OG_MEMBER_LINK;
 	return 0;

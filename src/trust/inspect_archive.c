@@ -49,28 +49,6 @@ static void archive_done(struct archive *archive)
 
 /* ---- where the members are ---- */
 
-static const char *plain_name(const char *name)
-{
-	while (og_starts_with(name, "./"))
-		name += 2;
-	return name;
-}
-
-/* Docker's own links go to "../HEX/layer.tar". */
-static char *link_target(const char *name, const char *target, bool hard)
-{
-	const char *slash = strrchr(name, '/');
-	size_t len = slash != NULL && !hard ? (size_t)(slash - name) : 0;
-
-	while (!hard && og_starts_with(target, "../")) {
-		target += 3;
-		while (len > 0 && name[len - 1] != '/')
-			len--;
-		len -= len > 0;
-	}
-	return og_strdupf("%.*s%s%s", (int)len, name, len > 0 ? "/" : "", plain_name(target));
-}
-
 static int on_entry(void *data, const struct og_tar_entry *entry, struct og_err *err)
 {
 	struct archive *archive = data;
@@ -91,15 +69,16 @@ static int on_entry(void *data, const struct og_tar_entry *entry, struct og_err 
 		archive->members = more;
 	}
 	member = &archive->members[archive->count];
-	*member = (struct member){ .name = strdup(plain_name(entry->name)), .size = entry->size };
+	*member = (struct member){ .name = strdup(og_tar_plain_name(entry->name)),
+				   .size = entry->size };
 	if (member->name == NULL)
 		return og_fail(err, -ENOMEM, "no memory");
 	archive->count++;
 	if (link)
-		member->link =
-			link_target(member->name, entry->link, entry->type == OG_TAR_HARD_LINK);
+		member->link = og_tar_link_target(member->name, entry->link,
+						  entry->type == OG_TAR_HARD_LINK);
 	/* A sparse member's bytes are not in one piece: none of an image's is. */
-	member->size = entry->sparse ? 0 : entry->size;
+	member->size = entry->sparse || link ? 0 : entry->size;
 	archive->placed = link || entry->sparse;
 	return 0;
 }
@@ -159,7 +138,7 @@ static const struct member *find_exact(const struct archive *archive, const char
 
 static const struct member *find(const struct archive *archive, const char *name)
 {
-	const struct member *member = find_exact(archive, plain_name(name));
+	const struct member *member = find_exact(archive, og_tar_plain_name(name));
 
 	for (int i = 0; member != NULL && member->link != NULL; i++)
 		member = i < LINKS_MAX ? find_exact(archive, member->link) : NULL;
