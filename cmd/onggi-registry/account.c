@@ -40,7 +40,7 @@ static int ask(const char *prompt, char line[OG_PASSWORD_MAX + 2], struct og_err
 	if (r == 0)
 		memcpy(line, typed, strlen(typed) + 1);
 	if (typed != NULL)
-		og_secret_wipe(typed, strlen(typed));
+		explicit_bzero(typed, strlen(typed));
 	return r;
 }
 
@@ -55,7 +55,7 @@ static int read_password(char line[OG_PASSWORD_MAX + 2], struct og_err *err)
 	r = ask("Again: ", again, err);
 	if (r == 0 && !og_streq(line, again))
 		r = og_fail_plain(err, -EINVAL, "the two are different");
-	og_secret_wipe(again, sizeof(again));
+	explicit_bzero(again, sizeof(again));
 	return r;
 }
 
@@ -70,7 +70,7 @@ static int add(struct og_accounts *accounts, const char *name, const struct opti
 	if (r == 0)
 		r = og_accounts_add(accounts, name, line,
 				    options->groups != NULL ? options->groups : "", err);
-	og_secret_wipe(line, sizeof(line));
+	explicit_bzero(line, sizeof(line));
 	return r;
 }
 
@@ -83,7 +83,7 @@ static int passwd(struct og_accounts *accounts, const char *name, const struct o
 	(void)options;
 	if (r == 0)
 		r = og_accounts_set_password(accounts, name, line, err);
-	og_secret_wipe(line, sizeof(line));
+	explicit_bzero(line, sizeof(line));
 	return r;
 }
 

@@ -21,7 +21,7 @@ static int run_generate(const void *values, int argc, char **argv, struct og_err
 	if (r == 0)
 		r = og_key_generate(prefix, password, err);
 	if (password != NULL)
-		og_wipe(password, strlen(password));
+		explicit_bzero(password, strlen(password));
 	if (r == 0)
 		(void)printf("%s.key\n%s.pub\n", prefix, prefix);
 	return r;
@@ -41,7 +41,7 @@ static int run_public(const void *values, int argc, char **argv, struct og_err *
 	if (r >= 0)
 		r = og_key_load(argv[0], password, &sk, err);
 	if (password != NULL)
-		og_wipe(password, strlen(password));
+		explicit_bzero(password, strlen(password));
 	if (r == 0)
 		r = og_sk_public(sk, &pk, err);
 	if (r == 0)

@@ -21,7 +21,7 @@ static int ask_twice(int fd, char *first, struct og_err *err)
 	if (r == 0 && !og_streq(first, second))
 		r = og_fail_plain(err, -EINVAL, "the two are not the same");
 	if (second != NULL)
-		og_wipe(second, strlen(second));
+		explicit_bzero(second, strlen(second));
 	return r;
 }
 

@@ -107,7 +107,7 @@ static int load_key(const char *path, struct og_sk **ret_sk, struct og_err *err)
 	if (r >= 0)
 		r = og_key_load(path, password, ret_sk, err);
 	if (password != NULL)
-		og_wipe(password, strlen(password));
+		explicit_bzero(password, strlen(password));
 	return r;
 }
 

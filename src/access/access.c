@@ -85,7 +85,7 @@ struct og_access *og_access_free(struct og_access *access)
 	og_permissions_free(access->permissions);
 	(void)sem_destroy(&access->checks);
 	(void)pthread_mutex_destroy(&access->lock);
-	og_secret_wipe(access, sizeof(*access));
+	explicit_bzero(access, sizeof(*access));
 	free(access);
 	return NULL;
 }
@@ -145,7 +145,7 @@ static void mark_of(const struct og_access *access, const char *line, const char
 	memcpy(text, line, len + 1);
 	memcpy(text + len + 1, password, password_len + 1);
 	og_hmac_sha256(access->secret, sizeof(access->secret), text, len + password_len + 2, mac);
-	og_secret_wipe(text, sizeof(text));
+	explicit_bzero(text, sizeof(text));
 }
 
 static bool is_remembered(struct og_access *access, const unsigned char mac[OG_HMAC_SHA256_BYTES])
@@ -250,7 +250,7 @@ static int by_basic(struct og_access *access, const char *encoded, struct og_ide
 		return og_fail_plain(err, -EACCES, "malformed credentials");
 	*colon = '\0';
 	r = og_access_check_password(access, text, colon + 1, ret_identity, err);
-	og_secret_wipe(text, len);
+	explicit_bzero(text, len);
 	return r;
 }
 

@@ -262,7 +262,7 @@ static void make_refresh(char ret_token[OG_REFRESH_TOKEN_CHARS + 1])
 	for (size_t i = prefix; i < OG_REFRESH_TOKEN_CHARS; i++)
 		ret_token[i] = alphabet[random[i] % 64];
 	ret_token[OG_REFRESH_TOKEN_CHARS] = '\0';
-	og_secret_wipe(random, sizeof(random));
+	explicit_bzero(random, sizeof(random));
 }
 
 int og_accounts_refresh_new(struct og_accounts *accounts, const char *name, const char *line,

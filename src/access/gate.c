@@ -28,17 +28,14 @@ const char *og_admission_severity_name(enum og_admission_severity severity)
 
 static int check_members(const struct og_json *object, const char *const *names, struct og_err *err)
 {
+	const char *stray = og_json_stray(object, names);
 	struct og_json_member member = {};
 
 	if (og_json_kind(object) != OG_JSON_OBJECT)
 		return og_fail_plain(err, -EINVAL, "a mapping is wanted");
+	if (stray != NULL)
+		return og_fail_plain(err, -EINVAL, "'%.60s' is unknown", stray);
 	while (og_json_next(object, &member)) {
-		size_t i = 0;
-
-		while (names[i] != NULL && !og_streq(names[i], member.key))
-			i++;
-		if (names[i] == NULL)
-			return og_fail_plain(err, -EINVAL, "'%.60s' is unknown", member.key);
 		if (member.value == NULL || og_json_kind(member.value) == OG_JSON_NULL)
 			return og_fail_plain(err, -EINVAL, "'%.60s' is empty", member.key);
 	}

@@ -49,7 +49,7 @@ static int make_key(int dir_fd, struct og_sk **ret_sk, struct og_err *err)
 	if (r < 0)
 		return r;
 	r = og_replace_file(dir_fd, KEY_FILE, der, len, 0600, true, err);
-	og_secret_wipe(der, len);
+	explicit_bzero(der, len);
 	return r;
 }
 
@@ -65,7 +65,7 @@ static int load_key(int dir_fd, struct og_sk **ret_sk, struct og_err *err)
 	if (r < 0)
 		return r;
 	r = og_sk_parse(der, len, false, ret_sk, err);
-	og_secret_wipe(der, len);
+	explicit_bzero(der, len);
 	return r < 0 ? og_fail_in(err, r, KEY_FILE) : 0;
 }
 

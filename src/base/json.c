@@ -214,6 +214,31 @@ uint64_t og_json_uint(const struct og_json *value, uint64_t otherwise)
 	return value->integer;
 }
 
+bool og_json_has(const struct og_json *object, const char *key)
+{
+	struct og_json_member member = {};
+
+	while (og_json_next(object, &member))
+		if (strcmp(member.key, key) == 0)
+			return true;
+	return false;
+}
+
+const char *og_json_stray(const struct og_json *object, const char *const *names)
+{
+	struct og_json_member member = {};
+
+	while (og_json_next(object, &member)) {
+		size_t i = 0;
+
+		while (names[i] != NULL && strcmp(names[i], member.key) != 0)
+			i++;
+		if (names[i] == NULL)
+			return member.key;
+	}
+	return NULL;
+}
+
 bool og_json_bool(const struct og_json *value, bool otherwise)
 {
 	return og_json_kind(value) == OG_JSON_BOOL ? value->boolean : otherwise;

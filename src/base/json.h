@@ -50,6 +50,12 @@ enum og_json_kind og_json_kind(const struct og_json *value);
 /* The member @key, or NULL when @object is no object, has none, or it is null. */
 struct og_json *og_json_get(const struct og_json *object, const char *key);
 
+/* Is the member @key there at all? A null counts, as it may for another reader. */
+bool og_json_has(const struct og_json *object, const char *key);
+
+/* The first member's key that is none of @names (NULL-terminated), or NULL. Borrowed. */
+const char *og_json_stray(const struct og_json *object, const char *const *names);
+
 /* Elements of an array, members of an object; 0 for all else. */
 size_t og_json_count(const struct og_json *value);
 struct og_json *og_json_at(const struct og_json *array, size_t index);

@@ -155,11 +155,6 @@ void og_random(void *buf, size_t len)
 	randombytes_buf(buf, len);
 }
 
-void og_secret_wipe(void *buf, size_t len)
-{
-	sodium_memzero(buf, len);
-}
-
 void og_hmac_sha256(const void *key, size_t key_len, const void *buf, size_t len,
 		    unsigned char ret_mac[OG_HMAC_SHA256_BYTES])
 {

@@ -49,9 +49,6 @@ bool og_secret_equal(const void *a, const void *b, size_t len);
 /* Fills @buf with random bytes from the kernel. */
 void og_random(void *buf, size_t len);
 
-/* Overwrites what was secret; the compiler does not leave it out. */
-void og_secret_wipe(void *buf, size_t len);
-
 #define OG_HMAC_SHA256_BYTES 32
 
 /* HMAC-SHA-256 (RFC 2104) of @buf. */

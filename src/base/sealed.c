@@ -58,7 +58,7 @@ int og_sealed_close(const struct og_sealed *sealed, const char *password, const 
 
 	if (r == 0)
 		(void)crypto_secretbox_easy(ret_box, secret, len, sealed->nonce, key);
-	og_wipe(key, sizeof(key));
+	explicit_bzero(key, sizeof(key));
 	return r;
 }
 
@@ -73,11 +73,6 @@ int og_sealed_open(const struct og_sealed *sealed, const char *password, const u
 	r = derive(sealed, password, key, err);
 	if (r == 0 && crypto_secretbox_open_easy(ret_secret, box, len, sealed->nonce, key) != 0)
 		r = og_fail_plain(err, -EKEYREJECTED, "wrong password, or the file was changed");
-	og_wipe(key, sizeof(key));
+	explicit_bzero(key, sizeof(key));
 	return r;
-}
-
-void og_wipe(void *buf, size_t len)
-{
-	sodium_memzero(buf, len);
 }

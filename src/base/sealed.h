@@ -46,6 +46,3 @@ int og_sealed_close(const struct og_sealed *sealed, const char *password, const 
  */
 int og_sealed_open(const struct og_sealed *sealed, const char *password, const uint8_t *box,
 		   size_t len, void *ret_secret, struct og_err *err);
-
-/* Overwrites @len bytes; the compiler does not leave it out. */
-void og_wipe(void *buf, size_t len);

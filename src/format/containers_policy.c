@@ -94,19 +94,11 @@ bool og_identity_matches(const struct og_signed_identity *identity, const char *
 /* Refuses members that are not among @names (NULL-terminated). */
 static int check_members(const struct og_json *object, const char *const *names, struct og_err *err)
 {
-	struct og_json_member member = {};
+	const char *stray = og_json_stray(object, names);
 
 	if (og_json_kind(object) != OG_JSON_OBJECT)
 		return og_fail_plain(err, -EINVAL, "an object is wanted");
-	while (og_json_next(object, &member)) {
-		size_t i = 0;
-
-		while (names[i] != NULL && !og_streq(names[i], member.key))
-			i++;
-		if (names[i] == NULL)
-			return og_fail_plain(err, -EINVAL, "'%.60s' is unknown", member.key);
-	}
-	return 0;
+	return stray == NULL ? 0 : og_fail_plain(err, -EINVAL, "'%.60s' is unknown", stray);
 }
 
 static int text_member(const struct og_json *object, const char *name, const char **ret_text,

@@ -95,8 +95,8 @@ static int parse_platform(const struct og_json *json, struct og_descriptor *desc
 	return r < 0 ? -EBADMSG : 0;
 }
 
-static int parse_annotations(const struct og_json *json, struct og_descriptor *descriptor,
-			     struct og_err *err)
+int og_manifest_annotations(const struct og_json *json, const struct og_json **ret_annotations,
+			    struct og_err *err)
 {
 	struct og_json_member member = {};
 	struct og_json *annotations = NULL;
@@ -106,7 +106,8 @@ static int parse_annotations(const struct og_json *json, struct og_descriptor *d
 	while (og_json_next(annotations, &member))
 		if (og_json_kind(member.value) != OG_JSON_STRING)
 			return og_fail_plain(err, -EBADMSG, "an annotation is no text");
-	descriptor->annotations = annotations;
+	if (ret_annotations != NULL)
+		*ret_annotations = annotations;
 	return 0;
 }
 
@@ -153,7 +154,7 @@ static int parse_descriptor(const struct og_json *json, struct og_descriptor *re
 	if (r == 0)
 		r = parse_platform(json, &descriptor, err);
 	if (r == 0)
-		r = parse_annotations(json, &descriptor, err);
+		r = og_manifest_annotations(json, &descriptor.annotations, err);
 	if (r == 0)
 		*ret_descriptor = descriptor;
 	return r;
@@ -180,24 +181,13 @@ static int parse_items(const struct og_json *array, size_t max, struct og_manife
 	return r;
 }
 
-/* Is member @key there at all? A null counts: it would be another reader's empty list. */
-static bool has(const struct og_json *object, const char *key)
-{
-	struct og_json_member member = {};
-
-	while (og_json_next(object, &member))
-		if (og_streq(member.key, key))
-			return true;
-	return false;
-}
-
 static int check_kind(const struct og_json *root, struct og_manifest *manifest,
 		      enum og_media_kind kind, struct og_err *err)
 {
-	bool image = has(root, "layers") || has(root, "config");
-	bool index = has(root, "manifests");
+	bool image = og_json_has(root, "layers") || og_json_has(root, "config");
+	bool index = og_json_has(root, "manifests");
 
-	if (kind == OG_MEDIA_SCHEMA1 || has(root, "fsLayers"))
+	if (kind == OG_MEDIA_SCHEMA1 || og_json_has(root, "fsLayers"))
 		return og_fail_plain(err, -ENOTSUP,
 				     "schema 1 is no longer understood; push the image anew with a "
 				     "current tool");
@@ -232,8 +222,8 @@ static int settle_media_type(const struct og_json *root, const char *came_as,
 	else if (came_as != NULL)
 		manifest->media_type = lasting(came_as);
 	else
-		manifest->media_type = has(root, "manifests") ? OG_MEDIA_OCI_INDEX
-							      : OG_MEDIA_OCI_MANIFEST;
+		manifest->media_type = og_json_has(root, "manifests") ? OG_MEDIA_OCI_INDEX
+								      : OG_MEDIA_OCI_MANIFEST;
 	return 0;
 }
 

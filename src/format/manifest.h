@@ -86,6 +86,13 @@ struct og_manifest {
 int og_manifest_parse(const char *buf, size_t len, const char *media_type,
 		      struct og_manifest **ret_manifest, struct og_err *err);
 
+/*
+ * The annotations of a manifest or a descriptor, NULL where missing; borrowed. @ret_annotations may be NULL.
+ * Errors: -EBADMSG (one is no text).
+ */
+int og_manifest_annotations(const struct og_json *json, const struct og_json **ret_annotations,
+			    struct og_err *err);
+
 /* Accepts NULL. Always returns NULL. */
 struct og_manifest *og_manifest_free(struct og_manifest *manifest);
 OG_DEFINE_CLEANUP(struct og_manifest, og_manifest_free)

@@ -25,16 +25,6 @@ static const struct {
 	{ OG_MEDIA_OCI_ARTIFACT, SHAPE_ARTIFACT },
 };
 
-static bool has(const struct og_json *object, const char *key)
-{
-	struct og_json_member member = {};
-
-	while (og_json_next(object, &member))
-		if (og_streq(member.key, key))
-			return true;
-	return false;
-}
-
 /* A text that goes into headers and lists: short, and one line. */
 static int opt_type(const struct og_json *json, const char *key, const char **ret_text,
 		    struct og_err *err)
@@ -50,22 +40,6 @@ static int opt_type(const struct og_json *json, const char *key, const char **re
 		if ((unsigned char)*c < 0x20 || *c == 0x7f)
 			return og_fail_plain(err, -EBADMSG, "%s has control characters", key);
 	*ret_text = text;
-	return 0;
-}
-
-static int check_annotations(const struct og_json *json, const struct og_json **ret_annotations,
-			     struct og_err *err)
-{
-	struct og_json_member member = {};
-	struct og_json *annotations = NULL;
-
-	if (og_json_opt_object(json, "annotations", &annotations, err) < 0)
-		return -EBADMSG;
-	while (og_json_next(annotations, &member))
-		if (og_json_kind(member.value) != OG_JSON_STRING)
-			return og_fail_plain(err, -EBADMSG, "an annotation is no text");
-	if (ret_annotations != NULL)
-		*ret_annotations = annotations;
 	return 0;
 }
 
@@ -112,7 +86,7 @@ static int parse_descriptor(const struct og_json *json, struct og_oci_descriptor
 		return og_fail_plain(err, -EBADMSG, "a descriptor has no size");
 	r = parse_digest(digest, &descriptor.digest, err);
 	if (r == 0)
-		r = check_annotations(json, NULL, err);
+		r = og_manifest_annotations(json, NULL, err);
 	if (r < 0)
 		return r;
 	descriptor.size = (uint64_t)size;
@@ -164,11 +138,11 @@ static const char *canonical_type(const char *media_type)
 
 static int shape_of_members(const struct og_json *root, enum shape *ret_shape, struct og_err *err)
 {
-	bool image = has(root, "layers") || has(root, "config");
-	bool index = has(root, "manifests");
-	bool artifact = has(root, "blobs");
+	bool image = og_json_has(root, "layers") || og_json_has(root, "config");
+	bool index = og_json_has(root, "manifests");
+	bool artifact = og_json_has(root, "blobs");
 
-	if (has(root, "fsLayers"))
+	if (og_json_has(root, "fsLayers"))
 		return og_fail_plain(err, -ENOTSUP,
 				     "schema 1 is no longer served; push with a current tool");
 	if (image + index + artifact > 1)
@@ -261,7 +235,7 @@ static int parse_parts(struct og_oci_document *document, enum shape shape, struc
 	if (r == 0 && document->artifact_type[0] == '\0' && document->has_config)
 		document->artifact_type = document->config.media_type;
 	if (r == 0)
-		r = check_annotations(root, &document->annotations, err);
+		r = og_manifest_annotations(root, &document->annotations, err);
 	if (r < 0)
 		return r;
 	return parse_items(root,

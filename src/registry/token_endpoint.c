@@ -175,7 +175,7 @@ static int serve_post(struct og_access *access, struct og_http_request *request)
 	if (r == 0)
 		r = og_form_parse(body, len, "scope", &form, NULL);
 	if (body != NULL)
-		og_secret_wipe(body, len);
+		explicit_bzero(body, len);
 	if (r < 0) {
 		reply_error(request, r == -EFBIG ? 413 : 400, "invalid_request", "no form");
 		return 0;

@@ -93,9 +93,9 @@ static int read_password(struct og_upstream *upstream, struct og_err *err)
 	pair = og_strdupf("%s:%s", upstream->config->user, password);
 	encoded = pair != NULL ? og_base64_encode(pair, strlen(pair)) : NULL;
 	upstream->basic = encoded != NULL ? og_strdupf("Basic %s", encoded) : NULL;
-	og_secret_wipe(password, len);
+	explicit_bzero(password, len);
 	if (pair != NULL)
-		og_secret_wipe(pair, strlen(pair));
+		explicit_bzero(pair, strlen(pair));
 	return upstream->basic != NULL ? 0 : og_fail(err, -ENOMEM, "upstream");
 }
 

@@ -322,7 +322,7 @@ static void hook_done(struct hook *hook)
 		hook->first = next;
 	}
 	if (hook->secret != NULL)
-		og_secret_wipe(hook->secret, hook->secret_len);
+		explicit_bzero(hook->secret, hook->secret_len);
 	free(hook->secret);
 }
 

@@ -72,7 +72,7 @@ static int open_sealed(const char *text, size_t len, const char *password, struc
 	r = og_sealed_open(&key.sealed, password, (const uint8_t *)key.box, key.box_len, der, err);
 	if (r == 0)
 		r = og_sk_parse(der, der_len, false, ret_sk, err);
-	og_wipe(der, der_len);
+	explicit_bzero(der, der_len);
 	return r;
 }
 
@@ -88,7 +88,7 @@ int og_key_load(const char *path, const char *password, struct og_sk **ret_sk, s
 		r = open_sealed(text, len, password, ret_sk, err);
 	else
 		r = og_sk_parse(text, len, true, ret_sk, err);
-	og_wipe(text, len);
+	explicit_bzero(text, len);
 	return r < 0 ? og_fail_in(err, r, "key '%s'", path) : 0;
 }
 
@@ -111,7 +111,7 @@ static int seal(const struct og_sk *sk, const char *password, char **ret_text, s
 		r = og_fail(err, -ENOMEM, "no memory");
 	else
 		r = og_sealed_close(&key.sealed, password, der, len, (uint8_t *)key.box, err);
-	og_wipe(der, len);
+	explicit_bzero(der, len);
 	if (r < 0)
 		return r;
 	*ret_text = og_cosign_key_write(&key);
