@@ -7,10 +7,14 @@ attack          an attempt that runs once on the real build and once on the weak
 guest_kernel    the small guest of tests/guest, and a /dev/kvm to run it on
 guest           the words that boot it; its command line comes last
 run_guest       run_guest("word", options...): boots it to its end and gives the result
+vmm             the program onggi-vmm
+launch          launch(options...): an onggi-vmm with an API, a Machine of lib/vmmapi.py
+machine         one that was launched without options
 scanner         `onggi scan` with a database of the test's own: lib/scanning.py
 weakened_build  the folder that tools/build-weakened made
 """
 
+import contextlib
 import os
 import pathlib
 import subprocess
@@ -20,13 +24,14 @@ import pytest
 import attacks
 import bundles
 import scanning
+import vmmapi
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="session")
 def guest_kernel(require):
-    path = ROOT / "build/tests/guest/test-guest"
+    path = vmmapi.KERNEL
     if not path.exists():
         require.lacking("no build/tests/guest/test-guest: make")
     if not os.access("/dev/kvm", os.R_OK | os.W_OK):
@@ -35,8 +40,8 @@ def guest_kernel(require):
 
 
 @pytest.fixture(scope="session")
-def guest(prefix, guest_kernel):
-    return [prefix / "bin/onggi-vmm", "--memory", "64", "--serial", "stdio", "--kernel", guest_kernel,
+def guest(vmm, guest_kernel):
+    return [vmm, "--memory", "64", "--serial", "stdio", "--kernel", guest_kernel,
             "--cmdline"]
 
 
@@ -46,6 +51,29 @@ def run_guest(guest):
         return subprocess.run([str(w) for w in (*guest, word, *options)], stdin=subprocess.DEVNULL,
                               capture_output=True, text=True, timeout=60, check=False)
     return run
+
+
+@pytest.fixture(scope="session")
+def vmm(prefix):
+    return prefix / "bin/onggi-vmm"
+
+
+@pytest.fixture
+def launch(vmm, guest_kernel, tmp_path):
+    with contextlib.ExitStack() as stack:
+        count = iter(range(100))
+
+        def launch_one(*options):
+            folder = tmp_path / f"vm{next(count)}"
+            folder.mkdir()
+            words = [vmm, "--api-sock", folder / "api.sock", *options]
+            return stack.enter_context(vmmapi.launched(folder, words))
+        yield launch_one
+
+
+@pytest.fixture
+def machine(launch):
+    return launch()
 
 
 @pytest.fixture(scope="session")

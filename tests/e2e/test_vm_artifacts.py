@@ -14,9 +14,7 @@ import pytest
 
 import pushing
 import registries
-import test_vmm_api as api
-
-launch, vmm = api.launch, api.vmm # fixtures
+import vmmapi
 
 MIB = 1 << 20
 CHUNK, PAGE = 65536, 4096
@@ -185,10 +183,10 @@ def test_a_machine_goes_on_from_what_was_pulled(launch, onggi, registry, tmp_pat
         (tmp_path / folder).mkdir()
     first.start("fill")
     assert first.line().startswith("filled") and first.process.stdout.read(2) == b".."
-    api.snapshot(first, tmp_path / "one")
+    vmmapi.snapshot(first, tmp_path / "one")
     first.patch("/vm", state="Resumed")
     assert first.process.stdout.read(2) == b".."
-    api.snapshot(first, tmp_path / "two")
+    vmmapi.snapshot(first, tmp_path / "two")
     first.process.kill()
 
     whole = sent(onggi("vm", "push", tmp_path / "one", f"{name}:1"))
@@ -200,7 +198,7 @@ def test_a_machine_goes_on_from_what_was_pulled(launch, onggi, registry, tmp_pat
     for tag in ("1", "2"):
         onggi("vm", "pull", f"{name}:{tag}", tmp_path / f"back{tag}")
         again = launch()
-        api.load(again, tmp_path / f"back{tag}", resume_vm=True)
+        vmmapi.load(again, tmp_path / f"back{tag}", resume_vm=True)
         seen = again.process.stdout.read(6)
         assert re.fullmatch(rb"[.G]{6}", seen), seen # no "broken page"
 

@@ -19,11 +19,6 @@ MIB = 1 << 20
 
 
 @pytest.fixture(scope="module")
-def vmm(prefix):
-    return prefix / "bin/onggi-vmm"
-
-
-@pytest.fixture(scope="module")
 def guest(guest_kernel):
     """The arguments that boot the test guest; its command line comes last."""
     return ["--memory", "64", "--serial", "stdio", "--kernel", guest_kernel, "--cmdline"]

@@ -8,8 +8,6 @@ import time
 
 import pytest
 
-from test_vmm_api import launch, machine, vmm  # noqa: F401  fixtures
-
 
 def wait(get, wanted, seconds=30):
     end = time.monotonic() + seconds
@@ -18,7 +16,7 @@ def wait(get, wanted, seconds=30):
         time.sleep(0.05)
 
 
-def test_statistics_come_again_and_again(machine):  # noqa: F811
+def test_statistics_come_again_and_again(machine):
     machine.put("/balloon", amount_mib=0, deflate_on_oom=False, stats_polling_interval_s=1,
                 free_page_hinting=True)
     machine.start("balloon-live")
@@ -29,7 +27,7 @@ def test_statistics_come_again_and_again(machine):  # noqa: F811
     assert "swap_in" not in found
 
 
-def test_a_guest_hints_at_free_pages_and_is_told_that_it_was_heard(machine):  # noqa: F811
+def test_a_guest_hints_at_free_pages_and_is_told_that_it_was_heard(machine):
     machine.put("/balloon", amount_mib=0, deflate_on_oom=False, stats_polling_interval_s=1,
                 free_page_hinting=True)
     machine.start("balloon-live")
@@ -40,7 +38,7 @@ def test_a_guest_hints_at_free_pages_and_is_told_that_it_was_heard(machine):  # 
     assert machine.get("/balloon/hinting/status") == {"host_cmd": 1, "guest_cmd": 0}
 
 
-def test_memory_comes_and_goes_while_the_guest_runs(machine):  # noqa: F811
+def test_memory_comes_and_goes_while_the_guest_runs(machine):
     machine.put("/hotplug/memory", total_size_mib=256)
     machine.start("hotplug-live")
     assert machine.line() == "ready\n"
@@ -68,7 +66,7 @@ def huge_pages():
     pool.write_text(str(before))
 
 
-def test_memory_is_of_huge_pages_where_they_are_asked_for(machine, huge_pages):  # noqa: F811
+def test_memory_is_of_huge_pages_where_they_are_asked_for(machine, huge_pages):
     free = huge_pages()
     machine.start("spin", huge_pages="2M")
     machine.line()
@@ -79,12 +77,12 @@ def test_memory_is_of_huge_pages_where_they_are_asked_for(machine, huge_pages): 
     wait(huge_pages, free)
 
 
-def test_a_pool_that_is_too_small_is_said_at_the_start(machine):  # noqa: F811
+def test_a_pool_that_is_too_small_is_said_at_the_start(machine):
     machine.configure("balloon-live", huge_pages="2M", mem_size_mib=1 << 15)
     assert "vm.nr_hugepages" in machine.refused("PUT", "/actions", {"action_type": "InstanceStart"})
 
 
-def test_a_snapshot_in_a_file_is_not_restored_into_huge_pages(machine, launch):  # noqa: F811
+def test_a_snapshot_in_a_file_is_not_restored_into_huge_pages(machine, launch):
     machine.start("spin")
     machine.line()
     machine.patch("/vm", state="Paused")

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Snapshots and clones of a machine, by the API, with the test guest behind it."""
+
+import os
+import signal
+import socket
+import struct
+import time
+
+import pytest
+
+from vmmapi import Machine, load, snapshot
+
+MIB = 1 << 20
+
+
+def test_a_machine_begins_from_a_snapshot_with_its_devices(launch, tmp_path):
+    (tmp_path / "disk").write_bytes(bytes(8192))
+    first = launch("--id", "first")
+    first.put("/drives/d", drive_id="d", is_root_device=False, is_read_only=True,
+              path_on_host=str(tmp_path / "disk"))
+    first.put("/entropy")
+    first.start("count")
+    assert first.process.stdout.read(3) == b"..."
+    assert "must be paused" in first.refused(
+        "PUT", "/snapshot/create", {"snapshot_path": "s", "mem_file_path": "m"})
+    snapshot(first, tmp_path)
+    assert (tmp_path / "memory").stat().st_size == 64 * MIB
+    first.patch("/vm", state="Resumed")
+    assert first.process.stdout.read(3) == b"..."
+    first.process.kill()
+
+    second = launch("--id", "second")
+    load(second, tmp_path)
+    assert second.get("/")["state"] == "Paused"
+    shown = second.get("/vm/config")
+    assert [drive["drive_id"] for drive in shown["drives"]] == ["d"] and shown["entropy"]
+    assert shown["machine-config"]["mem_size_mib"] == 64
+    second.patch("/vm", state="Resumed")
+    assert second.process.stdout.read(3) == b"..."
+
+    third = launch()
+    load(third, tmp_path, resume_vm=True)
+    assert third.process.stdout.read(3) == b"..."
+
+
+def test_changes_alone_are_kept_where_they_are_tracked(launch, tmp_path):
+    machine = launch()
+    machine.start("count", track_dirty_pages=True)
+    assert machine.process.stdout.read(1) == b"."
+    snapshot(machine, tmp_path)
+    machine.patch("/vm", state="Resumed")
+    assert machine.process.stdout.read(3) == b"..."
+    (tmp_path / "diff").mkdir()
+    snapshot(machine, tmp_path / "diff", "Diff")
+    used = (tmp_path / "diff/memory").stat().st_blocks * 512
+    assert 0 < used < MIB
+
+
+@pytest.mark.parametrize("change, says", [
+    (lambda data: b"", "snapshot"),
+    (lambda data: data[:1000], "snapshot"),
+    (lambda data: data[:500] + bytes([data[500] ^ 1]) + data[501:], "snapshot"),
+    (lambda data: b"x" * 10_000, "snapshot"),
+])
+def test_a_snapshot_that_is_none_is_refused_and_another_may_be_tried(launch, tmp_path, change,
+                                                                    says):
+    first = launch()
+    first.start("count")
+    snapshot(first, tmp_path)
+    second = launch()
+    good = (tmp_path / "state").read_bytes()
+    (tmp_path / "state").write_bytes(change(good))
+    body = {"snapshot_path": str(tmp_path / "state"),
+            "mem_backend": {"backend_type": "File", "backend_path": str(tmp_path / "memory")}}
+    text = second.refused("PUT", "/snapshot/load", body)
+    assert text.startswith("Load snapshot error: Failed to restore from snapshot") and says in text
+    text = second.refused("PUT", "/snapshot/load", body | {
+        "mem_backend": {"backend_type": "File", "backend_path": "/nonexistent"}})
+    (tmp_path / "state").write_bytes(good)
+    load(second, tmp_path, resume_vm=True)
+    assert second.process.stdout.read(3) == b"..."
+
+
+def end(path):
+    """Ends who listens at the socket, which is nobody's child here."""
+    with socket.socket(socket.AF_UNIX) as stream:
+        stream.connect(str(path))
+        pid, _, _ = struct.unpack("3i", stream.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+    os.kill(pid, signal.SIGTERM)
+    while path.exists():
+        time.sleep(0.01)
+
+
+def test_a_clone_runs_with_an_api_of_its_own(launch, tmp_path):
+    (tmp_path / "disk").write_bytes(bytes(8192))
+    machine = launch("--forkable")
+    machine.put("/drives/d", drive_id="d", is_root_device=False, is_read_only=True,
+                path_on_host=str(tmp_path / "disk"))
+    machine.start("count")
+    assert machine.process.stdout.read(3) == b"..."
+    machine.put("/fork", id="clone", api_sock=str(tmp_path / "clone.sock"), resume_vm=False)
+    clone = Machine(None, tmp_path)
+    clone.sock = tmp_path / "clone.sock"
+    assert (clone.get("/")["id"], clone.get("/")["state"]) == ("clone", "Paused")
+    assert clone.get("/vm/config")["drives"][0]["drive_id"] == "d"
+    assert machine.get("/")["state"] == "Running"
+    text = machine.refused("PUT", "/fork", {"id": "x", "api_sock": str(clone.sock)})
+    assert "in use" in text
+    machine.process.terminate()
+    assert machine.process.wait(60) == 1
+    clone.patch("/vm", state="Resumed")
+    assert clone.get("/")["state"] == "Running"
+    end(clone.sock)
+
+
+def test_a_machine_is_forked_only_where_that_was_asked_for(machine, tmp_path):
+    machine.start("spin")
+    text = machine.refused("PUT", "/fork", {"id": "x", "api_sock": str(tmp_path / "x")})
+    assert "--forkable" in text
+
+
+def test_a_drive_that_is_written_is_not_shared_with_a_clone(launch, tmp_path):
+    for name in ("one", "two"):
+        (tmp_path / name).write_bytes(bytes(8192))
+    machine = launch("--forkable")
+    machine.put("/drives/d", drive_id="d", is_root_device=False, path_on_host=str(tmp_path / "one"))
+    machine.start("spin")
+    body = {"id": "x", "api_sock": str(tmp_path / "x.sock")}
+    assert "a disk of its own for 'd'" in machine.refused("PUT", "/fork", body)
+    assert not (tmp_path / "x.sock").exists()
+    machine.put("/fork", **body, drive_overrides=[{"drive_id": "d",
+                                                   "path_on_host": str(tmp_path / "two")}])
+    clone = Machine(None, tmp_path)
+    clone.sock = tmp_path / "x.sock"
+    assert clone.get("/")["state"] == "Running"
+    end(clone.sock)
