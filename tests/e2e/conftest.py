@@ -11,10 +11,12 @@ vmm             the program onggi-vmm
 launch          launch(options...): an onggi-vmm with an API, a Machine of lib/vmmapi.py
 machine         one that was launched without options
 scanner         `onggi scan` with a database of the test's own: lib/scanning.py
+inspect         inspect("archive", path): what og-inventory finds there: lib/inventories.py
 weakened_build  the folder that tools/build-weakened made
 """
 
 import contextlib
+import json
 import os
 import pathlib
 import subprocess
@@ -98,6 +100,23 @@ def runtime(prefix, require, tmp_path):
     made = bundles.Runtime(prefix, tmp_path)
     yield made
     made.clean()
+
+
+@pytest.fixture(scope="session")
+def inspect(require):
+    tool = pathlib.Path(os.environ.get("ONGGI_BUILD", ROOT / "build")) / "tests/tools/og-inventory"
+    if not tool.exists():
+        require.lacking(f"no {tool}: ninja -C build")
+
+    def run(kind, what, ok=True, stdin=None):
+        result = subprocess.run([tool, kind, what], capture_output=True, text=True, timeout=60,
+                                check=False, stdin=stdin)
+        if not ok:
+            assert result.returncode == 1, result.stdout[:500]
+            return result.stderr
+        assert result.returncode == 0, result.stderr
+        return json.loads(result.stdout)
+    return run
 
 
 @pytest.fixture

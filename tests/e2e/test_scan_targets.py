@@ -8,8 +8,8 @@ import tarfile
 import pytest
 
 import images
+from inventories import make_disk
 from scanning import record
-from test_scan_packages import make_disk
 
 STATUS = ("Package: libssl3\nSource: openssl\nStatus: install ok installed\nArchitecture: amd64\nVersion: 3.0.1-1\n\n"
           "Package: python3-yaml\nSource: pyyaml\nStatus: install ok installed\nArchitecture: amd64\nVersion: 6.0-3\n\n")
