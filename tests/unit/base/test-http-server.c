@@ -322,23 +322,30 @@ TEST(an_upgraded_connection_is_the_handlers)
 	}
 }
 
+/* Asks for what has no end, and waits for the first of it. */
+static void ask_for_stream(int fd)
+{
+	og_auto_text answer = {};
+	char buf[512];
+
+	CHECK_EQ(write(fd, "GET /stream HTTP/1.1\r\nHost: x\r\n\r\n", 33), 33);
+	while (answer.buf == NULL || strstr(answer.buf, "first") == NULL) {
+		ssize_t n = read(fd, buf, sizeof(buf));
+
+		CHECK(n > 0);
+		og_text_add_bytes(&answer, buf, (size_t)n);
+	}
+	CHECK(strstr(answer.buf, "Transfer-Encoding: chunked") != NULL);
+}
+
 TEST(a_stream_is_sent_at_once_and_ends_when_its_client_leaves)
 {
 	og_cleanup(og_http_server_freep) struct og_http_server *server = serve(OG_HTTP_LOCAL);
 
 	for (int i = 0; i < 50; i++) {
 		og_auto_fd fd = dial();
-		og_auto_text answer = {};
-		char buf[512];
 
-		CHECK_EQ(write(fd, "GET /stream HTTP/1.1\r\nHost: x\r\n\r\n", 33), 33);
-		while (answer.buf == NULL || strstr(answer.buf, "first") == NULL) {
-			ssize_t n = read(fd, buf, sizeof(buf));
-
-			CHECK(n > 0);
-			og_text_add_bytes(&answer, buf, (size_t)n);
-		}
-		CHECK(strstr(answer.buf, "Transfer-Encoding: chunked") != NULL);
+		ask_for_stream(fd);
 	}
 }
 
@@ -348,8 +355,7 @@ TEST(a_server_that_ends_ends_its_streams_and_connections)
 	og_auto_fd idle_fd = dial(), stream_fd = dial();
 	char buf[512];
 
-	CHECK_EQ(write(stream_fd, "GET /stream HTTP/1.1\r\nHost: x\r\n\r\n", 33), 33);
-	CHECK(read(stream_fd, buf, sizeof(buf)) > 0);
+	ask_for_stream(stream_fd);
 	server = og_http_server_free(server);
 	CHECK_EQ(read(idle_fd, buf, sizeof(buf)), 0);
 	while (read(stream_fd, buf, sizeof(buf)) > 0)
