@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "client/command.h"
-#include "client/trust.h"
+#include "client/programs.h"
 
 struct global_options {
 	const char *host;
@@ -70,7 +70,7 @@ static int print_overview(FILE *out)
 		for (const struct og_command *at = tables[i]; at->name != NULL; at++)
 			(void)fprintf(out, "  %-10s %s\n", at->name, at->summary);
 	}
-	og_trust_print(out);
+	og_programs_print(out, NULL);
 	(void)fputs("\n'onggi COMMAND --help' says more; so does onggi(1).\n", out);
 	return out == stdout ? EXIT_SUCCESS : OG_EXIT_USAGE;
 }
@@ -117,10 +117,11 @@ static int run_with(const struct og_command *command, struct og_session *session
 	count = og_options_read_all(command->options, command->option_count,
 				    command->words_end_options, argc, argv, values, words, &err);
 	if (count >= 0 && count < command->least)
-		count = og_fail(&err, -EINVAL, "%s needs %s", command->name, command->arguments);
+		count = og_fail_plain(&err, -EINVAL, "%s needs %s", command->name,
+				      command->arguments);
 	else if (count >= 0 && command->most >= 0 && count > command->most)
-		count = og_fail(&err, -EINVAL, "%s takes no '%s'", command->name,
-				words[command->most]);
+		count = og_fail_plain(&err, -EINVAL, "%s takes no '%s'", command->name,
+				      words[command->most]);
 	if (count < 0)
 		return usage_error(command, &err);
 	r = command->run(session, values, count, words, &err);
@@ -148,11 +149,21 @@ static int run_command(const struct og_command *command, struct og_session *sess
 	return status;
 }
 
-static int become_trust(char **argv, const char *host)
+static int print_group(FILE *out, const char *first)
+{
+	(void)fprintf(out, "usage: onggi %s COMMAND [OPTIONS] [ARGUMENTS]\n\nCommands:\n", first);
+	og_programs_print(out, first);
+	(void)fprintf(out, "\n'onggi %s COMMAND --help' says more; so does onggi(1).\n", first);
+	return out == stdout ? EXIT_SUCCESS : OG_EXIT_USAGE;
+}
+
+static int become_program(char **argv, const char *host)
 {
 	struct og_err err = {};
 
-	(void)og_trust_exec(argv, host, &err);
+	if (og_programs_are_group(argv[0]) && (argv[1] == NULL || og_streq(argv[1], "--help")))
+		return print_group(argv[1] != NULL ? stdout : stderr, argv[0]);
+	(void)og_programs_exec(argv, host, &err);
 	(void)fprintf(stderr, "onggi: %s\n", err.text);
 	return OG_EXIT_USAGE;
 }
@@ -182,8 +193,8 @@ int og_client_main(int argc, char **argv)
 	if (globals.config != NULL)
 		(void)setenv("DOCKER_CONFIG", globals.config, 1);
 	command = find_command(argv[at]);
-	if (command == NULL && og_trust_has(argv[at]))
-		return become_trust(argv + at, globals.host);
+	if (command == NULL && og_programs_have(argv[at]))
+		return become_program(argv + at, globals.host);
 	if (command == NULL && og_streq(argv[at], "help"))
 		return print_overview(stdout);
 	if (command == NULL) {

@@ -151,12 +151,14 @@ static int read_long(const struct reader *reader, int at)
 	int r;
 
 	if (option == NULL)
-		return og_fail(reader->err, -EINVAL, "there is no option --%.*s", (int)len, name);
+		return og_fail_plain(reader->err, -EINVAL, "there is no option --%.*s", (int)len,
+				     name);
 	if (value == NULL && option->kind == OG_OPTION_FLAG) {
 		value = "true";
 	} else if (value == NULL) {
 		if (at + 1 >= reader->argc)
-			return og_fail(reader->err, -EINVAL, "--%s needs a value", option->name);
+			return og_fail_plain(reader->err, -EINVAL, "--%s needs a value",
+					     option->name);
 		value = reader->argv[at + 1];
 		used = 2;
 	}
@@ -174,7 +176,8 @@ static int read_short(const struct reader *reader, int at)
 		int r;
 
 		if (option == NULL)
-			return og_fail(reader->err, -EINVAL, "there is no option -%c", *letter);
+			return og_fail_plain(reader->err, -EINVAL, "there is no option -%c",
+					     *letter);
 		if (option->kind == OG_OPTION_FLAG && letter[1] != '=') {
 			r = set_value(option, "true", reader->values, reader->err);
 			if (r < 0)
@@ -183,7 +186,8 @@ static int read_short(const struct reader *reader, int at)
 		}
 		if (*value == '\0' && letter[1] != '=') {
 			if (at + 1 >= reader->argc)
-				return og_fail(reader->err, -EINVAL, "-%c needs a value", *letter);
+				return og_fail_plain(reader->err, -EINVAL, "-%c needs a value",
+						     *letter);
 			r = set_value(option, reader->argv[at + 1], reader->values, reader->err);
 			return r < 0 ? r : 2;
 		}
