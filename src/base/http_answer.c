@@ -180,11 +180,13 @@ void og_http_reply(struct og_http_request *request, int status, const char *type
 }
 
 void og_http_reply_file(struct og_http_request *request, int status, const char *type, int fd,
-			uint64_t offset, uint64_t len)
+			uint64_t offset, uint64_t len, const struct og_http_hold *hold)
 {
 	set_answer(request, HTTP_FILE, status, type, (int64_t)len);
 	request->file_fd = fd;
 	request->file_offset = offset;
+	if (hold != NULL)
+		request->hold = *hold;
 }
 
 static int begin_stream(struct og_http_request *request, int status, const char *type, int64_t size,
@@ -325,19 +327,6 @@ void http_answer_refuse(struct og_http_request *request, int status, const char 
 		      body == NULL ? 0 : strlen(body));
 }
 
-static void send_file(struct og_http_request *request)
-{
-	uint64_t before;
-
-	if (send_head(request, NULL, 0, request->size > 0 && !request->head_only) < 0 ||
-	    request->head_only)
-		return;
-	before = request->out.bytes;
-	(void)http_conn_send_file(request->conn, request->file_fd, request->file_offset,
-				  (uint64_t)request->size, request->scratch, &request->out);
-	request->sent = request->out.bytes - before;
-}
-
 /* The peer shall notice that there was more to come. */
 static void cut_off(struct http_conn *conn)
 {
@@ -347,6 +336,36 @@ static void cut_off(struct http_conn *conn)
 	if (conn->tls != NULL) /* no goodbye */
 		(void)shutdown(conn->fd, SHUT_RDWR);
 	conn->broken = true;
+}
+
+static int send_file_part(struct og_http_request *request, uint64_t at, uint64_t len)
+{
+	return http_conn_send_file(request->conn, request->file_fd, request->file_offset + at, len,
+				   request->scratch, &request->out);
+}
+
+static void send_file(struct og_http_request *request)
+{
+	const struct og_http_hold *hold = &request->hold;
+	uint64_t size = (uint64_t)request->size, before;
+	uint64_t held = hold->bytes < size ? hold->bytes : size;
+	int r;
+
+	if (send_head(request, NULL, 0, size > held && !request->head_only) < 0 ||
+	    request->head_only)
+		return;
+	before = request->out.bytes;
+	r = send_file_part(request, 0, size - held);
+	if (r == 0 && held > 0) {
+		r = http_conn_wait_for(request->conn, hold->ready_fd);
+		if (r == 0)
+			r = hold->verdict(hold->data);
+		if (r == 0)
+			(void)send_file_part(request, size - held, held);
+		else
+			cut_off(request->conn);
+	}
+	request->sent = request->out.bytes - before;
 }
 
 static void end_stream(struct og_http_request *request)

@@ -100,6 +100,25 @@ int http_conn_wait(struct http_conn *conn, short events, int timeout_ms)
 	return r == 0 ? -ETIMEDOUT : 0;
 }
 
+int http_conn_wait_for(struct http_conn *conn, int fd)
+{
+	struct pollfd fds[] = {
+		{ .fd = fd, .events = POLLIN },
+		{ .fd = conn->server->stop_fd, .events = POLLIN },
+		{ .fd = conn->fd }, /* for POLLHUP and POLLERR alone: a peer may have said all it will */
+	};
+	int r;
+
+	do {
+		r = poll(fds, 3, -1);
+	} while (r < 0 && errno == EINTR);
+	if (r < 0)
+		return -errno;
+	if (fds[1].revents != 0)
+		return -ECANCELED;
+	return fds[0].revents != 0 ? 0 : -EPIPE;
+}
+
 int http_conn_pause(struct http_conn *conn, short events, int timeout_ms, struct http_pace *pace)
 {
 	const struct og_http_limits *limits = &conn->server->config.limits;

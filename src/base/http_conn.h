@@ -127,6 +127,9 @@ struct http_conn *http_conn_new(struct og_http_server *server, const struct http
 				int fd, const char *peer);
 struct http_conn *http_conn_free(struct http_conn *conn);
 
+/* Waits until @fd, which is not the connection's, is readable. -EPIPE: the peer has left; -ECANCELED. */
+int http_conn_wait_for(struct http_conn *conn, int fd);
+
 /* Waits for POLLIN or POLLOUT. 0; -ETIMEDOUT; -ECANCELED: the server ends. @timeout_ms: -1: none. */
 int http_conn_wait(struct http_conn *conn, short events, int timeout_ms);
 

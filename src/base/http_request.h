@@ -55,8 +55,9 @@ struct og_http_request {
 	char *body;	      /* owned: of a reply */
 	int file_fd;	      /* owned */
 	uint64_t file_offset;
-	int64_t size;	      /* of the answer's body; -1: not known */
-	struct og_text early; /* of a stream, while the request's body is not read */
+	struct og_http_hold hold; /* of a file; its data is owned, by its free() */
+	int64_t size;		  /* of the answer's body; -1: not known */
+	struct og_text early;	  /* of a stream, while the request's body is not read */
 	bool head_sent;
 	bool cut; /* the stream shall not look complete */
 	uint64_t sent;

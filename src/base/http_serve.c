@@ -306,6 +306,8 @@ static void request_done(struct og_http_request *request)
 	og_text_done(&request->extra);
 	og_text_done(&request->early);
 	og_close(request->file_fd);
+	if (request->hold.free != NULL)
+		request->hold.free(request->hold.data);
 }
 
 /* False: close the connection. */

@@ -179,13 +179,22 @@ void og_http_set_header(struct og_http_request *request, const char *name, const
 void og_http_reply(struct og_http_request *request, int status, const char *type, const void *body,
 		   size_t len);
 
+/* The last bytes of an answer are kept back until it is known whether it may be whole. */
+struct og_http_hold {
+	uint64_t bytes;		    /* all of the answer, where it has fewer */
+	int ready_fd;		    /* borrowed until free(): readable once there is a verdict */
+	int (*verdict)(void *data); /* negative: the connection breaks off without them */
+	void (*free)(void *data);   /* called once, however it ends */
+	void *data;
+};
+
 /*
  * Answers with @len bytes at @offset of the file @fd, which is taken over, when the handler has
  * returned. It must not shrink meanwhile: then the connection breaks off. For HEAD @fd may be
- * negative.
+ * negative. @hold is copied; NULL: nothing is kept back.
  */
 void og_http_reply_file(struct og_http_request *request, int status, const char *type, int fd,
-			uint64_t offset, uint64_t len);
+			uint64_t offset, uint64_t len, const struct og_http_hold *hold);
 
 /* Begins an answer of unknown length, sent at once. It ends when the handler returns. */
 int og_http_stream(struct og_http_request *request, int status, const char *type,

@@ -306,6 +306,16 @@ static void remember(struct og_engine_images *images, const struct og_store_veri
 	(void)pthread_mutex_unlock(&images->lock);
 }
 
+static int compare(struct og_hash *hash, const struct og_digest *digest, struct og_err *err)
+{
+	uint8_t found[OG_HASH_BYTES_MAX];
+
+	og_hash_finish(hash, found);
+	return memcmp(found, digest->sha256, sizeof(digest->sha256)) == 0
+		       ? 0
+		       : og_fail_plain(err, -ENOENT, "it is damaged");
+}
+
 /* Reads it once to its end. */
 static int verify(struct og_engine_images *images, const struct og_digest *digest,
 		  struct og_err *err)
@@ -313,7 +323,6 @@ static int verify(struct og_engine_images *images, const struct og_digest *diges
 	og_cleanup(og_blob_reader_freep) struct og_blob_reader *reader = NULL;
 	og_cleanup(og_hash_freep) struct og_hash *hash = NULL;
 	og_auto_free char *buf = malloc(SEND_BLOCK);
-	uint8_t found[OG_HASH_BYTES_MAX];
 	ssize_t n = 1;
 	int r = buf == NULL ? -ENOMEM : og_hash_new(OG_HASH_SHA256, &hash, err);
 
@@ -323,12 +332,7 @@ static int verify(struct og_engine_images *images, const struct og_digest *diges
 		n = og_blob_reader_read(reader, buf, SEND_BLOCK, err);
 		r = n < 0 ? (int)n : og_hash_add(hash, buf, (size_t)n, err);
 	}
-	if (r < 0)
-		return r;
-	og_hash_finish(hash, found);
-	return memcmp(found, digest->sha256, sizeof(digest->sha256)) == 0
-		       ? 0
-		       : og_fail_plain(err, -ENOENT, "the engine's blob is damaged");
+	return r < 0 ? r : compare(hash, digest, err);
 }
 
 static int send_part(struct call *call, struct og_blob_reader *reader, uint64_t first, uint64_t len)
@@ -351,13 +355,85 @@ static int send_part(struct call *call, struct og_blob_reader *reader, uint64_t 
 	return r;
 }
 
+/* Sends all of it while it is hashed; but the last piece waits for the digest. */
+static int send_hashing(struct call *call, struct og_blob_reader *reader,
+			const struct og_digest *digest, struct og_err *err)
+{
+	og_cleanup(og_hash_freep) struct og_hash *hash = NULL;
+	og_auto_free char *buf = malloc(SEND_BLOCK);
+	uint64_t left = og_blob_reader_size(reader);
+	int r = buf == NULL ? -ENOMEM : og_hash_new(OG_HASH_SHA256, &hash, err);
+
+	while (r == 0 && left > 0) {
+		uint64_t want = left < SEND_BLOCK ? left : SEND_BLOCK;
+		ssize_t n = og_blob_reader_read(reader, buf, (size_t)want, err);
+
+		if (n <= 0)
+			return n < 0 ? (int)n : og_fail_plain(err, -ENOENT, "it is too short");
+		left -= (uint64_t)n;
+		r = og_hash_add(hash, buf, (size_t)n, err);
+		if (r == 0 && left == 0)
+			r = compare(hash, digest, err);
+		if (r == 0 && og_http_write(call->request, buf, (size_t)n) < 0)
+			r = og_fail_plain(err, -EPIPE, "the client has left");
+	}
+	return r;
+}
+
+static void log_failure(const struct og_engine_images *images, const struct call *call,
+			const struct og_err *err)
+{
+	og_blob_store_log(images->log, "the engine's blob %s: %s", call->path.digest.text,
+			  err->text);
+}
+
+/* A part of one that is not known is sent when the whole was verified. */
+static int verify_part(struct og_engine_images *images, struct call *call,
+		       const struct og_digest *digest, const struct og_store_verified *file,
+		       struct og_err *err)
+{
+	int r = verify(images, digest, err);
+
+	if (r < 0)
+		log_failure(images, call, err);
+	else
+		remember(images, file);
+	return r;
+}
+
+static void send_body(struct og_engine_images *images, struct call *call,
+		      struct og_blob_reader *reader, const struct og_digest *digest,
+		      const struct og_store_verified *file)
+{
+	struct og_err err = {};
+	int r = send_hashing(call, reader, digest, &err);
+
+	if (r == 0) {
+		remember(images, file);
+		return;
+	}
+	if (r != -EPIPE)
+		log_failure(images, call, &err);
+	og_http_break(call->request);
+}
+
 static int send_blob(struct og_engine_images *images, struct call *call,
 		     const struct og_digest *digest, struct og_err *err)
 {
+	const struct og_store_verified file =
+		identity(images, og_blob_digest_hex(&call->path.digest));
+	bool known = call->head || is_known(images, &file);
 	og_cleanup(og_blob_reader_freep) struct og_blob_reader *reader = NULL;
 	uint64_t size, first, len;
-	int status, r = og_blob_reader_new(&images->store, digest, &reader, err);
+	int status, r;
 
+	if (!known && og_http_request_header(call->request, "Range") != NULL) {
+		r = verify_part(images, call, digest, &file, err);
+		if (r < 0)
+			return r;
+		known = true;
+	}
+	r = og_blob_reader_new(&images->store, digest, &reader, err);
 	if (r < 0)
 		return r;
 	size = og_blob_reader_size(reader);
@@ -366,11 +442,13 @@ static int send_blob(struct og_engine_images *images, struct call *call,
 	set_blob_headers(call, &call->path.digest);
 	if (call->head) {
 		og_http_reply_file(call->request, status, "application/octet-stream", -EBADF, first,
-				   len);
+				   len, NULL);
 		return 0;
 	}
 	r = og_http_stream_sized(call->request, status, "application/octet-stream", len, err);
-	if (r == 0 && send_part(call, reader, first, len) < 0)
+	if (r == 0 && !known)
+		send_body(images, call, reader, digest, &file);
+	else if (r == 0 && send_part(call, reader, first, len) < 0)
 		og_http_break(call->request);
 	return r;
 }
@@ -378,7 +456,6 @@ static int send_blob(struct og_engine_images *images, struct call *call,
 int og_engine_images_serve_blob(struct og_engine_images *images, struct call *call,
 				struct og_err *err)
 {
-	struct og_store_verified file;
 	struct og_digest digest;
 	int r;
 
@@ -389,15 +466,5 @@ int og_engine_images_serve_blob(struct og_engine_images *images, struct call *ca
 	(void)pthread_mutex_unlock(&images->lock);
 	if (r <= 0)
 		return r < 0 ? r : -ENOENT;
-	file = identity(images, og_blob_digest_hex(&call->path.digest));
-	if (!call->head && !is_known(images, &file)) {
-		r = verify(images, &digest, err);
-		if (r < 0) {
-			og_blob_store_log(images->log, "the engine's blob %s: %s",
-					  call->path.digest.text, err != NULL ? err->text : "");
-			return r;
-		}
-		remember(images, &file);
-	}
 	return send_blob(images, call, &digest, err);
 }

@@ -65,57 +65,94 @@ static void renew(struct call *call, uint64_t bytes, int64_t at)
 			     NULL);
 }
 
-static int find(struct call *call, struct og_err *err)
+static int find(struct call *call, uint64_t *ret_bytes, struct og_err *err)
 {
 	struct og_registry *registry = call->registry;
-	uint64_t bytes = 0;
 	int64_t at = 0;
 	struct og_db *db = og_records_read(registry->records);
-	int r = og_records_find_link(db, call->path.name, &call->path.digest, &bytes, &at, err);
+	int r = og_records_find_link(db, call->path.name, &call->path.digest, ret_bytes, &at, err);
 
 	og_records_unread(registry->records);
 	if (r > 0 && call->head)
-		renew(call, bytes, at);
+		renew(call, *ret_bytes, at);
 	return r > 0 ? 0 : r < 0 ? r : -ENOENT;
 }
 
-static void send_blob(struct call *call, int fd, const char *buf, uint64_t size)
+static int verdict(void *data)
+{
+	return og_store_check_result(data, NULL);
+}
+
+static void forget(void *data)
+{
+	(void)og_store_check_free(data);
+}
+
+/* Of one that is still being hashed the end waits. */
+static void send_file(struct call *call, struct og_store_blob *blob, int status, uint64_t first,
+		      uint64_t len)
+{
+	const struct og_http_hold hold = {
+		.bytes = OG_STORE_HELD,
+		.ready_fd = blob->check == NULL ? -EBADF : og_store_check_fd(blob->check),
+		.verdict = verdict,
+		.free = forget,
+		.data = blob->check,
+	};
+
+	og_http_reply_file(call->request, status, BLOB_TYPE, og_take_fd(&blob->fd), first, len,
+			   blob->check == NULL ? NULL : &hold);
+	blob->check = NULL;
+}
+
+static void send_blob(struct call *call, struct og_store_blob *blob)
 {
 	struct og_registry_event event =
 		event_of(call, OG_REGISTRY_PULL_BLOB, call->path.digest.text);
 	uint64_t first, len;
 	int status;
 
-	if (!choose_range(call, size, &status, &first, &len)) {
-		(void)og_close(fd);
+	if (!choose_range(call, blob->size, &status, &first, &len))
 		return;
-	}
 	set_blob_headers(call, &call->path.digest);
 	event.bytes = len;
-	if (buf != NULL)
-		og_http_reply(call->request, status, BLOB_TYPE, buf + first, (size_t)len);
+	if (blob->buf != NULL)
+		og_http_reply(call->request, status, BLOB_TYPE, blob->buf + first, (size_t)len);
 	else
-		og_http_reply_file(call->request, status, BLOB_TYPE, fd, first, len);
+		send_file(call, blob, status, first, len);
 	if (!call->head)
 		after(call, &event);
+}
+
+/* So little is asked for that nothing of it may go out before the blob is verified. */
+static bool is_all_held(const struct call *call, uint64_t size)
+{
+	uint64_t first = 0, len = size;
+
+	(void)og_http_range(og_http_request_header(call->request, "Range"), size, &first, &len);
+	return len <= OG_STORE_HELD;
 }
 
 /* Returns 0 when an answer was given. */
 static int serve_once(struct call *call, struct og_err *err)
 {
-	og_auto_free char *buf = NULL;
-	uint64_t size = 0;
-	int r = find(call, err), fd;
+	og_cleanup(og_store_blob_done) struct og_store_blob blob = { .fd = -EBADF };
+	uint64_t bytes = 0;
+	int r = find(call, &bytes, err);
 
 	if (r < 0)
 		return r == -ENOENT && call->registry->engine != NULL
 			       ? og_engine_images_serve_blob(call->registry->engine, call, err)
 			       : r;
-	fd = og_blob_store_open_blob(&call->registry->store, &call->path.digest, call->head, &buf,
-				     &size, err);
-	if (fd < 0 && fd != -EBADF)
-		return fd;
-	send_blob(call, fd, buf, size);
+	r = og_blob_store_open_blob(&call->registry->store, &call->path.digest,
+				    call->head ? OG_STORE_LOOK : OG_STORE_BEGIN, bytes, &blob, err);
+	if (r == 0 && blob.check != NULL && is_all_held(call, blob.size)) {
+		r = og_store_check_result(blob.check, err);
+		blob.check = og_store_check_free(blob.check);
+	}
+	if (r < 0)
+		return r == -EUCLEAN ? -ENOENT : r;
+	send_blob(call, &blob);
 	return 0;
 }
 

@@ -45,7 +45,7 @@ void reply_manifest(struct call *call, const struct og_manifest_record *record, 
 		(void)og_close(fd);
 		og_http_reply(call->request, 304, NULL, NULL, 0);
 	} else if (fd >= 0) {
-		og_http_reply_file(call->request, 200, record->media_type, fd, 0, len);
+		og_http_reply_file(call->request, 200, record->media_type, fd, 0, len, NULL);
 	} else {
 		og_http_reply(call->request, 200, record->media_type, buf, len);
 	}
@@ -93,13 +93,15 @@ static void note_pull(struct call *call)
 static int open_long(struct call *call, const struct og_manifest_record *record, size_t len,
 		     struct og_err *err)
 {
-	char *small = NULL;
-	uint64_t size = 0;
+	struct og_store_blob blob = { .fd = -EBADF };
+	int r;
 
 	if (len <= OG_STORE_SMALL)
 		return -EBADF;
-	return og_blob_store_open_blob(&call->registry->store, &record->digest, false, &small,
-				       &size, err);
+	r = og_blob_store_open_blob(&call->registry->store, &record->digest, OG_STORE_VERIFY, len,
+				    &blob, err);
+	free(blob.buf);
+	return r < 0 ? r : blob.fd;
 }
 
 /* Returns 0 when an answer was given. */

@@ -11,11 +11,9 @@
 #include "base/hash.h"
 #include "base/io.h"
 #include "base/path.h"
+#include "registry/verify.h"
 
-#define LAYOUT	    "{\"imageLayoutVersion\":\"1.0.0\"}"
-#define READ_BLOCK  (64U << 10)
-#define READ_LARGE  (256U << 10)
-#define SECOND_NSEC 1000000000
+#define LAYOUT "{\"imageLayoutVersion\":\"1.0.0\"}"
 
 void og_blob_store_log(const struct og_blob_store *store, const char *fmt, ...)
 {
@@ -48,9 +46,7 @@ int og_blob_store_open(struct og_blob_store *store, int root_fd, struct og_err *
 	store->root_fd = root_fd;
 	store->sha256_fd = store->sha512_fd = store->uploads_fd = -EBADF;
 	store->quarantine_fd = store->other_fd = -EBADF;
-	(void)pthread_mutex_init(&store->lock, NULL);
-	for (unsigned i = 0; i < OG_STORE_VERIFIERS; i++)
-		(void)pthread_mutex_init(&store->verifying[i], NULL);
+	verify_init(store);
 	r = open_folder(root_fd, "blobs/sha256", &store->sha256_fd, err);
 	if (r == 0)
 		r = open_folder(root_fd, "blobs/sha512", &store->sha512_fd, err);
@@ -68,11 +64,9 @@ void og_blob_store_done(struct og_blob_store *store)
 	const int fds[] = { store->root_fd,    store->sha256_fd,     store->sha512_fd,
 			    store->uploads_fd, store->quarantine_fd, store->other_fd };
 
+	verify_done(store);
 	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
 		(void)og_close(fds[i]);
-	for (unsigned i = 0; i < OG_STORE_VERIFIERS; i++)
-		(void)pthread_mutex_destroy(&store->verifying[i]);
-	(void)pthread_mutex_destroy(&store->lock);
 }
 
 int og_blob_store_folder(const struct og_blob_store *store, const struct og_blob_digest *digest)
@@ -93,157 +87,7 @@ int og_blob_store_temp(const struct og_blob_store *store, struct og_err *err)
 	return fd < 0 ? og_fail(err, -errno, "begin a blob") : fd;
 }
 
-/* ---- known good files ---- */
-
-static struct og_store_verified identity(const struct stat *st)
-{
-	return (struct og_store_verified){ .device = st->st_dev,
-					   .inode = st->st_ino,
-					   .size = (uint64_t)st->st_size,
-					   .changed = st->st_ctim,
-					   .modified = st->st_mtim };
-}
-
-static bool same_time(const struct timespec *a, const struct timespec *b)
-{
-	return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
-}
-
-static bool is_known(struct og_blob_store *store, const struct stat *st)
-{
-	struct og_store_verified file = identity(st), known;
-
-	(void)pthread_mutex_lock(&store->lock);
-	known = store->verified[file.inode % OG_STORE_VERIFIED];
-	(void)pthread_mutex_unlock(&store->lock);
-	return known.inode == file.inode && known.device == file.device &&
-	       known.size == file.size && same_time(&known.changed, &file.changed) &&
-	       same_time(&known.modified, &file.modified);
-}
-
-static void remember(struct og_blob_store *store, const struct stat *st)
-{
-	struct og_store_verified file = identity(st);
-
-	(void)pthread_mutex_lock(&store->lock);
-	store->verified[file.inode % OG_STORE_VERIFIED] = file;
-	(void)pthread_mutex_unlock(&store->lock);
-}
-
-static void remember_fd(struct og_blob_store *store, int fd)
-{
-	struct stat st;
-
-	if (fstat(fd, &st) == 0)
-		remember(store, &st);
-}
-
-/* ---- verifying ---- */
-
-/* What has another name on the engine's side is left to it: only our name moves. */
-static void put_aside(struct og_blob_store *store, const struct og_blob_digest *digest)
-{
-	struct timespec now;
-	char name[160];
-
-	(void)clock_gettime(CLOCK_REALTIME, &now);
-	(void)snprintf(name, sizeof(name), "%.140s.%lld", og_blob_digest_hex(digest),
-		       (long long)now.tv_sec * SECOND_NSEC + now.tv_nsec);
-	if (renameat(og_blob_store_folder(store, digest), og_blob_digest_hex(digest),
-		     store->quarantine_fd, name) == 0)
-		og_blob_store_log(store, "%.20s... is damaged: moved to quarantine/%s",
-				  digest->text, name);
-	else if (errno != ENOENT)
-		og_blob_store_log(store, "%s is damaged and cannot be moved away: %s", digest->text,
-				  strerror(errno));
-}
-
-struct hashing {
-	int (*pace)(void *data, uint64_t bytes);
-	void *data;
-	uint64_t bytes; /* read so far */
-};
-
-static int hash_file(int fd, enum og_hash_kind kind, struct hashing *hashing,
-		     uint8_t hash[OG_HASH_BYTES_MAX], struct og_err *err)
-{
-	og_cleanup(og_hash_freep) struct og_hash *state = NULL;
-	og_auto_free char *buf = malloc(READ_LARGE);
-	int r = buf == NULL ? -ENOMEM : og_hash_new(kind, &state, err);
-
-	while (r == 0) {
-		ssize_t n = og_pread_upto(fd, buf, READ_LARGE, hashing->bytes);
-
-		if (n <= 0) {
-			r = (int)n;
-			break;
-		}
-		hashing->bytes += (uint64_t)n;
-		r = og_hash_add(state, buf, (size_t)n, err);
-		if (r == 0 && hashing->pace != NULL)
-			r = hashing->pace(hashing->data, (uint64_t)n);
-	}
-	if (r < 0)
-		return r;
-	og_hash_finish(state, hash);
-	return 0;
-}
-
-static bool matches(const struct og_blob_digest *digest, const uint8_t *hash)
-{
-	struct og_blob_digest found;
-
-	og_blob_digest_of(digest->kind, hash, &found);
-	return og_blob_digest_equal(&found, digest);
-}
-
-/* A file that cannot be read is bad too; one that is too long to hold is not its fault. */
-static bool is_fault_of_file(int r)
-{
-	return r == -EIO || r == -EUCLEAN;
-}
-
-static int verify_fd(struct og_blob_store *store, int fd, const struct og_blob_digest *digest,
-		     struct hashing *hashing, struct og_err *err)
-{
-	uint8_t hash[OG_HASH_BYTES_MAX];
-	struct stat before, after;
-	int r;
-
-	if (fstat(fd, &before) < 0)
-		return -errno;
-	r = hash_file(fd, digest->kind, hashing, hash, err);
-	if (r < 0 && !is_fault_of_file(r))
-		return r;
-	if (r < 0 || !matches(digest, hash)) {
-		put_aside(store, digest);
-		return og_fail_plain(err, -EUCLEAN, "blob %s is damaged", digest->text);
-	}
-	/* Of one that changed meanwhile nothing is known. */
-	if (fstat(fd, &after) == 0 && same_time(&before.st_ctim, &after.st_ctim))
-		remember(store, &after);
-	return 0;
-}
-
-static int verify_large(struct og_blob_store *store, int fd, const struct og_blob_digest *digest,
-			struct og_err *err)
-{
-	struct hashing hashing = {};
-	pthread_mutex_t *turn;
-	struct stat st;
-	int r = 0;
-
-	if (fstat(fd, &st) < 0)
-		return -errno;
-	if (is_known(store, &st))
-		return 0;
-	turn = &store->verifying[st.st_ino % OG_STORE_VERIFIERS];
-	(void)pthread_mutex_lock(turn);
-	if (fstat(fd, &st) < 0 || !is_known(store, &st))
-		r = verify_fd(store, fd, digest, &hashing, err);
-	(void)pthread_mutex_unlock(turn);
-	return r;
-}
+/* ---- reading ---- */
 
 static int open_file(const struct og_blob_store *store, const struct og_blob_digest *digest,
 		     struct stat *ret_st)
@@ -263,8 +107,9 @@ static int gone(int r)
 }
 
 static int read_small(struct og_blob_store *store, int fd, const struct og_blob_digest *digest,
-		      size_t size, char **ret_buf, struct og_err *err)
+		      const struct stat *st, char **ret_buf, struct og_err *err)
 {
+	size_t size = (size_t)st->st_size;
 	og_auto_free char *buf = malloc(size + 1);
 	uint8_t hash[OG_HASH_BYTES_MAX];
 	ssize_t n;
@@ -272,11 +117,11 @@ static int read_small(struct og_blob_store *store, int fd, const struct og_blob_
 	if (buf == NULL)
 		return og_fail(err, -ENOMEM, "read a blob");
 	n = og_pread_upto(fd, buf, size, 0);
-	if (n < 0 && !is_fault_of_file((int)n))
+	if (n < 0 && !verify_is_fault_of_file((int)n))
 		return og_fail(err, (int)n, "read a blob");
 	if ((size_t)n != size || og_hash_of(digest->kind, buf, size, hash) < 0 ||
-	    !matches(digest, hash)) {
-		put_aside(store, digest);
+	    !verify_matches(digest, hash)) {
+		verify_put_aside(store, digest, st->st_ino);
 		return og_fail_plain(err, -ENOENT, "blob %s was damaged", digest->text);
 	}
 	buf[size] = '\0';
@@ -284,8 +129,17 @@ static int read_small(struct og_blob_store *store, int fd, const struct og_blob_
 	return 0;
 }
 
+void og_store_blob_done(struct og_store_blob *blob)
+{
+	free(blob->buf);
+	(void)og_close(blob->fd);
+	(void)og_store_check_free(blob->check);
+	*blob = (struct og_store_blob){ .fd = -EBADF };
+}
+
 int og_blob_store_open_blob(struct og_blob_store *store, const struct og_blob_digest *digest,
-			    bool look, char **ret_buf, uint64_t *ret_size, struct og_err *err)
+			    enum og_store_open how, uint64_t recorded, struct og_store_blob *blob,
+			    struct og_err *err)
 {
 	og_auto_fd fd = -EBADF;
 	struct stat st;
@@ -295,13 +149,17 @@ int og_blob_store_open_blob(struct og_blob_store *store, const struct og_blob_di
 	if (fd < 0)
 		return og_fail(err, fd, "blob %s", digest->text);
 	if ((uint64_t)st.st_size <= OG_STORE_SMALL)
-		r = read_small(store, fd, digest, (size_t)st.st_size, ret_buf, err);
-	else if (!look)
-		r = gone(verify_large(store, fd, digest, err));
+		r = read_small(store, fd, digest, &st, &blob->buf, err);
+	else if (how == OG_STORE_VERIFY || (uint64_t)st.st_size != recorded)
+		r = gone(verify_unless_known(store, fd, digest, err));
+	else if (how == OG_STORE_BEGIN)
+		r = gone(verify_begin(store, fd, digest, &blob->check, err));
 	if (r < 0)
 		return r;
-	*ret_size = (uint64_t)st.st_size;
-	return look || *ret_buf != NULL ? -EBADF : og_take_fd(&fd);
+	blob->size = (uint64_t)st.st_size;
+	if (how != OG_STORE_LOOK && blob->buf == NULL)
+		blob->fd = og_take_fd(&fd);
+	return 0;
 }
 
 int og_blob_store_read(struct og_blob_store *store, const struct og_blob_digest *digest,
@@ -316,7 +174,7 @@ int og_blob_store_read(struct og_blob_store *store, const struct og_blob_digest 
 		return og_fail(err, fd, "blob %s", digest->text);
 	if ((uint64_t)st.st_size > max_bytes)
 		return og_fail(err, -EFBIG, "blob %s", digest->text);
-	r = read_small(store, fd, digest, (size_t)st.st_size, ret_buf, err);
+	r = read_small(store, fd, digest, &st, ret_buf, err);
 	if (r == 0)
 		*ret_len = (size_t)st.st_size;
 	return r;
@@ -326,7 +184,7 @@ int og_blob_store_check(struct og_blob_store *store, const struct og_blob_digest
 			int (*pace)(void *data, uint64_t bytes), void *data, uint64_t *ret_bytes,
 			struct og_err *err)
 {
-	struct hashing hashing = { .pace = pace, .data = data };
+	struct verify_pace reading = { .fn = pace, .data = data };
 	og_auto_fd fd = -EBADF;
 	struct stat st;
 	int r;
@@ -336,9 +194,9 @@ int og_blob_store_check(struct og_blob_store *store, const struct og_blob_digest
 		return og_fail(err, fd, "blob %s", digest->text);
 	/* From the disk, not from the memory that was read before it went bad. */
 	(void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
-	r = verify_fd(store, fd, digest, &hashing, err);
+	r = verify_fd(store, fd, digest, &reading, err);
 	(void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
-	*ret_bytes = hashing.bytes;
+	*ret_bytes = reading.bytes;
 	return r;
 }
 
@@ -372,24 +230,19 @@ static int name_file(const struct og_blob_store *store, int fd, const char *uplo
 static int share(struct og_blob_store *store, const struct og_blob_digest *digest)
 {
 	const char *name = og_blob_digest_hex(digest);
-	struct og_store_verified file;
 	uint8_t hash[OG_HASH_BYTES_MAX];
-	struct hashing hashing = {};
+	struct verify_pace pace = {};
 	og_auto_fd fd = -EBADF;
-	struct stat st;
 
 	if (store->other_fd < 0 || digest->kind != OG_HASH_SHA256)
 		return -ENOENT;
 	fd = openat(store->other_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return -ENOENT;
-	file = identity(&st);
-	if (hash_file(fd, digest->kind, &hashing, hash, NULL) < 0 || !matches(digest, hash))
+	if (fd < 0 || verify_hash(fd, digest->kind, &pace, hash, NULL) < 0 ||
+	    !verify_matches(digest, hash))
 		return -ENOENT;
 	if (linkat(store->other_fd, name, store->sha256_fd, name, 0) < 0)
 		return -errno;
-	if (fstat(fd, &st) == 0 && st.st_ino == file.inode)
-		remember(store, &st);
+	verify_remember(store, fd);
 	return 0;
 }
 
@@ -401,7 +254,7 @@ static int keep_existing(struct og_blob_store *store, const struct og_blob_diges
 	struct stat st;
 
 	fd = open_file(store, digest, &st);
-	return fd < 0 ? fd : gone(verify_large(store, fd, digest, err));
+	return fd < 0 ? fd : gone(verify_unless_known(store, fd, digest, err));
 }
 
 int og_blob_store_publish(struct og_blob_store *store, int fd, const char *upload,
@@ -426,7 +279,7 @@ int og_blob_store_publish(struct og_blob_store *store, int fd, const char *uploa
 		r = keep_existing(store, digest, err);
 	if (r < 0)
 		return og_fail(err, r, "publish %s", digest->text);
-	remember_fd(store, fd);
+	verify_remember(store, fd);
 	return flush_folder(store, digest, err);
 }
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """onggi-registry on an engine's own data root: its images are there to be pulled."""
 
+import http.client
 import json
 import os
 import subprocess
@@ -77,6 +78,28 @@ def test_a_part_of_a_layer_kept_as_a_recipe(client, engine):
         answer = client.get(path, None, {"Range": header})
         assert answer.status == 206 and answer.body == whole[part]
     assert client.get(path, None, {"Range": f"bytes={layer['size']}-"}).status == 416
+
+
+@pytest.mark.parametrize("headers", [{}, {"Range": "bytes=0-9"}])
+def test_a_damaged_layer_is_not_served_whole(client, engine, registry, require, headers):
+    require.root()
+    layer = client.get("/v2/busybox/manifests/test").json()["layers"][0]["digest"]
+    path, whole = f"/v2/busybox/blobs/{layer}", client.get(f"/v2/busybox/blobs/{layer}").body
+    file = engine.data_root / "layers" / (layer.split(":")[1] + ".erofs")
+    kept = file.read_bytes()
+    # Within a file's content, so that the tar can still be made of it.
+    at = kept.index(whole[len(whole) // 2:][:4096])
+    file.write_bytes(kept[:at] + bytes([kept[at] ^ 1]) + kept[at + 1:])
+    try:
+        if headers:
+            assert client.get(path, None, headers).status == 404
+        else:
+            with pytest.raises((http.client.IncompleteRead, ConnectionError)):
+                client.get(path)
+        assert f"the engine's blob {layer}: it is damaged" in registry.log()
+    finally:
+        file.write_bytes(kept)
+    assert client.get(path).body == whole
 
 
 def test_what_an_image_does_not_have_is_not_there(client):

@@ -42,7 +42,7 @@ static void send_range(struct og_http_request *request)
 	CHECK_OK(og_parse_u64(og_http_query(request, "len"), 0, FILE_BYTES, &len));
 	og_http_set_header(request, "X-Bad", "a\r\nX-Injected: b");
 	og_http_reply_file(request, 206, "application/octet-stream",
-			   open("file", O_RDONLY | O_CLOEXEC), at, len);
+			   open("file", O_RDONLY | O_CLOEXEC), at, len, NULL);
 }
 
 /* Counts what comes of a body. */

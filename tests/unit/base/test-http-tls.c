@@ -49,7 +49,7 @@ static void handle(struct og_http_request *request, void *data)
 	if (og_streq(path, "/file")) {
 		og_http_reply_file(request, 200, "application/octet-stream",
 				   open("file", O_RDONLY | O_CLOEXEC), number(request, "at"),
-				   number(request, "len"));
+				   number(request, "len"), NULL);
 	} else if (og_streq(path, "/echo")) {
 		og_auto_free char *body = NULL;
 		size_t len = 0;
