@@ -106,7 +106,7 @@ static int raw_write(const struct og_disk *disk, uint64_t offset, struct iovec *
 /* Where the file system has no operation for it: one block of zeros, many times in a call. */
 static int write_zeros(int fd, uint64_t offset, uint64_t bytes)
 {
-	static const uint8_t zeros[4096];
+	const uint8_t zeros[4096] = {};
 	struct iovec iov[16];
 
 	while (bytes > 0) {

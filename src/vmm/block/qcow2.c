@@ -171,7 +171,7 @@ static int zero_cluster(struct og_qcow2 *q, const struct og_qcow2_place *place, 
 static int zero_part(struct og_qcow2 *q, const struct og_qcow2_place *place, uint64_t offset,
 		     uint64_t bytes)
 {
-	static const uint8_t zeros[4096];
+	const uint8_t zeros[4096] = {};
 
 	if (place->kind == OG_QCOW2_ZEROS ||
 	    (place->kind == OG_QCOW2_ABSENT && !q->header.has_backing))
