@@ -117,13 +117,19 @@ static int do_stop(struct og_vmm *vmm, struct call *call, struct og_err *err)
 	return 0;
 }
 
+static int do_keys(struct og_vmm *vmm, struct call *call, struct og_err *err)
+{
+	(void)call;
+	return og_i8042_press(&vmm->keyboard, err);
+}
+
 static int (*const handlers[OG_COMMAND_KINDS])(struct og_vmm *vmm, struct call *call,
 					       struct og_err *err) = {
 	[OG_COMMAND_STATUS] = do_status,     [OG_COMMAND_PAUSE] = do_pause,
 	[OG_COMMAND_RESUME] = do_resume,     [OG_COMMAND_DEVICE] = do_device,
 	[OG_COMMAND_SNAPSHOT] = do_snapshot, [OG_COMMAND_FORK] = do_fork,
 	[OG_COMMAND_PIN] = do_pin,	     [OG_COMMAND_MMDS] = do_mmds,
-	[OG_COMMAND_STOP] = do_stop,
+	[OG_COMMAND_STOP] = do_stop,	     [OG_COMMAND_CTRL_ALT_DEL] = do_keys,
 };
 
 static void answer(struct og_vmm *vmm, struct call *call, int r, const struct og_err *err)

@@ -26,6 +26,7 @@ enum og_command_kind {
 	OG_COMMAND_PIN,	 /* struct og_pin */
 	OG_COMMAND_MMDS, /* a descriptor of the new data */
 	OG_COMMAND_STOP, /* ends the machine */
+	OG_COMMAND_CTRL_ALT_DEL,
 	OG_COMMAND_KINDS
 };
 

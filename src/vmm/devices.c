@@ -464,13 +464,26 @@ int og_vmm_add_power(struct og_vmm *vmm, struct og_err *err)
 	if (vmm->stop_fd < 0)
 		return og_fail(err, -errno, "make event descriptor");
 	vmm->power.stop_fd = vmm->stop_fd;
-	if (vmm->config->metrics != NULL)
-		vmm->power.resets = &vmm->config->metrics->i8042_reset_count;
 	og_bus_add(&vmm->ports, OG_POWER_PORT, OG_POWER_PORTS, og_power_access, &vmm->power);
-	if (vmm->config->firmware_fd < 0) /* a PC has its own */
-		og_bus_add(&vmm->ports, OG_I8042_PORT, OG_I8042_PORTS, og_i8042_access,
-			   &vmm->power);
 	return og_loop_add_fd(vmm->loop, vmm->stop_fd, EPOLLIN, on_stop, vmm, NULL, err);
+}
+
+/* Where there is none, its controller still resets. */
+int og_vmm_add_keyboard(struct og_vmm *vmm, struct og_err *err)
+{
+	struct og_i8042 *keyboard = &vmm->keyboard;
+	bool firmware = vmm->config->firmware_fd >= 0;
+	int r = og_i8042_init(keyboard, vmm->config->keyboard && !firmware, &vmm->power, err);
+
+	if (r < 0)
+		return r;
+	if (vmm->config->metrics != NULL)
+		keyboard->resets = &vmm->config->metrics->i8042_reset_count;
+	if (!firmware) /* a PC answers in another way */
+		og_bus_add(&vmm->ports, OG_I8042_PORT, OG_I8042_PORTS, og_i8042_access, keyboard);
+	return keyboard->present
+		       ? og_kvm_wire_interrupt(&vmm->kvm, OG_I8042_GSI, keyboard->interrupt_fd, err)
+		       : 0;
 }
 
 int og_vmm_add_vmgenid(struct og_vmm *vmm, struct og_err *err)
@@ -490,6 +503,7 @@ void og_vmm_free_devices(struct og_vmm *vmm)
 	og_vmm_free_firmware(vmm);
 	og_vmm_free_pci(vmm);
 	og_vmgenid_done(&vmm->vmgenid);
+	og_i8042_done(&vmm->keyboard);
 	for (unsigned i = 0; i < vmm->n_slots; i++)
 		vmm->slots[i].virtio = og_virtio_free(vmm->slots[i].virtio);
 	if (vmm->serial != NULL)

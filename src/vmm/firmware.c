@@ -92,7 +92,7 @@ static void keyboard_access(void *device, uint64_t offset, uint64_t *value, unsi
 	struct og_vmm *vmm = device;
 
 	if (write)
-		og_i8042_access(&vmm->power, offset, value, len, true);
+		og_i8042_access(&vmm->keyboard, offset, value, len, true);
 	else
 		*value = UINT64_MAX;
 }

@@ -6,6 +6,7 @@
 
 #include "base/loop.h"
 #include "vmm/control.h"
+#include "vmm/device/i8042.h"
 #include "vmm/device/serial.h"
 #include "vmm/device/virtio_mmio.h"
 #include "vmm/device/virtio_pci.h"
@@ -50,6 +51,7 @@ struct og_vmm {
 	struct og_vmm_pci *pci;		  /* NULL: virtio devices are on the MMIO transport */
 	struct og_vmm_firmware *firmware; /* NULL: it began with a kernel */
 	struct og_vmgenid vmgenid;
+	struct og_i8042 keyboard;
 	struct og_serial *serial;
 	struct og_source *serial_input;
 	int serial_in_fd;
@@ -72,6 +74,7 @@ static inline uint64_t og_vmm_microseconds(void)
 int og_vmm_add_devices(struct og_vmm *vmm, struct og_err *err);
 int og_vmm_add_serial(struct og_vmm *vmm, struct og_err *err);
 int og_vmm_add_power(struct og_vmm *vmm, struct og_err *err);
+int og_vmm_add_keyboard(struct og_vmm *vmm, struct og_err *err);
 int og_vmm_add_vmgenid(struct og_vmm *vmm, struct og_err *err);
 void og_vmm_free_devices(struct og_vmm *vmm);
 

@@ -151,6 +151,7 @@ static int boot_guest(struct og_vmm *vmm, struct og_err *err)
 		.virtio_devices = vmm->n_slots,
 		.pci = vmm->pci != NULL,
 		.serial = vmm->config->serial,
+		.keyboard = vmm->config->keyboard,
 		.generation = true,
 	};
 	struct og_boot boot = {
@@ -189,17 +190,9 @@ static int add_guest(struct og_vmm *vmm, struct og_err *err)
 
 /* What a machine is made of, in the order in which it is put together. */
 static int (*const parts[])(struct og_vmm *vmm, struct og_err *err) = {
-	add_memory,
-	og_vmm_add_power,
-	og_vmm_add_vmgenid,
-	add_vcpus,
-	og_vmm_add_serial,
-	og_vmm_add_pc,
-	og_vmm_add_pci,
-	og_vmm_add_devices,
-	og_vmm_prepare_snapshots,
-	og_vmm_prepare_forks,
-	add_guest,
+	add_memory,	    og_vmm_add_power,	      og_vmm_add_keyboard,  og_vmm_add_vmgenid,
+	add_vcpus,	    og_vmm_add_serial,	      og_vmm_add_pc,	    og_vmm_add_pci,
+	og_vmm_add_devices, og_vmm_prepare_snapshots, og_vmm_prepare_forks, add_guest,
 	og_vmm_add_control,
 };
 

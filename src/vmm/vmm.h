@@ -77,7 +77,8 @@ struct og_vmm_config {
 	struct og_fs_config shares[OG_VMM_SHARES_MAX];
 	unsigned n_shares;
 
-	bool serial; /* whether there is a serial port at all */
+	bool keyboard; /* for OG_COMMAND_CTRL_ALT_DEL; with a firmware there is none */
+	bool serial;   /* whether there is a serial port at all */
 	int serial_in_fd, serial_out_fd;
 
 	int control_fd;	   /* commands (control.h), the machine's end */

@@ -194,6 +194,7 @@ static int set_serial(struct og_bind *bind, const struct og_vmmapi *api, struct 
 	int r = 0;
 
 	config->serial = true;
+	config->keyboard = true;
 	config->serial_in_fd = STDIN_FILENO;
 	config->serial_out_fd = STDOUT_FILENO;
 	if (!api->has_serial || api->serial.serial_out_path[0] == '\0')

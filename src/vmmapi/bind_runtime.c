@@ -197,11 +197,11 @@ static int pin(struct og_bind *bind, struct og_vmmapi *api, const void *body, st
 static int press_keys(struct og_bind *bind, struct og_vmmapi *api, const void *body,
 		      struct og_err *err)
 {
-	(void)bind;
+	int r = og_control_tell(bind->process.control_fd, OG_COMMAND_CTRL_ALT_DEL, err);
+
 	(void)api;
 	(void)body;
-	return og_fail_plain(err, -EOPNOTSUPP,
-			     "SendCtrlAltDel: the machine has no keyboard to press keys on.");
+	return r < 0 ? og_fail_in(err, r, "SendCtrlAltDel") : 0;
 }
 
 int og_bind_update(void *data, struct og_vmmapi *api, enum og_api_update update, const void *body,

@@ -1,15 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Snapshots and clones of a machine, by the API, with the test guest behind it."""
 
-import os
-import signal
-import socket
-import struct
-import time
-
 import pytest
 
-from vmmapi import Machine, load, snapshot
+from vmmapi import Machine, end, load, snapshot
 
 MIB = 1 << 20
 
@@ -80,16 +74,6 @@ def test_a_snapshot_that_is_none_is_refused_and_another_may_be_tried(launch, tmp
     (tmp_path / "state").write_bytes(good)
     load(second, tmp_path, resume_vm=True)
     assert second.process.stdout.read(3) == b"..."
-
-
-def end(path):
-    """Ends who listens at the socket, which is nobody's child here."""
-    with socket.socket(socket.AF_UNIX) as stream:
-        stream.connect(str(path))
-        pid, _, _ = struct.unpack("3i", stream.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
-    os.kill(pid, signal.SIGTERM)
-    while path.exists():
-        time.sleep(0.01)
 
 
 def test_a_clone_runs_with_an_api_of_its_own(launch, tmp_path):

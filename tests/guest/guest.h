@@ -118,3 +118,5 @@ void test_hotplug_live(void);
 void test_hotplug(void);
 void test_hotplug_count(void);
 void test_pmem(void);
+void test_keys(void);
+void test_keys_hostile(void);

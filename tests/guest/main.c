@@ -169,6 +169,8 @@ static const struct {
 	{ "hotplug", test_hotplug },
 	{ "hotplug-count", test_hotplug_count },
 	{ "pmem", test_pmem },
+	{ "keys", test_keys },
+	{ "keys-hostile", test_keys_hostile },
 };
 
 static int same(const char *a, const char *b)

@@ -118,6 +118,18 @@ class Cases:
                 totals.append(self.total_kib(vm, len(vm.lines) + 1)[0])
             return {"totals_kib": totals, "output": vm.text()}
 
+    def ctrl_alt_del(self):
+        """The first process hears of it where it asked to; without that the kernel restarts."""
+        with self.vm("keys", "keys") as vm:
+            vm.hear("^waiting$")
+            try:
+                vm.ask("PUT", "/actions", {"action_type": "SendCtrlAltDel"})
+            except RuntimeError as error:
+                return {"refused": str(error)}
+            vm.hear("^hard$")
+            vm.ask("PUT", "/actions", {"action_type": "SendCtrlAltDel"})
+            return {"status": vm.process.wait(60), "output": vm.text()}
+
     def fork(self):
         """A clone of a guest at work goes on where it was, and so does the first."""
         with self.vm("fork", "work", options=["--forkable"]) as vm:
@@ -180,5 +192,5 @@ def md5(data):
 def all_cases(*arguments):
     """{name: function}, by the names of the methods."""
     cases = Cases(*arguments)
-    return {name: getattr(cases, name) for name in ("pause", "snapshot", "clones", "balloon", "hotplug", "fork",
+    return {name: getattr(cases, name) for name in ("pause", "snapshot", "clones", "balloon", "hotplug", "fork", "ctrl_alt_del",
                                                    "metadata")}

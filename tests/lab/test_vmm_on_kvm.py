@@ -245,3 +245,13 @@ def test_a_panic_ends_in_a_reboot(guests):
 
 def test_probe_finds_this_kvm_usable(guests):
     assert guests["probe"] == {"status": 0, "output": ""}
+
+
+def test_control_alt_delete_reaches_whoever_has_a_keyboard_driver(guests):
+    run = guests["ctrl_alt_del"]
+    if "refused" in run:  # the small kernel has none
+        assert "the guest has no driver" in run["refused"]
+        return
+    found = facts(run)
+    assert (found["port"], found["driver"]) == ("i8042 KBD port", "atkbd"), run["output"]
+    assert "interrupted" in run["output"] and run["status"] == 10

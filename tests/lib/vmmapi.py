@@ -4,8 +4,11 @@
 import contextlib
 import http.client
 import json
+import os
 import pathlib
+import signal
 import socket
+import struct
 import subprocess
 import time
 
@@ -109,3 +112,13 @@ def snapshot(machine, folder, kind="Full"):
 def load(machine, folder, **more):
     machine.put("/snapshot/load", snapshot_path=str(folder / "state"),
                 mem_backend={"backend_type": "File", "backend_path": str(folder / "memory")}, **more)
+
+
+def end(path):
+    """Ends who listens at the socket, which is nobody's child here."""
+    with socket.socket(socket.AF_UNIX) as stream:
+        stream.connect(str(path))
+        pid, _, _ = struct.unpack("3i", stream.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+    os.kill(pid, signal.SIGTERM)
+    while path.exists():
+        time.sleep(0.01)

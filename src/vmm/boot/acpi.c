@@ -59,6 +59,7 @@ _Static_assert(sizeof(struct fadt) == 276, "FADT of ACPI 6");
 
 /* Nothing of a PC is there, so that nobody looks for it. */
 #define BOOT_LEGACY   (1U << 0)
+#define BOOT_8042     (1U << 1)
 #define BOOT_NO_VGA   (1U << 2)
 #define BOOT_NO_CMOS  (1U << 5)
 #define FADT_BUTTONS  (3U << 4) /* none that are registers */
@@ -260,7 +261,7 @@ static uint64_t write_fadt(struct writer *w, const struct og_acpi *acpi, uint64_
 		.header = header("FACP", FADT_REVISION),
 		.dsdt = (uint32_t)dsdt,
 		.x_dsdt = dsdt,
-		.boot_architecture = BOOT_NO_VGA | BOOT_NO_CMOS,
+		.boot_architecture = BOOT_NO_VGA | BOOT_NO_CMOS | (acpi->keyboard ? BOOT_8042 : 0),
 		.flags = FADT_REDUCED | FADT_RESET | FADT_WBINVD,
 		.reset_register = port(OG_POWER_PORT + OG_POWER_RESET),
 		.reset_value = OG_POWER_RESET_VALUE,

@@ -15,6 +15,7 @@ struct og_acpi {
 	unsigned cpus;
 	unsigned virtio_devices; /* at OG_VIRTIO_GPA and OG_VIRTIO_GSI and up */
 	bool serial;		 /* COM1 */
+	bool keyboard;		 /* and its controller */
 	bool pci;		 /* they are on a bus instead */
 	bool pc;		 /* with firmware: no configuration space in memory */
 	uint64_t pci_gpa;	 /* first address where PCI devices are placed; with firmware */

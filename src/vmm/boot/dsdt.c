@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vmm/boot/dsdt.h"
 
+#include "vmm/device/i8042.h"
 #include "vmm/device/pci.h"
 #include "vmm/device/power.h"
 #include "vmm/device/serial.h"
@@ -21,6 +22,20 @@ static void describe_serial(struct og_aml *aml)
 	og_aml_open_resources(aml);
 	og_aml_ports(aml, OG_SERIAL_PORT, OG_SERIAL_PORTS);
 	og_aml_interrupt(aml, OG_SERIAL_GSI);
+	og_aml_close_resources(aml);
+	og_aml_close(aml);
+}
+
+static void describe_keyboard(struct og_aml *aml)
+{
+	og_aml_open_device(aml, "KBD_");
+	og_aml_name(aml, "_HID");
+	og_aml_eisa_id(aml, "PNP0303");
+	og_aml_name(aml, "_CRS");
+	og_aml_open_resources(aml);
+	og_aml_ports(aml, OG_I8042_PORT, 1);
+	og_aml_ports(aml, OG_I8042_PORT + OG_I8042_STATUS, 1);
+	og_aml_interrupt(aml, OG_I8042_GSI);
 	og_aml_close_resources(aml);
 	og_aml_close(aml);
 }
@@ -159,6 +174,8 @@ void og_dsdt_describe(struct og_aml *aml, const struct og_acpi *acpi)
 	og_aml_open_scope(aml, "\\_SB_");
 	if (acpi->serial)
 		describe_serial(aml);
+	if (acpi->keyboard)
+		describe_keyboard(aml);
 	if (acpi->pci)
 		describe_bridge(aml, acpi);
 	if (acpi->pci && !acpi->pc)

@@ -9,10 +9,6 @@
 #define SLP_TYP(value) (((value) >> 2) & 7)
 #define SLP_EN	       0x20
 
-/* The controller's command port and the command that pulses the reset line. */
-#define I8042_COMMAND 4
-#define I8042_RESET   0xfe
-
 void og_power_end(struct og_power *power, enum og_outcome outcome)
 {
 	int running = OG_RUNNING;
@@ -33,19 +29,4 @@ void og_power_access(void *device, uint64_t offset, uint64_t *value, unsigned le
 		og_power_end(device, OG_POWERED_OFF);
 	else if (offset == OG_POWER_RESET && (*value & 0xff) == OG_POWER_RESET_VALUE)
 		og_power_end(device, OG_REBOOTED);
-}
-
-void og_i8042_access(void *device, uint64_t offset, uint64_t *value, unsigned len, bool write)
-{
-	struct og_power *power = device;
-
-	(void)len;
-	/* The status reads as empty, so that who waits for it before a reset does not wait long. */
-	if (!write) {
-		*value = 0;
-	} else if (offset == I8042_COMMAND && (*value & 0xff) == I8042_RESET) {
-		if (power->resets != NULL)
-			og_counted(power->resets, 1);
-		og_power_end(power, OG_REBOOTED);
-	}
 }

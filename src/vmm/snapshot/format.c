@@ -47,8 +47,8 @@ int og_snapshot_finish(struct og_pack *pack, struct og_err *err)
 static bool is_known(uint32_t tag)
 {
 	static const uint32_t known[] = {
-		OG_SNAPSHOT_MACHINE, OG_SNAPSHOT_KVM, OG_SNAPSHOT_VCPU,	  OG_SNAPSHOT_SERIAL,
-		OG_SNAPSHOT_DEVICES, OG_SNAPSHOT_PCI, OG_SNAPSHOT_CONFIG,
+		OG_SNAPSHOT_MACHINE, OG_SNAPSHOT_KVM, OG_SNAPSHOT_VCPU, OG_SNAPSHOT_SERIAL,
+		OG_SNAPSHOT_DEVICES, OG_SNAPSHOT_PCI, OG_SNAPSHOT_KEYS, OG_SNAPSHOT_CONFIG,
 	};
 
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)

@@ -16,7 +16,7 @@
 #include "vmm/snapshot/pack.h"
 
 #define OG_SNAPSHOT_MAJOR 1U
-#define OG_SNAPSHOT_MINOR 0U
+#define OG_SNAPSHOT_MINOR 1U
 
 /* 32 vCPUs with the largest registers, all devices, and a configuration. */
 #define OG_SNAPSHOT_BYTES_MAX (8U << 20)
@@ -33,6 +33,7 @@
 #define OG_SNAPSHOT_SERIAL  OG_SNAPSHOT_TAG('S', 'E', 'R', 'L')
 #define OG_SNAPSHOT_PCI	    OG_SNAPSHOT_TAG('P', 'C', 'I', ' ')
 #define OG_SNAPSHOT_DEVICES OG_SNAPSHOT_TAG('D', 'E', 'V', 'S')
+#define OG_SNAPSHOT_KEYS    OG_SNAPSHOT_TAG('k', 'e', 'y', 's') /* from 1.1 on */
 #define OG_SNAPSHOT_CONFIG  OG_SNAPSHOT_TAG('c', 'o', 'n', 'f') /* the front's own text */
 
 /* Begins with the header; after it sections are written into @pack; then it is finished. */

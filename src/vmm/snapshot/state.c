@@ -125,6 +125,26 @@ static int load_serial(struct og_vmm *vmm, struct og_unpack *unpack, struct og_e
 	return 0;
 }
 
+static int save_keys(struct og_vmm *vmm, struct og_pack *pack, struct og_err *err)
+{
+	(void)err;
+	og_pack_u8(pack, vmm->keyboard.present);
+	if (vmm->keyboard.present)
+		og_i8042_save(&vmm->keyboard, pack);
+	return 0;
+}
+
+static int load_keys(struct og_vmm *vmm, struct og_unpack *unpack, struct og_err *err)
+{
+	bool there = og_unpack_bool(unpack);
+
+	if (unpack->failed || there != vmm->keyboard.present)
+		return og_fail(err, -EINVAL, "only one of machine and snapshot has a keyboard");
+	if (there && !og_i8042_load(&vmm->keyboard, unpack))
+		return og_fail(err, -EBADMSG, "the keyboard's state cannot be");
+	return 0;
+}
+
 static int save_slot(struct slot *slot, struct og_pack *pack, struct og_err *err)
 {
 	size_t whole = og_pack_open(pack), transport;
@@ -196,6 +216,7 @@ static const struct part {
 } parts[] = {
 	{ OG_SNAPSHOT_MACHINE, save_machine, NULL },
 	{ OG_SNAPSHOT_SERIAL, save_serial, load_serial },
+	{ OG_SNAPSHOT_KEYS, save_keys, load_keys },
 	{ OG_SNAPSHOT_DEVICES, save_devices, load_devices },
 	{ OG_SNAPSHOT_PCI, save_pci, load_pci },
 	{ OG_SNAPSHOT_KVM, save_kvm, NULL },
@@ -283,6 +304,8 @@ int og_vmm_load_devices(struct og_vmm *vmm, const struct og_snapshot *snapshot, 
 	for (size_t i = 0; r == 0 && i < PARTS_COUNT; i++) {
 		struct og_unpack unpack = og_snapshot_section(snapshot, parts[i].tag, 0);
 
+		if (unpack.failed && parts[i].tag == OG_SNAPSHOT_KEYS)
+			continue; /* of version 1.0 */
 		if (unpack.failed)
 			return og_fail(err, -EBADMSG, "section 0x%08x is missing", parts[i].tag);
 		if (parts[i].load == NULL)
@@ -310,5 +333,7 @@ int og_vmm_load(struct og_vmm *vmm, const struct og_snapshot *snapshot, bool rea
 			virtio->ops->resumed(virtio);
 		interrupt_again(virtio);
 	}
+	if (r == 0 && vmm->keyboard.present)
+		og_i8042_resumed(&vmm->keyboard);
 	return r;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A machine without KVM over plain memory, with a disk, entropy and a serial port: what a state file is
+/* A machine without KVM over plain memory, with a disk, entropy, a serial port and a keyboard: what a state file is
  * loaded into where the loading itself is looked at. */
 #pragma once
 
@@ -45,7 +45,8 @@ static inline void plain_init(struct plain_machine *m)
 	m->part.fd = memfd_create("disk", MFD_CLOEXEC);
 	m->vmm.serial = calloc(1, sizeof(*m->vmm.serial));
 	if (m->ram == MAP_FAILED || ftruncate(m->part.fd, 65536) < 0 || m->vmm.serial == NULL ||
-	    og_serial_init(m->vmm.serial, -1, NULL) < 0)
+	    og_serial_init(m->vmm.serial, -1, NULL) < 0 ||
+	    og_i8042_init(&m->vmm.keyboard, true, &m->vmm.power, NULL) < 0)
 		abort();
 	m->config.disks[0] = (struct og_blk_config){
 		.id = "disk", .name = "disk", .parts = &m->part, .n_parts = 1
@@ -61,6 +62,7 @@ static inline void plain_done(struct plain_machine *m)
 {
 	for (unsigned i = 0; i < m->vmm.n_slots; i++)
 		(void)og_virtio_free(m->vmm.slots[i].virtio);
+	og_i8042_done(&m->vmm.keyboard);
 	og_serial_done(m->vmm.serial);
 	free(m->vmm.serial);
 	(void)munmap(m->ram, PLAIN_MIB << 20);

@@ -72,6 +72,23 @@ TEST(every_table_is_found_from_the_root_and_sums_to_zero)
 	(void)table(get(fadt + 140, 8), "DSDT");
 }
 
+TEST(a_keyboard_is_named_where_there_is_one)
+{
+	static const uint8_t pnp0303[] = { 0x41, 0xd0, 0x03, 0x03 };
+
+	for (unsigned there = 0; there < 2; there++) {
+		struct og_acpi acpi = { .cpus = 1, .keyboard = there != 0 };
+		const uint8_t *fadt, *dsdt;
+
+		memset(tables, 0, sizeof(tables));
+		CHECK_OK(og_acpi_write(&acpi, GPA, tables, sizeof(tables), NULL));
+		fadt = xsdt_entry(0, "FACP");
+		dsdt = table(get(fadt + 140, 8), "DSDT");
+		CHECK_EQ(get(fadt + 109, 2) >> 1 & 1, there); /* IAPC_BOOT_ARCH: 8042 */
+		CHECK_EQ(memmem(dsdt, get(dsdt + 4, 4), pnp0303, sizeof(pnp0303)) != NULL, there);
+	}
+}
+
 TEST(there_is_a_local_apic_for_each_cpu)
 {
 	for (unsigned cpus = 1; cpus <= 8; cpus++) {
@@ -202,6 +219,7 @@ TEST(an_eisa_id_is_packed_as_the_specification_has_it)
 }
 
 TEST_MAIN(TEST_ENTRY(every_table_is_found_from_the_root_and_sums_to_zero),
+	  TEST_ENTRY(a_keyboard_is_named_where_there_is_one),
 	  TEST_ENTRY(there_is_a_local_apic_for_each_cpu),
 	  TEST_ENTRY(each_device_is_announced_and_the_packages_nest),
 	  TEST_ENTRY(a_device_names_its_memory_and_interrupt),

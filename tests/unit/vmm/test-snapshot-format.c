@@ -223,6 +223,31 @@ TEST(a_file_of_version_1_is_read)
 	plain_done(&m);
 }
 
+/* One that was written where keys waited to be read. */
+TEST(a_file_of_version_1_1_has_a_keyboard)
+{
+	size_t len;
+	og_auto_free uint8_t *bytes = read_golden("snapshot-v1.1.state", &len);
+	struct og_snapshot snapshot;
+	struct plain_machine m;
+
+	CHECK_OK(og_snapshot_read(bytes, len, &snapshot, NULL));
+	CHECK_EQ(snapshot.minor, 1);
+	plain_init(&m);
+	CHECK_OK(og_vmm_check(&m.vmm, &snapshot, NULL));
+	CHECK_OK(og_vmm_load_devices(&m.vmm, &snapshot, NULL));
+	CHECK_EQ(m.vmm.keyboard.len, 8);
+	CHECK_EQ(m.vmm.keyboard.queue[0], 0x1d);
+	CHECK_EQ(m.vmm.keyboard.control, 0x40);
+	CHECK(m.vmm.keyboard.touched);
+	plain_done(&m);
+	plain_init(&m);
+	m.vmm.keyboard.present = false;
+	CHECK_EQ(og_vmm_load_devices(&m.vmm, &snapshot, NULL), -EINVAL);
+	m.vmm.keyboard.present = true;
+	plain_done(&m);
+}
+
 TEST_MAIN(TEST_ENTRY(the_checksum_is_the_known_one),
 	  TEST_ENTRY(sections_are_found_by_tag_and_order),
 	  TEST_ENTRY(unknown_sections_are_skipped_or_refused_by_their_tag),
@@ -230,4 +255,4 @@ TEST_MAIN(TEST_ENTRY(the_checksum_is_the_known_one),
 	  TEST_ENTRY(every_changed_bit_and_every_cut_is_noticed),
 	  TEST_ENTRY(more_sections_than_there_can_be_are_refused),
 	  TEST_ENTRY(registers_are_whole_structs_of_kvm_each_once),
-	  TEST_ENTRY(a_file_of_version_1_is_read))
+	  TEST_ENTRY(a_file_of_version_1_is_read), TEST_ENTRY(a_file_of_version_1_1_has_a_keyboard))

@@ -188,9 +188,6 @@ TEST(only_the_right_words_end_the_machine)
 	CHECK_EQ(after(og_power_access, OG_POWER_SLEEP_STATUS, 0x80), OG_RUNNING);
 	CHECK_EQ(after(og_power_access, OG_POWER_RESET, 1), OG_REBOOTED);
 	CHECK_EQ(after(og_power_access, OG_POWER_RESET, 0), OG_RUNNING);
-	CHECK_EQ(after(og_i8042_access, 4, 0xfe), OG_REBOOTED);
-	CHECK_EQ(after(og_i8042_access, 0, 0xfe), OG_RUNNING);
-	CHECK_EQ(after(og_i8042_access, 4, 0xd1), OG_RUNNING);
 }
 
 TEST_MAIN(TEST_ENTRY(each_vcpu_says_its_own_apic_id_everywhere),
