@@ -424,6 +424,7 @@ static int watch_serial_input(struct og_vmm *vmm, struct og_err *err)
 int og_vmm_add_serial(struct og_vmm *vmm, struct og_err *err)
 {
 	const struct og_vmm_config *config = vmm->config;
+	struct og_metrics *metrics = config->metrics;
 	struct og_serial *serial;
 	int r;
 
@@ -432,7 +433,8 @@ int og_vmm_add_serial(struct og_vmm *vmm, struct og_err *err)
 	serial = calloc(1, sizeof(*serial));
 	if (serial == NULL)
 		return og_fail(err, -ENOMEM, "make serial port");
-	r = og_serial_init(serial, config->serial_out_fd, err);
+	r = og_serial_init(serial, config->serial_out_fd, &config->serial_limit,
+			   metrics != NULL ? &metrics->uart : NULL, err);
 	if (r < 0) {
 		free(serial);
 		return r;

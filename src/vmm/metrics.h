@@ -95,7 +95,8 @@ struct og_mmds_metrics {
 };
 
 struct og_uart_metrics {
-	og_count read_count, write_count, missed_write_count, flush_count;
+	og_count read_count, write_count, missed_write_count;
+	og_count rate_limiter_dropped_bytes;
 };
 
 struct og_metrics {

@@ -80,6 +80,7 @@ struct og_vmm_config {
 	bool keyboard; /* for OG_COMMAND_CTRL_ALT_DEL; with a firmware there is none */
 	bool serial;   /* whether there is a serial port at all */
 	int serial_in_fd, serial_out_fd;
+	struct og_bucket_config serial_limit; /* bytes of its output */
 
 	int control_fd;	   /* commands (control.h), the machine's end */
 	int broker_fd;	   /* struct og_device_world */

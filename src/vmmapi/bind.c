@@ -197,6 +197,7 @@ static int set_serial(struct og_bind *bind, const struct og_vmmapi *api, struct 
 	config->keyboard = true;
 	config->serial_in_fd = STDIN_FILENO;
 	config->serial_out_fd = STDOUT_FILENO;
+	convert_bucket(&api->serial.rate_limiter, &config->serial_limit);
 	if (!api->has_serial || api->serial.serial_out_path[0] == '\0')
 		return 0;
 	bind->serial_fd = og_close(bind->serial_fd);
@@ -208,30 +209,10 @@ static int set_serial(struct og_bind *bind, const struct og_vmmapi *api, struct 
 	return 0;
 }
 
-/* What the machine cannot have yet is refused by name, rather than left out in silence. */
-static int refuse_missing(const struct og_vmmapi *api, struct og_err *err)
-{
-	const struct {
-		bool wanted;
-		const char *what;
-	} missing[] = {
-		{ og_body_has(&og_body_serial, &api->serial, "rate_limiter"),
-		  "serial: rate_limiter" },
-	};
-
-	for (size_t i = 0; i < sizeof(missing) / sizeof(missing[0]); i++)
-		if (missing[i].wanted)
-			return og_fail_plain(err, -EOPNOTSUPP, "%s is not supported yet.",
-					     missing[i].what);
-	return 0;
-}
-
 int og_bind_configure(struct og_bind *bind, struct og_vmmapi *api, struct og_err *err)
 {
-	int r = refuse_missing(api, err);
+	int r;
 
-	if (r < 0)
-		return r;
 	og_vmm_config_init(&bind->config);
 	set_machine(bind, api);
 	set_boot(bind, api);

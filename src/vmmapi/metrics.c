@@ -180,7 +180,7 @@ static const struct counter uart[] = {
 	COUNTER(read_count),
 	COUNTER(write_count),
 	COUNTER(missed_write_count),
-	COUNTER(flush_count),
+	COUNTER(rate_limiter_dropped_bytes),
 };
 static const struct counter i8042[] = { { "reset_count", 0 } };
 static const struct counter vmm[] = { { "panic_count", 0 } };

@@ -13,7 +13,7 @@ import time
 import pytest
 
 import vmmapi
-from vmmapi import Connection, descendants
+from vmmapi import Connection, descendants, last_metrics
 
 
 def test_a_machine_is_configured_started_and_ends(machine):
@@ -83,6 +83,18 @@ def test_the_serial_port_leads_to_a_file(machine, tmp_path):
     machine.start("rng")
     assert machine.ends() == (0, "", "")
     assert (tmp_path / "serial").read_text() == "filled 64\nrandom\ndone\n"
+
+
+def test_a_limited_serial_port_loses_what_is_beyond_it(launch, tmp_path):
+    machine = launch("--metrics-path", tmp_path / "metrics")
+    machine.put("/serial", serial_out_path=str(tmp_path / "serial"),
+                rate_limiter={"size": 100, "one_time_burst": 50, "refill_time": 1 << 40})
+    machine.start("flood")
+    found = last_metrics(machine, tmp_path / "metrics")
+    text = b"0123456789abcde\n" * 10
+    assert (tmp_path / "serial").read_bytes() == text[:150]
+    assert found["uart"] == {"read_count": 0, "write_count": 150, "missed_write_count": 0,
+                             "rate_limiter_dropped_bytes": 20000 + len("done\n") - 150}
 
 
 def test_a_vcpu_is_pinned_before_and_after_the_start(machine):

@@ -10,7 +10,7 @@ import subprocess
 
 import pytest
 
-from vmmapi import KERNEL, Connection, descendants
+from vmmapi import KERNEL, Connection, descendants, last_metrics
 
 pytestmark = pytest.mark.usefixtures("guest_kernel")
 
@@ -103,11 +103,6 @@ def test_log_and_metrics_go_to_named_pipes(launch, tmp_path):
             if "FlushMetrics" in line or "/actions" in line:
                 break
         assert json.loads(metrics.readline())["put_api_requests"]["actions_count"] == 2
-
-
-def last_metrics(machine, path):
-    machine.process.wait(60)
-    return json.loads(path.read_text().splitlines()[-1])
 
 
 def test_a_reset_by_the_keyboard_controller_is_counted(launch, tmp_path):

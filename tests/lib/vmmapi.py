@@ -122,3 +122,9 @@ def end(path):
     os.kill(pid, signal.SIGTERM)
     while path.exists():
         time.sleep(0.01)
+
+
+def last_metrics(machine, path):
+    """What it counted since its last line but one, once it has ended."""
+    machine.process.wait(60)
+    return json.loads(path.read_text().splitlines()[-1])

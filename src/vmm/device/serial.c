@@ -11,8 +11,13 @@
 /* In the identification register: this is a 16550A, its FIFO on. */
 #define FIFO_ENABLED 0xc0
 
-int og_serial_init(struct og_serial *serial, int out_fd, struct og_err *err)
+int og_serial_init(struct og_serial *serial, int out_fd, const struct og_bucket_config *limit,
+		   struct og_uart_metrics *metrics, struct og_err *err)
 {
+	struct og_limit_config limits = {};
+
+	if (limit != NULL)
+		limits.bytes = *limit;
 	*serial = (struct og_serial){
 		.out_fd = out_fd,
 		.room_fd = og_event_new(),
@@ -25,7 +30,8 @@ int og_serial_init(struct og_serial *serial, int out_fd, struct og_err *err)
 		return og_fail(err, r, "make event descriptors of serial port");
 	}
 	(void)pthread_mutex_init(&serial->lock, NULL);
-	return 0;
+	serial->metrics = metrics != NULL ? metrics : &serial->no_metrics;
+	return og_ratelimit_init(&serial->limit, &limits, NULL, NULL, err);
 }
 
 void og_serial_done(struct og_serial *serial)
@@ -69,6 +75,7 @@ static uint8_t pop(struct og_serial *serial)
 
 	if (serial->fifo_len == 0)
 		return 0;
+	og_counted(&serial->metrics->read_count, 1);
 	byte = serial->fifo[serial->fifo_start];
 	serial->fifo_start = (serial->fifo_start + 1) % OG_SERIAL_FIFO;
 	serial->fifo_len--;
@@ -195,18 +202,33 @@ uint8_t og_serial_read(struct og_serial *serial, unsigned reg)
 	return value;
 }
 
+/* Whether the limit lets a byte pass that the guest sends. */
+static bool may_pass(struct og_serial *serial)
+{
+	if (og_ratelimit_take(&serial->limit, 1))
+		return true;
+	og_counted(&serial->metrics->rate_limiter_dropped_bytes, 1);
+	return false;
+}
+
+/* A lost byte is the fate of a serial line that nobody holds. */
+static void send_out(struct og_serial *serial, uint8_t byte)
+{
+	bool sent = serial->out_fd < 0 || write(serial->out_fd, &byte, 1) == 1;
+
+	og_counted(sent ? &serial->metrics->write_count : &serial->metrics->missed_write_count, 1);
+}
+
 void og_serial_write(struct og_serial *serial, unsigned reg, uint8_t value)
 {
 	bool out;
 
 	(void)pthread_mutex_lock(&serial->lock);
-	out = write_register(serial, reg, value);
+	out = write_register(serial, reg, value) && may_pass(serial);
 	(void)pthread_mutex_unlock(&serial->lock);
 
-	/* Not under the lock: whoever reads the other end may take long. A lost byte is the
-	 * fate of a serial line that nobody holds. */
-	if (out && serial->out_fd >= 0)
-		(void)!write(serial->out_fd, &value, 1);
+	if (out) /* not under the lock: whoever reads the other end may take long */
+		send_out(serial, value);
 
 	(void)pthread_mutex_lock(&serial->lock);
 	update(serial);

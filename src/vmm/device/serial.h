@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A 16550A serial port. Output goes to a descriptor byte by byte as the guest writes it: it waits
- * where the descriptor does, and nothing is buffered. Input fills a FIFO of 16 bytes.
+ * where the descriptor does, and nothing is buffered. Where there is a limit, what is beyond it is lost.
+ * Input fills a FIFO of 16 bytes.
  */
 #pragma once
 
@@ -10,6 +11,8 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "vmm/device/ratelimit.h"
+#include "vmm/metrics.h"
 #include "vmm/snapshot/pack.h"
 
 #define OG_SERIAL_PORT	0x3f8
@@ -27,11 +30,17 @@ struct og_serial {
 	uint8_t divisor[2];
 	bool sent; /* an empty transmitter is yet to be reported */
 
+	struct og_ratelimit limit;	 /* of output */
+	struct og_uart_metrics *metrics; /* borrowed, or the next */
+	struct og_uart_metrics no_metrics;
+
 	uint8_t fifo[OG_SERIAL_FIFO];
 	unsigned fifo_start, fifo_len;
 };
 
-int og_serial_init(struct og_serial *serial, int out_fd, struct og_err *err);
+/* @limit: of its output in bytes; may be NULL, as @metrics. */
+int og_serial_init(struct og_serial *serial, int out_fd, const struct og_bucket_config *limit,
+		   struct og_uart_metrics *metrics, struct og_err *err);
 void og_serial_done(struct og_serial *serial);
 
 uint8_t og_serial_read(struct og_serial *serial, unsigned reg);

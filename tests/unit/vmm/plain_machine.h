@@ -45,7 +45,7 @@ static inline void plain_init(struct plain_machine *m)
 	m->part.fd = memfd_create("disk", MFD_CLOEXEC);
 	m->vmm.serial = calloc(1, sizeof(*m->vmm.serial));
 	if (m->ram == MAP_FAILED || ftruncate(m->part.fd, 65536) < 0 || m->vmm.serial == NULL ||
-	    og_serial_init(m->vmm.serial, -1, NULL) < 0 ||
+	    og_serial_init(m->vmm.serial, -1, NULL, NULL, NULL) < 0 ||
 	    og_i8042_init(&m->vmm.keyboard, true, &m->vmm.power, NULL) < 0)
 		abort();
 	m->config.disks[0] = (struct og_blk_config){

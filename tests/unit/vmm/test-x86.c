@@ -115,7 +115,7 @@ TEST(the_serial_port_sends_and_reports_an_empty_transmitter)
 	int fds[2];
 
 	CHECK_OK(pipe(fds));
-	CHECK_OK(og_serial_init(&serial, fds[1], NULL));
+	CHECK_OK(og_serial_init(&serial, fds[1], NULL, NULL, NULL));
 	CHECK_EQ(og_serial_read(&serial, 5), 0x60);
 	og_serial_write(&serial, 0, 'x');
 	CHECK_EQ(drain(fds[0]), 1);
@@ -133,12 +133,47 @@ TEST(the_serial_port_sends_and_reports_an_empty_transmitter)
 	(void)close(fds[1]);
 }
 
+TEST(what_a_limited_serial_port_is_sent_beyond_it_is_lost_and_counted)
+{
+	const struct og_bucket_config limit = { .size = 10,
+						.one_time_burst = 5,
+						.refill_time_ms = 1ULL << 40 };
+	struct og_uart_metrics metrics = {};
+	struct og_serial serial;
+	int fds[2];
+
+	CHECK_OK(pipe(fds));
+	CHECK_OK(og_serial_init(&serial, fds[1], &limit, &metrics, NULL));
+	og_serial_write(&serial, 4, 0x10); /* what stays inside is not limited */
+	for (unsigned i = 0; i < 16; i++)
+		og_serial_write(&serial, 0, 'l');
+	for (unsigned i = 0; i < 17; i++)
+		(void)og_serial_read(&serial, 0);
+	og_serial_write(&serial, 4, 0);
+	for (unsigned i = 0; i < 60; i++)
+		og_serial_write(&serial, 0, 'x');
+	CHECK_EQ(drain(fds[0]), 15);
+	CHECK_EQ(atomic_load(&metrics.write_count), 15);
+	CHECK_EQ(atomic_load(&metrics.rate_limiter_dropped_bytes), 45);
+	CHECK_EQ(atomic_load(&metrics.read_count), 16);
+	CHECK_EQ(og_serial_read(&serial, 5), 0x60); /* the guest waits for nothing */
+	og_serial_done(&serial);
+
+	CHECK_OK(og_serial_init(&serial, fds[0], NULL, &metrics, NULL)); /* cannot be written */
+	og_serial_write(&serial, 0, 'x');
+	CHECK_EQ(atomic_load(&metrics.missed_write_count), 1);
+	CHECK_EQ(atomic_load(&metrics.write_count), 15);
+	og_serial_done(&serial);
+	(void)close(fds[0]);
+	(void)close(fds[1]);
+}
+
 TEST(serial_input_fills_a_fifo_and_no_more)
 {
 	static const uint8_t bytes[OG_SERIAL_FIFO + 4] = "0123456789abcdefgh";
 	struct og_serial serial;
 
-	CHECK_OK(og_serial_init(&serial, -1, NULL));
+	CHECK_OK(og_serial_init(&serial, -1, NULL, NULL, NULL));
 	og_serial_write(&serial, 2, 1);
 	og_serial_write(&serial, 1, 1);
 	og_serial_input(&serial, bytes, sizeof(bytes));
@@ -159,7 +194,7 @@ TEST(loopback_comes_back_and_goes_nowhere)
 	int fds[2];
 
 	CHECK_OK(pipe(fds));
-	CHECK_OK(og_serial_init(&serial, fds[1], NULL));
+	CHECK_OK(og_serial_init(&serial, fds[1], NULL, NULL, NULL));
 	og_serial_write(&serial, 4, 0x1f);
 	CHECK_EQ(og_serial_read(&serial, 6) & 0xf0, 0xf0);
 	for (unsigned i = 0; i < 1000; i++)
@@ -194,6 +229,7 @@ TEST_MAIN(TEST_ENTRY(each_vcpu_says_its_own_apic_id_everywhere),
 	  TEST_ENTRY(the_topology_is_one_package_of_cores),
 	  TEST_ENTRY(threads_of_a_core_share_its_caches),
 	  TEST_ENTRY(nested_virtualisation_and_counters_are_hidden),
+	  TEST_ENTRY(what_a_limited_serial_port_is_sent_beyond_it_is_lost_and_counted),
 	  TEST_ENTRY(the_serial_port_sends_and_reports_an_empty_transmitter),
 	  TEST_ENTRY(serial_input_fills_a_fifo_and_no_more),
 	  TEST_ENTRY(loopback_comes_back_and_goes_nowhere),
