@@ -40,7 +40,7 @@ struct og_net_metrics {
 	og_count rx_bytes_count, rx_packets_count, rx_count, rx_fails;
 	og_count tx_bytes_count, tx_packets_count, tx_count, tx_fails;
 	og_count tap_read_fails, tap_write_fails;
-	og_count no_rx_avail_buffer, no_tx_avail_buffer;
+	og_count no_rx_avail_buffer;
 	og_count tx_malformed_frames, tx_spoofed_mac_count;
 	og_count rx_rate_limiter_throttled, tx_rate_limiter_throttled;
 	og_count mac_address_updates;
@@ -88,7 +88,7 @@ struct og_vcpu_metrics {
 };
 
 struct og_mmds_metrics {
-	og_count rx_accepted, rx_accepted_err, rx_accepted_unusual, rx_bad_eth, rx_count;
+	og_count rx_accepted, rx_accepted_err, rx_accepted_unusual, rx_count;
 	og_count tx_bytes, tx_count, tx_errors, tx_frames;
 	og_count connections_created, connections_destroyed;
 	og_count rx_invalid_token, rx_no_token;
@@ -104,7 +104,6 @@ struct og_metrics {
 	struct og_net_metrics net[OG_VMM_NETS_MAX];
 	struct og_fs_metrics fs[OG_VMM_SHARES_MAX];
 	struct og_pmem_metrics pmem[OG_VMM_PMEMS_MAX];
-	struct og_virtio_metrics console;
 	struct og_vsock_metrics vsock;
 	struct og_balloon_metrics balloon;
 	struct og_rng_metrics rng;

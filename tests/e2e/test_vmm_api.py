@@ -95,6 +95,7 @@ def test_a_limited_serial_port_loses_what_is_beyond_it(launch, tmp_path):
     assert (tmp_path / "serial").read_bytes() == text[:150]
     assert found["uart"] == {"read_count": 0, "write_count": 150, "missed_write_count": 0,
                              "rate_limiter_dropped_bytes": 20000 + len("done\n") - 150}
+    assert found["vcpu"]["exit_io_out"] > 20000 and found["vcpu"]["failures"] == 0
 
 
 def test_a_vcpu_is_pinned_before_and_after_the_start(machine):

@@ -105,8 +105,10 @@ static int hear_stats(struct og_virtio *virtio, struct og_virtq *q, const struct
 {
 	struct balloon *balloon = virtio->device;
 
-	if (chain->n_in != 0)
+	if (chain->n_in != 0) {
+		og_counted(&balloon->metrics->stats_update_fails, 1);
 		return -EPROTO;
+	}
 	return_stats(balloon, q); /* there should be no other */
 	note_stats(balloon, iov, chain->n_out, chain->out_bytes);
 	balloon->stats_head = chain->head;

@@ -389,8 +389,6 @@ int og_virtio_console_new(const struct og_console_config *config,
 	console->config = (struct virtio_console_config){ .max_nr_ports = 1 };
 	console->virtio.config = &console->config;
 	console->virtio.config_bytes = sizeof(console->config);
-	if (world->metrics != NULL)
-		console->virtio.metrics = &world->metrics->console;
 	if (world->loop != NULL)
 		r = og_loop_add_fd(world->loop, console->fd,
 				   EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, on_ready, console,

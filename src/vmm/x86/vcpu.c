@@ -61,11 +61,24 @@ void og_vcpu_done(struct og_vcpu *vcpu)
 	vcpu->fd = og_close(vcpu->fd);
 }
 
+static void count_io(struct og_vcpu_metrics *metrics, bool out)
+{
+	if (metrics != NULL)
+		og_counted(out ? &metrics->exit_io_out : &metrics->exit_io_in, 1);
+}
+
+static void count_mmio(struct og_vcpu_metrics *metrics, bool write)
+{
+	if (metrics != NULL)
+		og_counted(write ? &metrics->exit_mmio_write : &metrics->exit_mmio_read, 1);
+}
+
 static void handle_io(const struct og_vcpu *vcpu)
 {
 	struct kvm_run *run = vcpu->run;
 	uint8_t *data = (uint8_t *)run + run->io.data_offset;
 
+	count_io(vcpu->world->metrics, run->io.direction == KVM_EXIT_IO_OUT);
 	for (uint32_t i = 0; i < run->io.count; i++, data += run->io.size)
 		og_bus_access(vcpu->world->ports, run->io.port, data, run->io.size,
 			      run->io.direction == KVM_EXIT_IO_OUT);
@@ -98,6 +111,7 @@ static int handle_exit(struct og_vcpu *vcpu)
 		handle_io(vcpu);
 		return 0;
 	case KVM_EXIT_MMIO:
+		count_mmio(vcpu->world->metrics, run->mmio.is_write != 0);
 		og_bus_access(vcpu->world->mmio, run->mmio.phys_addr, run->mmio.data, run->mmio.len,
 			      run->mmio.is_write != 0);
 		return 0;
@@ -156,6 +170,8 @@ static void *thread_main(void *arg)
 	og_gate_pass(world->gate);
 	if (r == 0)
 		r = run_guest(vcpu);
+	if (r < 0 && world->metrics != NULL)
+		og_counted(&world->metrics->failures, 1);
 	if (r < 0)
 		og_power_end(world->power, OG_FAILED);
 	og_gate_leave(world->gate);
