@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/grow.h"
 #include "base/text.h"
 
 #define COUNT_OF(a) (sizeof(a) / sizeof((a)[0]))
@@ -27,7 +28,7 @@ struct rule {
 
 struct og_permissions {
 	struct rule *rules;
-	size_t count, room;
+	size_t count;
 };
 
 int og_permissions_new(struct og_permissions **ret_permissions, struct og_err *err)
@@ -186,15 +187,8 @@ int og_permissions_add(struct og_permissions *permissions, const char *pattern, 
 		return r;
 	if (permissions->count == OG_PERMISSIONS_RULES_MAX)
 		return og_fail_plain(err, -E2BIG, "over %u rules", OG_PERMISSIONS_RULES_MAX);
-	if (permissions->count == permissions->room) {
-		size_t room = permissions->room == 0 ? 16 : 2 * permissions->room;
-		struct rule *rules = reallocarray(permissions->rules, room, sizeof(*rules));
-
-		if (rules == NULL)
-			return og_fail(err, -ENOMEM, "permissions");
-		permissions->rules = rules;
-		permissions->room = room;
-	}
+	if (og_grow(permissions->rules, permissions->count) < 0)
+		return og_fail(err, -ENOMEM, "permissions");
 	r = parse_subject(subject, &rule, err);
 	if (r < 0)
 		return r;

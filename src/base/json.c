@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/grow.h"
 #include "base/json_value.h"
 
 #define INDEX_FROM 16 /* members that a walk through the list is the fastest for */
@@ -36,15 +37,8 @@ struct og_json *og_json_alloc_string(size_t max_len, char **ret_text)
 
 int og_json_append(struct og_json *array, struct og_json *value)
 {
-	if (array->array.count == array->array.room) {
-		size_t room = array->array.room == 0 ? 8 : array->array.room * 2;
-		struct og_json **items = reallocarray(array->array.items, room, sizeof(*items));
-
-		if (items == NULL)
-			return -ENOMEM;
-		array->array.items = items;
-		array->array.room = room;
-	}
+	if (og_grow(array->array.items, array->array.count) < 0)
+		return -ENOMEM;
 	array->array.items[array->array.count++] = value;
 	return 0;
 }

@@ -26,7 +26,7 @@ struct og_json {
 
 		struct {
 			struct og_json **items;
-			size_t count, room;
+			size_t count;
 		} array;
 
 		struct {

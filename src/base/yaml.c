@@ -6,6 +6,7 @@
 #include <string.h>
 #include <yaml.h>
 
+#include "base/grow.h"
 #include "base/text.h"
 
 /* Where a key (or a container, with key NULL) begins. */
@@ -18,7 +19,7 @@ struct place {
 struct og_yaml {
 	struct og_json *root; /* owned */
 	struct place *places; /* owned */
-	size_t place_count, place_room;
+	size_t place_count;
 };
 
 struct reader {
@@ -74,16 +75,9 @@ static int add_place(struct reader *reader, const struct og_json *object, char *
 {
 	struct og_yaml *yaml = reader->yaml;
 
-	if (yaml->place_count == yaml->place_room) {
-		size_t room = yaml->place_room == 0 ? 64 : 2 * yaml->place_room;
-		struct place *places = reallocarray(yaml->places, room, sizeof(*places));
-
-		if (places == NULL) {
-			free(key);
-			return no_memory(reader);
-		}
-		yaml->places = places;
-		yaml->place_room = room;
+	if (og_grow(yaml->places, yaml->place_count) < 0) {
+		free(key);
+		return no_memory(reader);
 	}
 	yaml->places[yaml->place_count++] =
 		(struct place){ .object = object, .key = key, .line = line };

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/grow.h"
 #include "base/io.h"
 #include "base/text.h"
 #include "container/mount_options.h"
@@ -22,27 +23,20 @@ void og_criu_words_done(struct og_criu_words *words)
 
 void og_criu_add(struct og_criu_words *words, const char *fmt, ...)
 {
-	char **more;
+	char *word;
 	va_list list;
 
-	if (words->failed || words->count == OG_CRIU_WORDS_MAX) {
+	if (words->failed || words->count == OG_CRIU_WORDS_MAX ||
+	    og_grow(words->items, words->count + 1) < 0) {
 		words->failed = true;
 		return;
 	}
-	more = reallocarray(words->items, words->count + 2, sizeof(*more));
-	if (more == NULL) {
-		words->failed = true;
-		return;
-	}
-	words->items = more;
-	more[words->count] = NULL;
 	va_start(list, fmt);
-	if (vasprintf(&more[words->count], fmt, list) < 0) {
-		more[words->count] = NULL;
+	if (vasprintf(&word, fmt, list) < 0)
 		words->failed = true;
-	} else {
-		more[++words->count] = NULL;
-	}
+	else
+		words->items[words->count++] = word;
+	words->items[words->count] = NULL;
 	va_end(list);
 }
 

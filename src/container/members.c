@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "base/cleanup.h"
+#include "base/grow.h"
 #include "base/text.h"
 
 /* 0 where there is no such process, or it is not for us to look at. */
@@ -29,15 +30,8 @@ static void closedirp(DIR **dir)
 
 static int add(pid_t **pids, size_t *count, pid_t pid)
 {
-	/* Powers of two are full. */
-	if ((*count & (*count - 1)) == 0) {
-		size_t room = *count == 0 ? 1 : 2 * *count;
-		pid_t *more = reallocarray(*pids, room, sizeof(*more));
-
-		if (more == NULL)
-			return -ENOMEM;
-		*pids = more;
-	}
+	if (og_grow(*pids, *count) < 0)
+		return -ENOMEM;
 	(*pids)[(*count)++] = pid;
 	return 0;
 }

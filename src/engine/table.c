@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 
+#include "base/grow.h"
 #include "base/text.h"
 #include "engine/internal.h"
 
@@ -101,18 +102,15 @@ static int add_locked(struct og_record *record, struct og_err *err)
 {
 	struct og_engine *engine = record->engine;
 	const struct og_record *other = by_name(engine, record->name);
-	struct og_record **more;
 
 	if (other != NULL)
 		return name_taken(other, record->name, err);
 	if (engine->count == OG_WORKLOADS_MAX)
 		return og_fail(err, -EBUSY, "there are %u workloads already: remove some",
 			       OG_WORKLOADS_MAX);
-	more = reallocarray(engine->records, engine->count + 1, sizeof(struct og_record *));
-	if (more == NULL)
+	if (og_grow(engine->records, engine->count) < 0)
 		return og_fail(err, -ENOMEM, "add workload");
-	engine->records = more;
-	more[engine->count++] = og_record_ref(record);
+	engine->records[engine->count++] = og_record_ref(record);
 	record->listed = true;
 	return 0;
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/grow.h"
 #include "base/text.h"
 #include "format/advisories.h"
 #include "format/version_parts.h"
@@ -19,7 +20,7 @@ struct mention {
 
 struct mentions {
 	struct mention *list; /* owned */
-	size_t count, room;
+	size_t count;
 	struct og_slice source; /* of the newest entry */
 };
 
@@ -84,15 +85,8 @@ static int add(struct mentions *mentions, struct og_slice cve, struct og_slice v
 {
 	if (mentions->count == MENTIONS_MAX)
 		return og_fail(err, -E2BIG, "a changelog with more than %u CVEs", MENTIONS_MAX);
-	if (mentions->count == mentions->room) {
-		size_t room = mentions->room > 0 ? 2 * mentions->room : 64;
-		struct mention *more = reallocarray(mentions->list, room, sizeof(*more));
-
-		if (more == NULL)
-			return og_fail(err, -ENOMEM, "a changelog");
-		mentions->list = more;
-		mentions->room = room;
-	}
+	if (og_grow(mentions->list, mentions->count) < 0)
+		return og_fail(err, -ENOMEM, "a changelog");
 	mentions->list[mentions->count] = (struct mention){ cve, version, mentions->count };
 	mentions->count++;
 	return 0;

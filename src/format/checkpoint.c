@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/grow.h"
 #include "base/json.h"
 #include "base/text.h"
 
@@ -28,20 +29,17 @@ int og_checkpoint_add_mount(struct og_checkpoint *checkpoint, const char *path, 
 {
 	size_t count = checkpoint->mount_count;
 	int r = og_checkpoint_check_mount(path, err);
-	char **more;
 
 	if (r < 0)
 		return r;
 	if (count == OG_CHECKPOINT_MOUNTS_MAX)
 		return og_fail(err, -E2BIG, "more than %d mounts from outside",
 			       OG_CHECKPOINT_MOUNTS_MAX);
-	more = reallocarray(checkpoint->mounts, count + 2, sizeof(*more));
-	if (more == NULL)
+	if (og_grow(checkpoint->mounts, count + 1) < 0)
 		return og_fail(err, -ENOMEM, "list mounts");
-	checkpoint->mounts = more;
-	more[count + 1] = NULL;
-	more[count] = strdup(path);
-	if (more[count] == NULL)
+	checkpoint->mounts[count + 1] = NULL;
+	checkpoint->mounts[count] = strdup(path);
+	if (checkpoint->mounts[count] == NULL)
 		return og_fail(err, -ENOMEM, "list mounts");
 	checkpoint->mount_count++;
 	return 0;

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/grow.h"
 #include "base/text.h"
 
 void og_create_mount_done(struct og_create_mount *mount)
@@ -74,7 +75,6 @@ static int add(struct og_create *create, const char *target, struct og_create_mo
 	       bool implied, struct og_err *err)
 {
 	og_cleanup(og_create_mount_done) struct og_create_mount owned = mount;
-	struct og_create_mount *more;
 
 	owned.target = og_clean_path(target);
 	if (owned.target == NULL)
@@ -86,11 +86,9 @@ static int add(struct og_create *create, const char *target, struct og_create_mo
 			       : og_fail(err, -EINVAL, "Duplicate mount point: %s", owned.target);
 	if (create->mount_count == OG_CREATE_MOUNTS_MAX)
 		return og_fail(err, -E2BIG, "over %u mounts", OG_CREATE_MOUNTS_MAX);
-	more = reallocarray(create->mounts, create->mount_count + 1, sizeof(*more));
-	if (more == NULL)
+	if (og_grow(create->mounts, create->mount_count) < 0)
 		return og_fail(err, -ENOMEM, "read mounts");
-	create->mounts = more;
-	more[create->mount_count++] = owned;
+	create->mounts[create->mount_count++] = owned;
 	owned = (struct og_create_mount){};
 	return 0;
 }

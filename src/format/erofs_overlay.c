@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/grow.h"
 #include "base/text.h"
 #include "format/erofs_disk.h"
 #include "format/erofs_tar.h"
@@ -31,7 +32,6 @@ struct overlay {
 	size_t met_room;  /* a power of two */
 	struct dir *dirs; /* owned; those still to be read, then those read */
 	size_t dir_count;
-	size_t dir_room;
 	size_t dir_now;
 };
 
@@ -246,15 +246,8 @@ static int fill(struct overlay *overlay, struct og_erofs_inode *inode,
 static int add_dir(struct overlay *overlay, struct og_erofs_inode *inode,
 		   const struct og_erofs_stat *stat, struct og_err *err)
 {
-	if (overlay->dir_count == overlay->dir_room) {
-		size_t room = overlay->dir_room ? 2 * overlay->dir_room : 64;
-		struct dir *more = reallocarray(overlay->dirs, room, sizeof(*more));
-
-		if (more == NULL)
-			return og_fail(err, -ENOMEM, "allocate directories");
-		overlay->dirs = more;
-		overlay->dir_room = room;
-	}
+	if (og_grow(overlay->dirs, overlay->dir_count) < 0)
+		return og_fail(err, -ENOMEM, "allocate directories");
 	overlay->dirs[overlay->dir_count++] = (struct dir){ .inode = inode, .stat = *stat };
 	return met_add(overlay, stat->nid, inode, err);
 }

@@ -20,6 +20,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/grow.h"
 #include "format/erofs_parts.h"
 
 /* Chunks grow with the file, so that a map takes at most 128 KiB. */
@@ -40,7 +41,6 @@ struct og_erofs_writer {
 	uint64_t inodes;
 	struct erofs_dir *dirs; /* owned; in the order of their inodes */
 	size_t dir_count;
-	size_t dir_room;
 	size_t dir_seen; /* how many of them the walk came by */
 	struct og_erofs_extra *extras;
 	size_t extra_count;
@@ -196,15 +196,8 @@ int og_erofs_file_end(struct og_erofs_writer *writer, struct og_err *err)
 
 static int add_dir(struct og_erofs_writer *writer, struct og_erofs_inode *inode, struct og_err *err)
 {
-	if (writer->dir_count == writer->dir_room) {
-		size_t room = writer->dir_room ? 2 * writer->dir_room : 256;
-		struct erofs_dir *more = reallocarray(writer->dirs, room, sizeof(*more));
-
-		if (more == NULL)
-			return og_fail(err, -ENOMEM, "allocate directories");
-		writer->dirs = more;
-		writer->dir_room = room;
-	}
+	if (og_grow(writer->dirs, writer->dir_count) < 0)
+		return og_fail(err, -ENOMEM, "allocate directories");
 	writer->dir_seen++;
 	return erofs_dir_init(&writer->dirs[writer->dir_count++], inode, err);
 }

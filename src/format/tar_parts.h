@@ -13,7 +13,6 @@ struct tar_segment {
 struct tar_map {
 	struct tar_segment *segments; /* owned */
 	size_t count;
-	size_t room;
 };
 
 int tar_map_add(struct tar_map *map, uint64_t offset, uint64_t bytes, struct og_err *err);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/grow.h"
 #include "base/text.h"
 #include "format/tar_parts.h"
 
@@ -108,15 +109,11 @@ static void unescape(char *name)
 
 static int read_xattr(const struct record *record, struct tar_pax *pax, struct og_err *err)
 {
-	struct og_tar_xattr *more;
-
 	if (pax->xattr_count >= OG_TAR_XATTRS_MAX)
 		return og_fail(err, -EBADMSG, "more than %d extended attributes on a file",
 			       OG_TAR_XATTRS_MAX);
-	more = reallocarray(pax->xattrs, pax->xattr_count + 1, sizeof(*more));
-	if (more == NULL)
+	if (og_grow(pax->xattrs, pax->xattr_count) < 0)
 		return og_fail(err, -ENOMEM, "allocate extended attributes");
-	pax->xattrs = more;
 	unescape(record->key + strlen(XATTR_PREFIX));
 	pax->xattrs[pax->xattr_count++] = (struct og_tar_xattr){
 		.name = record->key + strlen(XATTR_PREFIX),

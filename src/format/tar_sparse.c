@@ -3,25 +3,18 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/grow.h"
 #include "format/tar_parts.h"
 
 #define GNU_NUMBER_BYTES 12
 
 int tar_map_add(struct tar_map *map, uint64_t offset, uint64_t bytes, struct og_err *err)
 {
-	if (map->count == map->room) {
-		size_t room = map->room ? 2 * map->room : 16;
-		struct tar_segment *more;
-
-		if (map->count >= OG_TAR_SEGMENTS_MAX)
-			return og_fail(err, -EBADMSG, "sparse file of more than %u pieces",
-				       OG_TAR_SEGMENTS_MAX);
-		more = reallocarray(map->segments, room, sizeof(*more));
-		if (more == NULL)
-			return og_fail(err, -ENOMEM, "allocate sparse map");
-		map->segments = more;
-		map->room = room;
-	}
+	if (map->count == OG_TAR_SEGMENTS_MAX)
+		return og_fail(err, -EBADMSG, "sparse file of more than %u pieces",
+			       OG_TAR_SEGMENTS_MAX);
+	if (og_grow(map->segments, map->count) < 0)
+		return og_fail(err, -ENOMEM, "allocate sparse map");
 	map->segments[map->count++] = (struct tar_segment){ .offset = offset, .bytes = bytes };
 	return 0;
 }

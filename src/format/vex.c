@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/grow.h"
 #include "base/text.h"
 #include "format/version_parts.h"
 #include "format/vulnerability.h"
@@ -37,15 +38,13 @@ struct said {
 
 static int add(struct og_statements *statements, const struct said *said, struct og_err *err)
 {
-	struct og_statement *more, *added;
+	struct og_statement *added;
 
 	if (statements->count == OG_VEX_STATEMENTS_MAX)
 		return og_fail(err, -E2BIG, "more than %u statements", OG_VEX_STATEMENTS_MAX);
-	more = reallocarray(statements->list, statements->count + 1, sizeof(*more));
-	if (more == NULL)
+	if (og_grow(statements->list, statements->count) < 0)
 		return og_fail(err, -ENOMEM, "statements");
-	statements->list = more;
-	added = &more[statements->count++];
+	added = &statements->list[statements->count++];
 	*added = (struct og_statement){
 		.status = said->status,
 		.ids = og_strdupf("%s", said->ids),

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/grow.h"
 #include "base/io.h"
 #include "base/text.h"
 #include "image/remote.h"
@@ -106,15 +107,8 @@ static int add_place(struct og_vm_scan *scan, uint32_t position, uint32_t chunk,
 
 	if (index->place_count == OG_VM_PLACES_MAX)
 		return og_fail_plain(err, -E2BIG, "over %u chunks", OG_VM_PLACES_MAX);
-	if (index->place_count == scan->place_room) {
-		uint32_t room = scan->place_room > 0 ? 2 * scan->place_room : 1024;
-		struct og_vm_place *more = reallocarray(index->places, room, sizeof(*more));
-
-		if (more == NULL)
-			return no_memory(err);
-		index->places = more;
-		scan->place_room = room;
-	}
+	if (og_grow(index->places, index->place_count) < 0)
+		return no_memory(err);
 	index->places[index->place_count++] = (struct og_vm_place){ position, chunk };
 	index->files[index->file_count - 1].place_count++;
 	return 0;
@@ -138,15 +132,8 @@ static int add_range(struct og_vm_scan *scan, uint64_t start, uint64_t end, stru
 	}
 	if (index->range_count == OG_VM_RANGES_MAX)
 		return og_fail_plain(err, -E2BIG, "over %u ranges of data", OG_VM_RANGES_MAX);
-	if (index->range_count == scan->range_room) {
-		uint32_t room = scan->range_room > 0 ? 2 * scan->range_room : 1024;
-		struct og_vm_range *more = reallocarray(index->ranges, room, sizeof(*more));
-
-		if (more == NULL)
-			return no_memory(err);
-		index->ranges = more;
-		scan->range_room = room;
-	}
+	if (og_grow(index->ranges, index->range_count) < 0)
+		return no_memory(err);
 	index->ranges[index->range_count++] = (struct og_vm_range){ page, last - page };
 	file->range_count++;
 	return 0;

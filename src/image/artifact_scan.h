@@ -16,7 +16,6 @@ struct og_vm_scan {
 	int *fds;		   /* of the files; owned */
 	struct og_vm_found *found; /* owned */
 	uint32_t found_count, found_room;
-	uint32_t place_room, range_room;
 	uint32_t *slots; /* by digest: number in @found + 1, 0: free; owned */
 	uint32_t slot_count;
 	uint64_t data_bytes;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/grow.h"
 #include "base/text.h"
 #include "image/merge.h"
 
@@ -300,11 +301,8 @@ int og_catalog_list(struct og_db *db, struct og_image_id **ret_ids, size_t *ret_
 	int r = og_db_query(db, &query, err, "SELECT id FROM images ORDER BY added DESC, id", "");
 
 	while (r == 0 && (r = og_query_next(query, err)) > 0) {
-		struct og_image_id *more = reallocarray(ids, count + 1, sizeof(*ids));
-
-		if (more == NULL)
+		if (og_grow(ids, count) < 0)
 			return og_fail(err, -ENOMEM, "no memory");
-		ids = more;
 		set_id(&ids[count++], og_query_text(query, 0));
 		r = 0;
 	}
@@ -330,24 +328,25 @@ static int names(struct og_db *db, const char *sql, const char *mark, const char
 		 char ***ret_names, struct og_err *err)
 {
 	og_cleanup(og_query_freep) struct og_query *query = NULL;
-	og_cleanup(og_strv_freep) char **list = calloc(1, sizeof(*list));
+	og_cleanup(og_strv_freep) char **list = NULL;
 	size_t count = 0;
-	int r = og_db_query(db, &query, err, sql, "s", id);
+	int r;
 
-	while (list != NULL && r == 0 && (r = og_query_next(query, err)) > 0) {
-		char **more = reallocarray(list, count + 2, sizeof(*list));
-
-		if (more == NULL)
+	if (og_grow(list, 0) < 0)
+		return og_fail(err, -ENOMEM, "no memory");
+	list[0] = NULL;
+	r = og_db_query(db, &query, err, sql, "s", id);
+	while (r == 0 && (r = og_query_next(query, err)) > 0) {
+		if (og_grow(list, count + 1) < 0)
 			return og_fail(err, -ENOMEM, "no memory");
-		list = more;
 		list[count + 1] = NULL;
 		list[count] = familiar(og_query_text(query, 0), mark, og_query_text(query, 1));
 		if (list[count++] == NULL)
 			return og_fail(err, -ENOMEM, "no memory");
 		r = 0;
 	}
-	if (r < 0 || list == NULL)
-		return r < 0 ? r : og_fail(err, -ENOMEM, "no memory");
+	if (r < 0)
+		return r;
 	*ret_names = og_take_ptr(list);
 	return 0;
 }
@@ -402,11 +401,8 @@ int og_catalog_remove(struct og_db *db, const char *id, struct og_file_name **re
 	int r = og_db_query(db, &query, err, "SELECT name FROM files WHERE image = ?", "s", id);
 
 	while (r == 0 && (r = og_query_next(query, err)) > 0) {
-		struct og_file_name *more = reallocarray(files, count + 1, sizeof(*files));
-
-		if (more == NULL)
+		if (og_grow(files, count) < 0)
 			return og_fail(err, -ENOMEM, "no memory");
-		files = more;
 		(void)snprintf(files[count].text, sizeof(files[count].text), "%s",
 			       og_query_text(query, 0));
 		count++;

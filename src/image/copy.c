@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/grow.h"
 #include "base/io.h"
 #include "base/text.h"
 #include "format/manifest.h"
@@ -34,7 +35,7 @@ struct copying {
 	bool one_registry;
 
 	struct og_digest *seen; /* manifests that are there or on their way; owned */
-	size_t seen_count, seen_room;
+	size_t seen_count;
 
 	const struct blob *blobs;
 	pthread_mutex_t lock; /* over @result */
@@ -289,15 +290,8 @@ static int note_seen(struct copying *copying, const struct og_digest *digest, st
 			return 1;
 	if (copying->seen_count == OG_COPY_MANIFESTS_MAX)
 		return og_fail_plain(err, -E2BIG, "over %d manifests", OG_COPY_MANIFESTS_MAX);
-	if (copying->seen_count == copying->seen_room) {
-		size_t room = copying->seen_room > 0 ? 2 * copying->seen_room : 64;
-		struct og_digest *more = reallocarray(copying->seen, room, sizeof(*more));
-
-		if (more == NULL)
-			return og_fail(err, -ENOMEM, "no memory");
-		copying->seen = more;
-		copying->seen_room = room;
-	}
+	if (og_grow(copying->seen, copying->seen_count) < 0)
+		return og_fail(err, -ENOMEM, "no memory");
 	copying->seen[copying->seen_count++] = *digest;
 	return 0;
 }

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/grow.h"
 #include "base/text.h"
 #include "image/archive.h"
 
@@ -17,21 +18,14 @@ void og_found_list_done(struct og_found_list *list)
 
 struct og_found *og_found_add(struct og_found_list *list)
 {
-	struct og_found *more;
-
-	if (list->count == OG_ARCHIVE_IMAGES_MAX)
+	if (list->count == OG_ARCHIVE_IMAGES_MAX || og_grow(list->items, list->count) < 0)
 		return NULL;
-	more = reallocarray(list->items, list->count + 1, sizeof(*more));
-	if (more == NULL)
-		return NULL;
-	list->items = more;
-	more[list->count] = (struct og_found){};
-	return &more[list->count++];
+	list->items[list->count] = (struct og_found){};
+	return &list->items[list->count++];
 }
 
 int og_found_add_tag(struct og_found *found, const char *reference, struct og_err *err)
 {
-	struct og_imageref *more;
 	struct og_imageref ref;
 	int r = og_imageref_parse(reference, &ref, err);
 
@@ -40,11 +34,9 @@ int og_found_add_tag(struct og_found *found, const char *reference, struct og_er
 	if (ref.has_digest)
 		return og_fail_plain(err, -EBADMSG,
 				     "name '%.200s': a digest is no name to load under", reference);
-	more = reallocarray(found->tags, found->tag_count + 1, sizeof(*more));
-	if (more == NULL)
+	if (og_grow(found->tags, found->tag_count) < 0)
 		return og_fail(err, -ENOMEM, "no memory");
-	found->tags = more;
-	more[found->tag_count++] = ref;
+	found->tags[found->tag_count++] = ref;
 	return 0;
 }
 
@@ -90,14 +82,11 @@ int og_found_complete(struct og_archive *archive, struct og_found *found,
 
 static int add_line(char ***lines, size_t *count, const char *text)
 {
-	char **more = reallocarray(*lines, *count + 2, sizeof(*more));
-
-	if (more == NULL)
+	if (og_grow(*lines, *count + 1) < 0)
 		return -ENOMEM;
-	*lines = more;
-	more[*count + 1] = NULL;
-	more[*count] = strdup(text);
-	return more[(*count)++] != NULL ? 0 : -ENOMEM;
+	(*lines)[*count + 1] = NULL;
+	(*lines)[*count] = strdup(text);
+	return (*lines)[(*count)++] != NULL ? 0 : -ENOMEM;
 }
 
 static int record_one(struct og_archive *archive, const struct og_found *found, char ***lines,

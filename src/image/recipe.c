@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/grow.h"
 #include "base/io.h"
 
 #define MAGIC 0x6570696365724f47ULL /* "GOrecipe" */
@@ -34,7 +35,7 @@ struct og_recipe {
 	struct og_store *store;
 	int fd;			/* owned; without a name */
 	struct extent *extents; /* owned */
-	size_t count, room;
+	size_t count;
 	size_t cursor; /* the first extent that may reach beyond @at */
 	uint64_t at;   /* bytes of the blob seen */
 	uint64_t literal_bytes;
@@ -53,15 +54,8 @@ static int add_extent(struct og_recipe *recipe, const struct extent *extent, str
 		last->len += extent->len;
 		return 0;
 	}
-	if (recipe->count == recipe->room) {
-		size_t room = recipe->room > 0 ? 2 * recipe->room : 1024;
-		struct extent *more = reallocarray(recipe->extents, room, sizeof(*more));
-
-		if (more == NULL)
-			return og_fail(err, -ENOMEM, "no memory");
-		recipe->extents = more;
-		recipe->room = room;
-	}
+	if (og_grow(recipe->extents, recipe->count) < 0)
+		return og_fail(err, -ENOMEM, "no memory");
 	recipe->extents[recipe->count++] = *extent;
 	return 0;
 }

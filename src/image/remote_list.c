@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/grow.h"
 #include "base/json.h"
 #include "base/text.h"
 #include "format/manifest.h"
@@ -79,7 +80,7 @@ static int walk_pages(struct og_inquiry *inquiry, take_page_fn *take, void *data
 struct names {
 	const char *key; /* of the array in a page */
 	char **items;	 /* owned */
-	size_t count, room;
+	size_t count;
 };
 
 static int add_name(struct names *names, const char *name, struct og_err *err)
@@ -87,15 +88,8 @@ static int add_name(struct names *names, const char *name, struct og_err *err)
 	if (names->count == OG_REMOTE_LIST_MAX)
 		return og_fail_plain(err, -E2BIG, "the registry lists over %u names",
 				     OG_REMOTE_LIST_MAX);
-	if (names->count + 1 >= names->room) {
-		size_t room = names->room > 0 ? 2 * names->room : 64;
-		char **more = reallocarray(names->items, room, sizeof(*more));
-
-		if (more == NULL)
-			return no_memory(err);
-		names->items = more;
-		names->room = room;
-	}
+	if (og_grow(names->items, names->count + 1) < 0)
+		return no_memory(err);
 	names->items[names->count] = strdup(name);
 	names->items[names->count + 1] = NULL;
 	return names->items[names->count] != NULL ? (names->count++, 0) : no_memory(err);
@@ -260,14 +254,11 @@ static int read_referrer(const struct og_json *json, struct og_referrer *ret_ref
 static int keep_page(struct og_referrers *list, struct og_json **page, size_t more,
 		     struct og_err *err)
 {
-	struct og_json **pages =
-		reallocarray(list->pages, list->page_count + 1, sizeof(struct og_json *));
 	struct og_referrer *items;
 
-	if (pages == NULL)
+	if (og_grow(list->pages, list->page_count) < 0)
 		return no_memory(err);
-	list->pages = pages;
-	pages[list->page_count++] = og_take_ptr(*page);
+	list->pages[list->page_count++] = og_take_ptr(*page);
 	items = reallocarray(list->items, list->count + more + 1, sizeof(*items));
 	if (items == NULL)
 		return no_memory(err);

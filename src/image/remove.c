@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/grow.h"
 #include "base/text.h"
 #include "image/parts.h"
 
@@ -29,13 +30,11 @@ void og_removed_list_done(struct og_removed_list *list)
 static int note(struct removal *removal, bool deleted, const char *name)
 {
 	struct og_removed_list *list = &removal->list;
-	struct og_removed *more = reallocarray(list->items, list->count + 1, sizeof(*more));
 
-	if (more == NULL)
+	if (og_grow(list->items, list->count) < 0)
 		return -ENOMEM;
-	list->items = more;
-	more[list->count] = (struct og_removed){ .deleted = deleted, .name = strdup(name) };
-	return more[list->count++].name != NULL ? 0 : -ENOMEM;
+	list->items[list->count] = (struct og_removed){ .deleted = deleted, .name = strdup(name) };
+	return list->items[list->count++].name != NULL ? 0 : -ENOMEM;
 }
 
 static int note_files(struct removal *removal, const struct og_file_name *files, size_t count)

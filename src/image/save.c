@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/grow.h"
 #include "base/io.h"
 #include "base/text.h"
 #include "format/tar_write.h"
@@ -53,7 +54,6 @@ static void save_done(struct save *save)
 /* The item for the image @id, made when there is none yet. */
 static int get_item(struct save *save, const char *id, struct saved **ret_item, struct og_err *err)
 {
-	struct saved *more;
 	struct og_digest digest;
 	int r;
 
@@ -65,28 +65,23 @@ static int get_item(struct save *save, const char *id, struct saved **ret_item, 
 			return 0;
 		}
 	}
-	more = reallocarray(save->items, save->count + 1, sizeof(*more));
-	if (more == NULL)
+	if (og_grow(save->items, save->count) < 0)
 		return og_fail(err, -ENOMEM, "no memory");
-	save->items = more;
-	more[save->count] = (struct saved){};
+	save->items[save->count] = (struct saved){};
 	(void)pthread_mutex_lock(&save->images->store.lock);
-	r = og_catalog_read(save->images->store.db, id, &more[save->count].record, err);
+	r = og_catalog_read(save->images->store.db, id, &save->items[save->count].record, err);
 	(void)pthread_mutex_unlock(&save->images->store.lock);
 	if (r == 0)
-		r = og_session_pin_record(&save->session, &more[save->count++].record, err);
-	*ret_item = &more[save->count - 1];
+		r = og_session_pin_record(&save->session, &save->items[save->count++].record, err);
+	*ret_item = &save->items[save->count - 1];
 	return r;
 }
 
 static int add_tag(struct saved *item, const struct og_imageref *ref, struct og_err *err)
 {
-	struct og_imageref *more = reallocarray(item->tags, item->tag_count + 1, sizeof(*more));
-
-	if (more == NULL)
+	if (og_grow(item->tags, item->tag_count) < 0)
 		return og_fail(err, -ENOMEM, "no memory");
-	item->tags = more;
-	more[item->tag_count++] = *ref;
+	item->tags[item->tag_count++] = *ref;
 	return 0;
 }
 

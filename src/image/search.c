@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/grow.h"
 #include "base/json.h"
 #include "base/text.h"
 #include "image/images.h"
@@ -82,8 +83,6 @@ static int add_found(struct seeking *seeking, const char *name, const struct og_
 		     struct og_err *err)
 {
 	struct og_search_result *result = seeking->result;
-	struct og_found_repository *more =
-		reallocarray(result->items, result->count + 1, sizeof(*more));
 	struct og_found_repository found = {
 		.name = og_strdupf("%s%s", seeking->prefix, name),
 		.description = strdup(og_json_string(og_json_get(entry, "description"), "")),
@@ -92,14 +91,13 @@ static int add_found(struct seeking *seeking, const char *name, const struct og_
 		.automated = og_json_bool(og_json_get(entry, "is_automated"), false),
 	};
 
-	if (more != NULL)
-		result->items = more;
-	if (more == NULL || found.name == NULL || found.description == NULL) {
+	if (og_grow(result->items, result->count) < 0 || found.name == NULL ||
+	    found.description == NULL) {
 		free(found.name);
 		free(found.description);
 		return og_fail(err, -ENOMEM, "no memory");
 	}
-	more[result->count++] = found;
+	result->items[result->count++] = found;
 	return 0;
 }
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/grow.h"
 #include "base/text.h"
 #include "registry/ops_internal.h"
 
@@ -15,7 +16,7 @@
 struct round {
 	const struct og_registry_config *config;
 	struct og_retention_tag *tags; /* owned, with their texts */
-	size_t count, room;
+	size_t count;
 };
 
 /* What is sorted carries its digest along: it stands behind the tag's name, in the same text. */
@@ -43,15 +44,8 @@ static int add(void *data, const struct og_registry_tag *tag)
 		return 0;
 	if (round->count == ROUND_TAGS_MAX)
 		return -E2BIG;
-	if (round->count == round->room) {
-		size_t room = round->room == 0 ? 256 : 2 * round->room;
-		struct og_retention_tag *tags = reallocarray(round->tags, room, sizeof(*tags));
-
-		if (tags == NULL)
-			return -ENOMEM;
-		round->tags = tags;
-		round->room = room;
-	}
+	if (og_grow(round->tags, round->count) < 0)
+		return -ENOMEM;
 	text = malloc(name + word + digest);
 	if (text == NULL)
 		return -ENOMEM;

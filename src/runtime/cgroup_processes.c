@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/grow.h"
 #include "base/io.h"
 #include "base/text.h"
 #include "runtime/cgroup.h"
@@ -61,7 +62,7 @@ static int walk(int parent_fd, const char *name, visit_fn *visit, void *data, bo
 
 struct listing {
 	pid_t *pids; /* owned */
-	size_t count, room;
+	size_t count;
 };
 
 static void listing_done(struct listing *listing)
@@ -71,15 +72,8 @@ static void listing_done(struct listing *listing)
 
 static int list_pid(struct listing *listing, pid_t pid)
 {
-	if (listing->count == listing->room) {
-		size_t room = listing->room * 2 + 64;
-		pid_t *pids = reallocarray(listing->pids, room, sizeof(*pids));
-
-		if (pids == NULL)
-			return -ENOMEM;
-		listing->pids = pids;
-		listing->room = room;
-	}
+	if (og_grow(listing->pids, listing->count) < 0)
+		return -ENOMEM;
 	listing->pids[listing->count++] = pid;
 	return 0;
 }

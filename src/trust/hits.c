@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/grow.h"
 #include "base/text.h"
 #include "format/purl.h"
 #include "trust/match_parts.h"
@@ -241,14 +242,8 @@ static int keep_hit(struct og_scan *scan, const struct og_group *group, struct o
 
 	if (scan->hit_count == OG_HITS_MAX)
 		return og_fail(err, -E2BIG, "more than %u vulnerabilities", OG_HITS_MAX);
-	if ((scan->hit_count & (scan->hit_count + 1)) == 0) {
-		struct og_hit *more =
-			reallocarray(scan->hits, 2 * scan->hit_count + 2, sizeof(*more));
-
-		if (more == NULL)
-			return og_fail(err, -ENOMEM, "scan");
-		scan->hits = more;
-	}
+	if (og_grow(scan->hits, scan->hit_count) < 0)
+		return og_fail(err, -ENOMEM, "scan");
 	packages = calloc(group->package_count, sizeof(packages[0]));
 	if (packages == NULL)
 		return og_fail(err, -ENOMEM, "scan");
