@@ -4,8 +4,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/audit.h>
-#include <linux/filter.h>
 #include <linux/fs.h>
 #include <linux/if_tun.h>
 #include <linux/io_uring.h>
@@ -13,7 +11,6 @@
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <signal.h>
-#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -22,15 +19,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define ANY	  (-1)
-#define NOT_THERE (-2) /* the call fails, as on a kernel that has it not */
+#include "vmm/jail_filter.h"
 
-/* A system call that stays allowed, where one argument has one value unless that is ANY. */
-struct rule {
-	int call;
-	int argument;
-	uint32_t value;
-};
+#define ANY	  OG_JAIL_ANY
+#define NOT_THERE OG_JAIL_NOT_THERE
 
 /* Served by both kinds of thread: locks, waking others, coming back from a signal, ending. */
 #define RULES_SHARED                                                                     \
@@ -60,14 +52,14 @@ struct rule {
 		SYS_io_uring_enter, 1, 0 \
 	}
 
-static const struct rule vcpu_rules[] = {
+static const struct og_jail_rule vcpu_rules[] = {
 	{ SYS_ioctl, 1, KVM_RUN },
 	RULE_RESET,
 	{ SYS_clock_gettime, ANY, 0 }, /* of a limited serial port, where it is no vDSO's */
 	RULES_SHARED,
 };
 
-static const struct rule vcpu_pci_rules[] = {
+static const struct og_jail_rule vcpu_pci_rules[] = {
 	{ SYS_ioctl, 1, KVM_RUN },
 	RULE_RESET,
 	{ SYS_ioctl, 1, KVM_IOEVENTFD },
@@ -76,7 +68,7 @@ static const struct rule vcpu_pci_rules[] = {
 	RULES_SHARED,
 };
 
-static const struct rule io_rules[] = {
+static const struct og_jail_rule io_rules[] = {
 	{ SYS_epoll_wait, ANY, 0 },
 	{ SYS_epoll_pwait, ANY, 0 }, /* what musl makes of it */
 	{ SYS_read, ANY, 0 },
@@ -118,14 +110,14 @@ static const struct rule io_rules[] = {
 };
 
 /* One socket a request, of the kind that leaves this machine nowhere. */
-static const struct rule broker_rules[] = {
+static const struct og_jail_rule broker_rules[] = {
 	{ SYS_poll, ANY, 0 },	      { SYS_recvfrom, ANY, 0 },	  { SYS_sendmsg, ANY, 0 },
 	{ SYS_socket, 0, AF_UNIX },   { SYS_connect, ANY, 0 },	  { SYS_close, ANY, 0 },
 	{ SYS_rt_sigreturn, ANY, 0 }, { SYS_exit_group, ANY, 0 },
 };
 
 /* Files that are there. What a path leads to is all of the process's own root (fs/helper.c). */
-static const struct rule fs_read_rules[] = {
+static const struct og_jail_rule fs_read_rules[] = {
 	{ SYS_recvfrom, ANY, 0 },
 	{ SYS_sendto, ANY, 0 },
 	{ SYS_openat2, ANY, 0 },
@@ -154,7 +146,7 @@ static const struct rule fs_read_rules[] = {
 };
 
 /* Changing them, as the user of the guest who does. */
-static const struct rule fs_write_rules[] = {
+static const struct og_jail_rule fs_write_rules[] = {
 	{ SYS_pwrite64, ANY, 0 },  { SYS_setfsuid, ANY, 0 },	{ SYS_setfsgid, ANY, 0 },
 	{ SYS_geteuid, ANY, 0 },   { SYS_getegid, ANY, 0 },	{ SYS_capset, ANY, 0 },
 	{ SYS_mknodat, ANY, 0 },   { SYS_mkdirat, ANY, 0 },	{ SYS_symlinkat, ANY, 0 },
@@ -165,7 +157,7 @@ static const struct rule fs_write_rules[] = {
 };
 
 /* Taking all that KVM keeps; the clock where the kernel does not answer without a call. */
-static const struct rule snapshot_rules[] = {
+static const struct og_jail_rule snapshot_rules[] = {
 	{ SYS_clock_gettime, ANY, 0 },
 	{ SYS_ioctl, 1, KVM_CHECK_EXTENSION },
 	{ SYS_ioctl, 1, KVM_GET_MSR_INDEX_LIST },
@@ -204,7 +196,7 @@ static const struct rule snapshot_rules[] = {
  * file is opened, no socket made, nothing executed, no other user or namespace entered. Its vCPU
  * threads are confined on top of this.
  */
-static const struct rule fork_rules[] = {
+static const struct og_jail_rule fork_rules[] = {
 	{ SYS_fork, ANY, 0 },
 	{ SYS_clone, 0, FORK_FLAGS },
 	{ SYS_clone, 0, THREAD_FLAGS },
@@ -264,66 +256,27 @@ static const struct rule fork_rules[] = {
 	{ SYS_ioctl, 1, KVM_RUN },
 };
 
-/* A rule takes at most five instructions; the preamble and the end, five. */
-#define RULES_MAX   128
-#define PROGRAM_MAX (5 * RULES_MAX + 5)
-
-struct program {
-	struct sock_filter code[PROGRAM_MAX];
-	unsigned short len;
+/* Some of those that are one after the other in this file. */
+struct rules {
+	struct og_jail_rule all[OG_JAIL_RULES_MAX];
+	unsigned n;
 };
 
-static void emit(struct program *p, struct sock_filter instruction)
+static void add(struct rules *to, const struct og_jail_rule *rules, size_t n)
 {
-	assert(p->len < PROGRAM_MAX);
-	p->code[p->len++] = instruction;
+	assert(n <= OG_JAIL_RULES_MAX - to->n);
+	memcpy(to->all + to->n, rules, n * sizeof(*rules));
+	to->n += (unsigned)n;
 }
 
-static void emit_load(struct program *p, size_t offset)
-{
-	emit(p, (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)offset));
-}
+#define ADD(to, rules) add(to, rules, sizeof(rules) / sizeof((rules)[0]))
 
-static void emit_return(struct program *p, uint32_t verdict)
+static int confine(struct rules *rules, struct og_err *err)
 {
-	emit(p, (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, verdict));
-}
-
-/* Unless the loaded word is @value, skips the next @skip instructions. */
-static void emit_unless(struct program *p, uint32_t value, uint8_t skip)
-{
-	emit(p, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, 0, skip));
-}
-
-static void emit_rule(struct program *p, const struct rule *rule)
-{
-	if (rule->argument < 0) {
-		emit_unless(p, (uint32_t)rule->call, 1);
-		emit_return(p,
-			    rule->argument == ANY ? SECCOMP_RET_ALLOW : SECCOMP_RET_ERRNO | ENOSYS);
-		return;
-	}
-	emit_unless(p, (uint32_t)rule->call, 4);
-	emit_load(p, offsetof(struct seccomp_data, args) + 8 * (size_t)rule->argument);
-	emit_unless(p, rule->value, 1);
-	emit_return(p, SECCOMP_RET_ALLOW);
-	emit_load(p, offsetof(struct seccomp_data, nr));
-}
-
-static int confine(const struct rule *rules, size_t n, struct og_err *err)
-{
-	struct program p = {};
+	struct og_jail_program p;
 	struct sock_fprog fprog;
 
-	emit_load(&p, offsetof(struct seccomp_data, arch));
-	emit_unless(&p, AUDIT_ARCH_X86_64, 1);
-	emit(&p, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JA, 1, 0, 0));
-	emit_return(&p, SECCOMP_RET_KILL_PROCESS);
-	emit_load(&p, offsetof(struct seccomp_data, nr));
-	for (size_t i = 0; i < n; i++)
-		emit_rule(&p, &rules[i]);
-	emit_return(&p, SECCOMP_RET_KILL_PROCESS);
-
+	og_jail_compile(rules->all, rules->n, &p);
 	fprog = (struct sock_fprog){ .len = p.len, .filter = p.code };
 	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &fprog) < 0)
 		return og_fail(err, -errno, "confine thread by seccomp");
@@ -332,46 +285,48 @@ static int confine(const struct rule *rules, size_t n, struct og_err *err)
 
 int og_jail_vcpu(struct og_err *err)
 {
-	return confine(vcpu_rules, sizeof(vcpu_rules) / sizeof(vcpu_rules[0]), err);
+	struct rules rules = { .n = 0 };
+
+	ADD(&rules, vcpu_rules);
+	return confine(&rules, err);
 }
 
 int og_jail_vcpu_pci(struct og_err *err)
 {
-	return confine(vcpu_pci_rules, sizeof(vcpu_pci_rules) / sizeof(vcpu_pci_rules[0]), err);
+	struct rules rules = { .n = 0 };
+
+	ADD(&rules, vcpu_pci_rules);
+	return confine(&rules, err);
 }
 
-static unsigned add_rules(struct rule *all, unsigned n, const struct rule *rules, size_t bytes)
-{
-	memcpy(all + n, rules, bytes);
-	return n + (unsigned)(bytes / sizeof(*rules));
-}
-
-/* What is called often comes first. */
 int og_jail_io(unsigned powers, struct og_err *err)
 {
-	struct rule all[RULES_MAX];
-	unsigned n = add_rules(all, 0, io_rules, sizeof(io_rules));
+	struct rules rules = { .n = 0 };
 
+	ADD(&rules, io_rules);
 	if ((powers & OG_JAIL_SNAPSHOTS) != 0)
-		n = add_rules(all, n, snapshot_rules, sizeof(snapshot_rules));
+		ADD(&rules, snapshot_rules);
 	if ((powers & OG_JAIL_FORKS) != 0)
-		n = add_rules(all, n, fork_rules, sizeof(fork_rules));
-	return confine(all, n, err);
+		ADD(&rules, fork_rules);
+	return confine(&rules, err);
 }
 
 int og_jail_broker(struct og_err *err)
 {
-	return confine(broker_rules, sizeof(broker_rules) / sizeof(broker_rules[0]), err);
+	struct rules rules = { .n = 0 };
+
+	ADD(&rules, broker_rules);
+	return confine(&rules, err);
 }
 
 int og_jail_fs(bool readonly, struct og_err *err)
 {
-	struct rule all[RULES_MAX];
-	unsigned n = add_rules(all, 0, fs_read_rules, sizeof(fs_read_rules));
+	struct rules rules = { .n = 0 };
 
+	ADD(&rules, fs_read_rules);
 	if (!readonly)
-		n = add_rules(all, n, fs_write_rules, sizeof(fs_write_rules));
-	return confine(all, n, err);
+		ADD(&rules, fs_write_rules);
+	return confine(&rules, err);
 }
 
 int og_jail_prepare(struct og_err *err)
