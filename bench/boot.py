@@ -94,7 +94,7 @@ def count_each(prefix, marker, wrap):
     with tempfile.TemporaryDirectory(prefix="onggi-bench-") as name:
         folder = pathlib.Path(name)
         until = folder / "until"
-        common.run("gcc", "-O2", "-static", "-o", until, common.TOP / "bench/until.c")
+        common.run("gcc", "-O2", "-D_GNU_SOURCE", "-static", "-o", until, common.TOP / "bench/until.c")
         files = [f"/until={until}", f"/initramfs={cpio_of_init(folder)}"]
         firmware = [path for path in QEMU_FILES if pathlib.Path(path).exists()]
         for label, command in commands(prefix, "/guest", "/initramfs").items():
