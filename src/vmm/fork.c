@@ -43,6 +43,7 @@ static const struct {
 } others[] = {
 	{ OG_FORK_CONTROL, offsetof(struct og_vmm_config, control_fd), true },
 	{ OG_FORK_KVM, offsetof(struct og_vmm_config, kvm_fd), true },
+	{ OG_FORK_METRICS, offsetof(struct og_vmm_config, metrics_fd), false },
 	{ OG_FORK_BROKER, offsetof(struct og_vmm_config, broker_fd), false },
 	{ OG_FORK_SERIAL_IN, offsetof(struct og_vmm_config, serial_in_fd), false },
 	{ OG_FORK_SERIAL_OUT, offsetof(struct og_vmm_config, serial_out_fd), false },
@@ -172,13 +173,28 @@ static void collapse(struct og_vmm *vmm)
 				until);
 }
 
+/* Counters and the metadata service's secrets are each machine's own. */
+static int part_from_parent(struct og_vmm_config *config)
+{
+	void *metrics = NULL;
+
+	if (config->metrics_fd >= 0)
+		metrics = mmap(NULL, sizeof(*config->metrics), PROT_READ | PROT_WRITE, MAP_SHARED,
+			       config->metrics_fd, 0);
+	if (metrics == MAP_FAILED)
+		return -errno;
+	config->metrics = metrics;
+	config->metrics_fd = og_close(config->metrics_fd);
+	return config->mmds.cloned != NULL ? config->mmds.cloned(config->mmds.data, metrics) : 0;
+}
+
 /* The parent's objects stay where they are, unwritten and so shared: freeing them would copy them. */
 __attribute__((noreturn)) static void be_child(struct og_vmm_config *config)
 {
 	struct og_err err = {};
 
 	og_process_keep_only(config);
-	_exit(og_vmm_go_on(config, &err));
+	_exit(part_from_parent(config) < 0 ? OG_EXIT_ERROR : og_vmm_go_on(config, &err));
 }
 
 /* Between pausing and resuming. */

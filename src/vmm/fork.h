@@ -19,6 +19,7 @@
 #define OG_FORK_CONTROL	   "@control"	 /* the machine's end of a pair (control.h); needed */
 #define OG_FORK_KVM	   "@kvm"	 /* /dev/kvm, opened anew; needed */
 #define OG_FORK_BROKER	   "@broker"	 /* the machine's end; else it has none to ask */
+#define OG_FORK_METRICS	   "@metrics"	 /* memory for struct og_metrics, else it counts nothing */
 #define OG_FORK_SERIAL_IN  "@serial-in"	 /* else there is no input */
 #define OG_FORK_SERIAL_OUT "@serial-out" /* else output is dropped */
 

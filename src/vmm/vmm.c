@@ -35,6 +35,7 @@ void og_vmm_config_init(struct og_vmm_config *config)
 			      .uffd_device_fd = -EBADF },
 		.jail = OG_JAIL_NONE,
 		.broker_fd = -EBADF,
+		.metrics_fd = -EBADF,
 	};
 }
 

@@ -94,6 +94,7 @@ struct og_vmm_config {
 	struct og_jail_config jail; /* taken up by og_process_start() */
 
 	struct og_metrics *metrics; /* zeroed; may be NULL */
+	int metrics_fd;		    /* a clone's, before it is mapped */
 
 	/* Every descriptor above, for a process that keeps no other (process.h). */
 	int kept_fds[OG_VMM_FDS_MAX];

@@ -17,9 +17,12 @@ struct og_bind {
 	int status; /* the machine's exit status, once it has ended */
 	bool jail, forkable;
 
-	/* Goes on as @process's front in another process, and returns in this one alone. */
-	int (*clone)(void *data, const struct og_process *process, const struct og_api_fork *params,
-		     struct og_err *err);
+	/*
+	 * Goes on as @process's front, with its counters, in another process, and returns in this
+	 * one alone.
+	 */
+	int (*clone)(void *data, const struct og_process *process, struct og_metrics *metrics,
+		     const struct og_api_fork *params, struct og_err *err);
 	void *clone_data;
 
 	struct og_disk_part parts[OG_VMM_DISKS_MAX];

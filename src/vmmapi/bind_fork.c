@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/text.h"
@@ -83,6 +84,22 @@ static int give_vsock(struct gift *gift, const struct og_api_fork *params, struc
 	return r < 0 ? og_fail_in(err, r, "vsock_override.uds_path") : give(gift, "vsock", fd, err);
 }
 
+/* Shared by the clone's two processes. The machine must not make it shorter than the front reads. */
+static int give_metrics(struct gift *gift, struct og_metrics **ret_metrics, struct og_err *err)
+{
+	og_auto_fd fd = memfd_create("metrics", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	void *metrics;
+
+	if (fd < 0 || ftruncate(fd, sizeof(struct og_metrics)) < 0 ||
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
+		return og_fail(err, -errno, "make counters for the clone");
+	metrics = mmap(NULL, sizeof(struct og_metrics), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (metrics == MAP_FAILED)
+		return og_fail(err, -errno, "make counters for the clone");
+	*ret_metrics = metrics;
+	return give(gift, OG_FORK_METRICS, og_take_fd(&fd), err);
+}
+
 /* Both ends' other halves are @clone's. */
 static int give_channels(struct gift *gift, const struct og_bind *bind, struct og_process *clone,
 			 struct og_err *err)
@@ -127,6 +144,7 @@ int og_bind_fork(void *data, struct og_vmmapi *api, const struct og_api_fork *pa
 	struct og_bind *bind = data;
 	struct og_process clone = { .control_fd = -EBADF, .broker_fd = -EBADF, .ended_fd = -EBADF };
 	struct gift gift = { .body = { .start_paused = !params->resume_vm } };
+	struct og_metrics *metrics = NULL;
 	int r;
 
 	if (!bind->forkable)
@@ -134,6 +152,8 @@ int og_bind_fork(void *data, struct og_vmmapi *api, const struct og_api_fork *pa
 				     "This machine cannot be forked: onggi-vmm was started without "
 				     "--forkable.");
 	r = give_channels(&gift, bind, &clone, err);
+	if (r == 0)
+		r = give_metrics(&gift, &metrics, err);
 	if (r == 0)
 		r = give_drives(&gift, api, params, err);
 	if (r == 0)
@@ -145,9 +165,11 @@ int og_bind_fork(void *data, struct og_vmmapi *api, const struct og_api_fork *pa
 	else
 		og_close_all(gift.fds, gift.body.n);
 	if (r == 0)
-		r = bind->clone(bind->clone_data, &clone, params, err);
+		r = bind->clone(bind->clone_data, &clone, metrics, params, err);
 	/* Without a front the clone ends: nobody holds its control socket. */
 	(void)og_close(clone.control_fd);
 	(void)og_close(clone.broker_fd);
+	if (metrics != NULL)
+		(void)munmap(metrics, sizeof(*metrics));
 	return r;
 }

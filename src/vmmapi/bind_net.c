@@ -34,8 +34,10 @@ static size_t respond(void *data, const char *request, size_t len, uint64_t now_
 	struct og_mmds_outcome outcome;
 	size_t n = og_mmds_respond(&own->mmds, request, len, now_ms, nonce, answer, size, &outcome);
 
-	og_counted(&own->metrics->mmds.rx_invalid_token, outcome.invalid_token);
-	og_counted(&own->metrics->mmds.rx_no_token, outcome.no_token);
+	if (own->metrics != NULL) {
+		og_counted(&own->metrics->mmds.rx_invalid_token, outcome.invalid_token);
+		og_counted(&own->metrics->mmds.rx_no_token, outcome.no_token);
+	}
 	*ret_reply = (struct og_mmds_reply){ outcome.taken, outcome.keep_alive };
 	return n;
 }
@@ -53,6 +55,19 @@ static int update(void *data, int fd, struct og_err *err)
 	own->mmds.len = (size_t)n;
 	own->mmds.text = n > 0 ? own->text : NULL;
 	return 0;
+}
+
+static int make_key(struct og_mmds *mmds)
+{
+	return getrandom(mmds->key, sizeof(mmds->key), 0) == sizeof(mmds->key) ? 0 : -EIO;
+}
+
+static int cloned(void *data, struct og_metrics *metrics)
+{
+	struct og_bind_mmds *own = data;
+
+	own->metrics = metrics;
+	return make_key(&own->mmds);
 }
 
 /* Its form was checked when it was read; "" is the default. */
@@ -79,8 +94,8 @@ static int make_mmds(struct og_bind *bind, const struct og_vmmapi *api, struct o
 	own->metrics = api->metrics.shared;
 	own->mmds.v2 = api->mmds_config.version == 1;
 	own->mmds.imds_compat = api->mmds_config.imds_compat;
-	if (getrandom(own->mmds.key, sizeof(own->mmds.key), 0) != sizeof(own->mmds.key))
-		return og_fail(err, -errno, "make a key for tokens");
+	if (make_key(&own->mmds) < 0)
+		return og_fail(err, -EIO, "make a key for tokens");
 	if (api->mmds.text != NULL) {
 		memcpy(own->text, api->mmds.text, api->mmds.len);
 		own->mmds.text = own->text;
@@ -135,6 +150,7 @@ int og_bind_nets(struct og_bind *bind, const struct og_vmmapi *api, struct og_er
 		bind->config.mmds = (struct og_mmds_config){
 			.respond = respond,
 			.update = update,
+			.cloned = cloned,
 			.data = bind->mmds,
 			.answer_max = og_mmds_answer_max(api->mmds.max_bytes),
 			.ipv4 = ipv4_of(api->mmds_config.ipv4_address),

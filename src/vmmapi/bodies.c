@@ -403,6 +403,7 @@ static const struct og_body drive_override = TABLE("DriveOverride", drive_overri
 static const struct og_field fork_fields[] = {
 	{ "id", OG_FIELD_TEXT, OG_REQUIRED, AT(id), .check = og_api_check_id },
 	{ "api_sock", OG_FIELD_TEXT, OG_REQUIRED, AT(api_sock), .min = 1 },
+	{ "metrics_path", OG_FIELD_TEXT, OG_OPTIONAL, AT(metrics_path), .min = 1 },
 	{ "drive_overrides", OG_FIELD_BODY, OG_OPTIONAL, LIST(drive_overrides),
 	  .body = &drive_override },
 	{ "network_overrides", OG_FIELD_BODY, OG_OPTIONAL, LIST(network_overrides),

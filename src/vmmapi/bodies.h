@@ -288,7 +288,7 @@ struct og_api_drive_override {
 /* Ours: a running machine's clone, which listens at @api_sock. */
 struct og_api_fork {
 	uint32_t given;
-	char id[OG_VMM_ID_MAX], api_sock[OG_API_SOCKET_MAX];
+	char id[OG_VMM_ID_MAX], api_sock[OG_API_SOCKET_MAX], metrics_path[OG_API_PATH_MAX];
 	struct og_api_drive_override drive_overrides[OG_VMM_DISKS_MAX];
 	unsigned n_drive_overrides;
 	struct og_api_net_override network_overrides[OG_VMM_NETS_MAX];

@@ -226,9 +226,30 @@ static void close_others(struct front *front, const int *kept, size_t n)
 	(void)close_range(CLONE_FDS_MAX, ~0U, 0);
 }
 
+/* All is counted from the beginning, and said as the first one's: with its name and properties. */
+static int begin_metrics(struct front *front, struct og_metrics *shared,
+			 const struct og_api_fork *params, struct og_err *err)
+{
+	struct og_metrics_output *metrics = &front->api.metrics;
+	struct og_api_metrics config = { .emit_id = metrics->emit_id,
+					 .n_properties = metrics->n_properties };
+
+	memcpy(config.properties, metrics->properties, sizeof(config.properties));
+	memset(&front->before, 0, sizeof(front->before));
+	*metrics = (struct og_metrics_output){ .fd = -EBADF,
+					       .shared = shared,
+					       .before = &front->before };
+	front->bind.config.metrics = shared;
+	if (params->metrics_path[0] == '\0')
+		return 0;
+	memcpy(config.metrics_path, params->metrics_path, sizeof(config.metrics_path));
+	return og_metrics_configure(metrics, &config, err);
+}
+
 /* What is this front's own, and not the first one's. */
 static int set_up_clone(struct front *front, const struct og_process *process,
-			const struct og_api_fork *params, struct og_err *err)
+			struct og_metrics *metrics, const struct og_api_fork *params,
+			struct og_err *err)
 {
 	struct og_vmmapi *api = &front->api;
 	int r = og_loop_new(&front->loop, err);
@@ -237,7 +258,7 @@ static int set_up_clone(struct front *front, const struct og_process *process,
 		return r;
 	memcpy(api->id, params->id, sizeof(api->id));
 	api->phase = params->resume_vm ? OG_API_RUNNING : OG_API_PAUSED;
-	api->metrics.fd = api->kernel_fd = api->initrd_fd = -EBADF;
+	api->kernel_fd = api->initrd_fd = -EBADF;
 	for (unsigned i = 0; i < api->n_drives; i++)
 		api->drives[i].fd = -EBADF;
 	for (unsigned i = 0; i < api->n_pmems; i++)
@@ -246,7 +267,9 @@ static int set_up_clone(struct front *front, const struct og_process *process,
 		front->bind.tap_fds[i] = -EBADF;
 	for (unsigned i = 0; i < OG_VMM_SHARES_MAX; i++)
 		front->bind.share_fds[i] = -EBADF;
-	r = og_bind_adopt(&front->bind, front->loop, process, params, err);
+	r = begin_metrics(front, metrics, params, err);
+	if (r == 0)
+		r = og_bind_adopt(&front->bind, front->loop, process, params, err);
 	if (r == 0)
 		r = watch(front, err);
 	if (r == 0)
@@ -258,6 +281,7 @@ static int set_up_clone(struct front *front, const struct og_process *process,
 /* Says at @said_fd how the start went: nothing, or why it failed. */
 __attribute__((noreturn)) static void be_clone(struct front *front,
 					       const struct og_process *process,
+					       struct og_metrics *metrics,
 					       const struct og_api_fork *params, int said_fd)
 {
 	const int kept[] = { process->control_fd, process->broker_fd, said_fd };
@@ -268,7 +292,7 @@ __attribute__((noreturn)) static void be_clone(struct front *front,
 	front->server = NULL;
 	front->bind.broker = front->bind.ended = NULL;
 	close_others(front, kept, 3);
-	r = set_up_clone(front, process, params, &err);
+	r = set_up_clone(front, process, metrics, params, &err);
 	if (r < 0)
 		(void)!write(said_fd, err.text, strlen(err.text));
 	(void)close(said_fd);
@@ -279,7 +303,7 @@ __attribute__((noreturn)) static void be_clone(struct front *front,
 }
 
 /* The clone's front is nobody's child: it lives as long as its machine. */
-static int clone_front(void *data, const struct og_process *process,
+static int clone_front(void *data, const struct og_process *process, struct og_metrics *metrics,
 		       const struct og_api_fork *params, struct og_err *err)
 {
 	struct og_err said = {};
@@ -291,7 +315,7 @@ static int clone_front(void *data, const struct og_process *process,
 		return og_fail(err, -errno, "start the clone's API");
 	pid = fork();
 	if (pid == 0 && fork() == 0)
-		be_clone(data, process, params, pipe_fds[1]);
+		be_clone(data, process, metrics, params, pipe_fds[1]);
 	if (pid == 0)
 		_exit(0);
 	(void)close(pipe_fds[1]);

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Snapshots and clones of a machine, by the API, with the test guest behind it."""
 
+import json
+import time
+
 import pytest
 
 from vmmapi import Machine, end, load, snapshot
@@ -96,6 +99,46 @@ def test_a_clone_runs_with_an_api_of_its_own(launch, tmp_path):
     clone.patch("/vm", state="Resumed")
     assert clone.get("/")["state"] == "Running"
     end(clone.sock)
+
+
+def flush(machine, path):
+    """The line of metrics that it writes now."""
+    machine.put("/actions", action_type="FlushMetrics")
+    return json.loads(path.read_text().splitlines()[-1])
+
+
+def wait_for_exits(machine, path):
+    """Its first line with exits of the processor."""
+    end_of_patience = time.monotonic() + 60
+    while (line := flush(machine, path))["vcpu"]["exit_io_out"] == 0:
+        assert time.monotonic() < end_of_patience
+    return line
+
+
+def test_a_clone_counts_by_itself(launch, tmp_path):
+    first, second = tmp_path / "first", tmp_path / "second"
+    machine = launch("--forkable", "--metrics-path", first)
+    machine.put("/serial", serial_out_path="/dev/null")
+    machine.start("count")
+    wait_for_exits(machine, first)
+    machine.patch("/vm", state="Paused")
+    flush(machine, first)
+    machine.put("/fork", id="clone", api_sock=str(tmp_path / "clone.sock"), metrics_path=str(second))
+    clone = Machine(None, tmp_path)
+    clone.sock = tmp_path / "clone.sock"
+    found = flush(clone, second)
+    assert found["put_api_requests"]["actions_count"] == 1  # the first one's start is not among them
+    wait_for_exits(clone, second)
+    assert flush(machine, first)["vcpu"]["exit_io_out"] == 0  # what the clone does is not this one's
+    end(clone.sock)
+
+
+def test_a_clones_metrics_that_cannot_be_written_are_named(launch, tmp_path):
+    machine = launch("--forkable")
+    machine.start("count")
+    text = machine.refused("PUT", "/fork", {"id": "x", "api_sock": str(tmp_path / "x"),
+                                            "metrics_path": "/nonexistent/metrics"})
+    assert "/nonexistent/metrics" in text and not (tmp_path / "x").exists()
 
 
 def test_a_machine_is_forked_only_where_that_was_asked_for(machine, tmp_path):

@@ -18,6 +18,8 @@
 /* 169.254.169.254, where guests look. */
 #define OG_MMDS_IPV4_DEFAULT 0xa9fea9feU
 
+struct og_metrics;
+
 struct og_mmds_reply {
 	size_t taken;	 /* bytes of the request */
 	bool keep_alive; /* more requests may follow on this connection */
@@ -36,7 +38,13 @@ struct og_mmds_config {
 	/* OG_COMMAND_MMDS: @fd, which stays the caller's, holds the new data. */
 	int (*update)(void *data, int fd, struct og_err *err);
 
-	void *data;	   /* for both; borrowed */
+	/*
+	 * In a clone, before its guest runs: nothing that the first machine gave out is good here.
+	 * @metrics is the clone's own. Returns 0 or a negative errno.
+	 */
+	int (*cloned)(void *data, struct og_metrics *metrics);
+
+	void *data;	   /* for all; borrowed */
 	size_t answer_max; /* of any answer; each connection has as much memory when it is used */
 	uint32_t ipv4;	   /* the service's address, in the host's order; 0: the default */
 };

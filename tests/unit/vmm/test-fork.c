@@ -29,6 +29,60 @@ TEST(a_fork_goes_on_beside_the_first)
 	end_machine(&m);
 }
 
+struct told {
+	unsigned times;
+	pid_t pid;
+	bool has_metrics;
+};
+
+static int note(void *data, struct og_metrics *metrics)
+{
+	struct told *told = data;
+
+	told->times++;
+	told->pid = getpid();
+	told->has_metrics = metrics != NULL;
+	return 0;
+}
+
+/* Whoever answers for metadata hears of it in the child, with the counters that came for it. */
+TEST(counters_and_secrets_are_each_machines_own)
+{
+	og_auto_fd fd = memfd_create("metrics", MFD_CLOEXEC);
+	struct og_fork_command fork = {};
+	struct og_fork_answer answer;
+	int fds[OG_COMMAND_FDS_MAX], ends[2];
+	struct og_metrics *metrics;
+	struct og_answer started;
+	struct told *told;
+	struct machine m;
+
+	CHECK_OK(ftruncate(fd, sizeof(*metrics)));
+	metrics = mmap(NULL, sizeof(*metrics), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	told = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	CHECK(metrics != MAP_FAILED && told != MAP_FAILED);
+	need_guest();
+	describe_machine(&m, "pages", "out");
+	m.config.forkable = true;
+	m.config.mmds.cloned = note;
+	m.config.mmds.data = told;
+	start_machine(&m);
+	CHECK_OK(og_control_pair(ends, NULL));
+	give(&fork, fds, OG_FORK_CONTROL, ends[1]);
+	give(&fork, fds, OG_FORK_KVM, og_kvm_open(NULL));
+	give(&fork, fds, OG_FORK_METRICS, fd);
+	CHECK_OK(ask(m.process.control_fd, &fork, fds, &answer, NULL));
+	og_close_all(fds, 2);
+	CHECK_OK(og_control_wait(ends[0], &started, NULL));
+	CHECK_EQ(told->times, 1);
+	CHECK(told->pid != getpid() && told->has_metrics);
+	for (unsigned i = 0; i < 10000 && atomic_load(&metrics->vcpu.exit_io_out) == 0; i++)
+		(void)poll(NULL, 0, 1);
+	CHECK(atomic_load(&metrics->vcpu.exit_io_out) > 0);
+	og_close(ends[0]);
+	end_machine(&m);
+}
+
 /* The memory of each is that of one instant, however often it is forked while it writes. */
 TEST(fifty_forks_of_a_guest_that_writes_all_the_time)
 {
@@ -209,6 +263,7 @@ TEST(a_fork_forks_and_outlives_the_first)
 }
 
 TEST_MAIN(TEST_ENTRY(a_fork_goes_on_beside_the_first),
+	  TEST_ENTRY(counters_and_secrets_are_each_machines_own),
 	  TEST_ENTRY(fifty_forks_of_a_guest_that_writes_all_the_time),
 	  TEST_ENTRY(the_pause_does_not_grow_with_memory),
 	  TEST_ENTRY(a_fork_that_lacks_something_is_refused),
