@@ -88,14 +88,3 @@ uint64_t og_tar_offset(const struct og_tar *tar);
 
 /* The end of the bytes. Errors: -EBADMSG (the archive is cut short). */
 int og_tar_finish(struct og_tar *tar, struct og_err *err);
-
-/* ---- names, for archives whose members name one another ---- */
-
-/* @name without "./" in front. Borrowed. */
-const char *og_tar_plain_name(const char *name);
-
-/*
- * The name that a link at @name to @target means, "." and ".." taken away, the caller's to free. A hard link's
- * @target is from the archive's root on. NULL: it leads out of the archive, or no memory.
- */
-char *og_tar_link_target(const char *name, const char *target, bool hard);

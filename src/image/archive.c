@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/compress.h"
+#include "base/grow.h"
 #include "base/text.h"
 #include "format/tar.h"
 
@@ -14,37 +15,22 @@
 /* Enough of a member to tell what it is: a tar header is one block. */
 #define HEAD_BYTES OG_TAR_BLOCK_BYTES
 
-#define LINKS_MAX 8
-
 void og_archive_done(struct og_archive *archive)
 {
-	for (size_t i = 0; i < archive->count; i++) {
-		free(archive->members[i].name);
-		free(archive->members[i].link);
+	for (size_t i = 0; i < archive->names.count; i++)
 		free(archive->members[i].buf);
-	}
 	free(archive->members);
+	og_tar_members_done(&archive->names);
 	og_text_done(&archive->head);
 	og_intake_done(&archive->intake);
 	*archive = (struct og_archive){};
 }
 
-static const struct og_member *find_exact(const struct og_archive *archive, const char *name)
-{
-	/* The last of equal names counts, as it would when unpacked. */
-	for (size_t i = archive->count; i > 0; i--)
-		if (og_streq(archive->members[i - 1].name, name))
-			return &archive->members[i - 1];
-	return NULL;
-}
-
 const struct og_member *og_archive_find(const struct og_archive *archive, const char *name)
 {
-	const struct og_member *member = find_exact(archive, og_tar_plain_name(name));
+	size_t at = og_tar_members_find(&archive->names, name);
 
-	for (int i = 0; member != NULL && member->kind == OG_MEMBER_LINK; i++)
-		member = i < LINKS_MAX ? find_exact(archive, member->link) : NULL;
-	return member;
+	return at < archive->names.count ? &archive->members[at] : NULL;
 }
 
 int og_archive_document(const struct og_archive *archive, const char *name,
@@ -77,32 +63,24 @@ int og_archive_layer(const struct og_archive *archive, const char *name,
 
 /* ---- members ---- */
 
+static struct og_member *current(struct og_archive *archive)
+{
+	return &archive->members[archive->names.count - 1];
+}
+
 static int add_member(struct og_archive *archive, const struct og_tar_entry *entry,
 		      struct og_err *err)
 {
-	bool link = entry->type == OG_TAR_SYMLINK || entry->type == OG_TAR_HARD_LINK;
 	struct og_member *member;
+	int r;
 
-	if (archive->count == OG_ARCHIVE_MEMBERS_MAX)
-		return og_fail_plain(err, -E2BIG, "over %d members", OG_ARCHIVE_MEMBERS_MAX);
-	if (archive->count % 64 == 0) {
-		struct og_member *more =
-			reallocarray(archive->members, archive->count + 64, sizeof(*more));
-
-		if (more == NULL)
-			return og_fail(err, -ENOMEM, "no memory");
-		archive->members = more;
-	}
-	member = &archive->members[archive->count];
-	*member = (struct og_member){ .name = strdup(og_tar_plain_name(entry->name)) };
-	if (member->name == NULL)
+	if (og_grow(archive->members, archive->names.count) < 0)
 		return og_fail(err, -ENOMEM, "no memory");
-	archive->count++;
-	if (link)
-		member->link = og_tar_link_target(member->name, entry->link,
-						  entry->type == OG_TAR_HARD_LINK);
-	if (member->link != NULL)
-		member->kind = OG_MEMBER_LINK;
+	r = og_tar_members_add(&archive->names, entry, err);
+	if (r < 0)
+		return r;
+	member = current(archive);
+	*member = (struct og_member){ .name = archive->names.list[archive->names.count - 1].name };
 	return 0;
 }
 
@@ -189,7 +167,7 @@ static int settle(struct og_archive *archive, int r, const struct og_err *why, s
 			*err = *why;
 		return r;
 	}
-	drop_intake(archive, &archive->members[archive->count - 1], r, why);
+	drop_intake(archive, current(archive), r, why);
 	return 0;
 }
 
@@ -227,7 +205,7 @@ static int begin_layer(struct og_archive *archive, struct og_member *member, str
 /* With the head there (all of it, or all there is): what is this? */
 static int decide(struct og_archive *archive, struct og_err *err)
 {
-	struct og_member *member = &archive->members[archive->count - 1];
+	struct og_member *member = current(archive);
 	const struct og_text *head = &archive->head;
 	int r = 0;
 
@@ -261,7 +239,7 @@ static int add_document_bytes(struct og_archive *archive, const void *buf, size_
 	if (archive->head.len + len > OG_IMAGECONFIG_BYTES_MAX ||
 	    archive->document_bytes + len > OG_ARCHIVE_DOCUMENTS_MAX)
 		return og_fail_plain(err, -E2BIG, "'%.200s': its documents are too large",
-				     archive->members[archive->count - 1].name);
+				     current(archive)->name);
 	archive->document_bytes += len;
 	og_text_add_bytes(&archive->head, buf, len);
 	return archive->head.failed ? og_fail(err, -ENOMEM, "no memory") : 0;
@@ -271,7 +249,7 @@ static int on_content(void *data, uint64_t offset, const void *buf, size_t len, 
 {
 	struct og_archive *archive = data;
 	const uint8_t *bytes = buf;
-	const struct og_member *member = &archive->members[archive->count - 1];
+	const struct og_member *member = current(archive);
 	int r;
 
 	(void)offset;
@@ -317,7 +295,7 @@ static int end_layer(struct og_archive *archive, struct og_member *member, struc
 static int on_file_end(void *data, struct og_err *err)
 {
 	struct og_archive *archive = data;
-	struct og_member *member = &archive->members[archive->count - 1];
+	struct og_member *member = current(archive);
 	int r = archive->decided ? 0 : decide(archive, err);
 
 	if (r < 0)

@@ -8,25 +8,23 @@
 #pragma once
 
 #include "base/text.h"
+#include "format/tar_members.h"
 #include "image/parts.h"
 
 /* Documents: manifest.json, index.json, configurations, manifests. Hundreds of images' worth. */
 #define OG_ARCHIVE_DOCUMENTS_MAX (64U << 20) /* bytes together */
-#define OG_ARCHIVE_MEMBERS_MAX	 16384
 
 enum og_member_kind {
 	OG_MEMBER_OTHER, /* of no use, or none that is understood */
 	OG_MEMBER_DOCUMENT,
 	OG_MEMBER_LAYER,
 	OG_MEMBER_BAD_LAYER, /* looked like one but is damaged: a failure only if it is needed */
-	OG_MEMBER_LINK,
 };
 
 struct og_member {
-	char *name; /* without "./" in front; owned */
+	const char *name; /* borrowed */
 	enum og_member_kind kind;
-	char *link; /* of a link: the name it stands for; owned */
-	char *buf;  /* of a document; owned, NUL-terminated */
+	char *buf; /* of a document; owned, NUL-terminated */
 	size_t len;
 	struct og_record_layer layer; /* of a layer */
 	struct og_err err;	      /* of a bad layer */
@@ -37,8 +35,8 @@ struct og_archive {
 	struct og_images *images;
 	struct og_session *session;
 	struct og_reporter *reporter;
-	struct og_member *members; /* owned */
-	size_t count;
+	struct og_tar_members names;
+	struct og_member *members; /* in the same order; owned */
 	size_t document_bytes;
 
 	/* the member under way */

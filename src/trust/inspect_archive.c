@@ -10,40 +10,34 @@
 #include <sys/stat.h>
 
 #include "base/compress.h"
+#include "base/grow.h"
 #include "base/io.h"
 #include "base/text.h"
-#include "format/tar.h"
+#include "format/tar_members.h"
 #include "trust/inspect.h"
 #include "trust/inspect_image.h"
 #include "trust/inspect_layout.h"
 #include "trust/spool.h"
 
-#define MEMBERS_MAX   16384
 #define PIECE_BYTES   (256U << 10)
 #define ARCHIVE_BYTES ((uint64_t)256 << 30)
-#define LINKS_MAX     8
 
 struct member {
-	char *name; /* owned */
-	char *link; /* owned; of a link: the name it stands for */
 	uint64_t offset, size;
 };
 
 struct archive {
 	int fd; /* of a plain tar */
 	struct og_tar *tar;
-	struct member *members; /* owned */
-	size_t count;
-	bool placed; /* the offset of the member under way is known */
+	struct og_tar_members names;
+	struct member *members; /* in the same order; owned */
+	bool placed;		/* the offset of the member under way is known */
 };
 
 static void archive_done(struct archive *archive)
 {
-	for (size_t i = 0; i < archive->count; i++) {
-		free(archive->members[i].name);
-		free(archive->members[i].link);
-	}
 	free(archive->members);
+	og_tar_members_done(&archive->names);
 	(void)og_tar_free(archive->tar);
 }
 
@@ -52,35 +46,16 @@ static void archive_done(struct archive *archive)
 static int on_entry(void *data, const struct og_tar_entry *entry, struct og_err *err)
 {
 	struct archive *archive = data;
-	struct member *member;
-	bool link = entry->type == OG_TAR_SYMLINK || entry->type == OG_TAR_HARD_LINK;
-
-	archive->placed = true;
-	if (entry->type != OG_TAR_FILE && !link)
-		return 0;
-	if (archive->count == MEMBERS_MAX)
-		return og_fail_plain(err, -E2BIG, "over %d members", MEMBERS_MAX);
-	if (archive->count % 64 == 0) {
-		struct member *more =
-			reallocarray(archive->members, archive->count + 64, sizeof(*more));
-
-		if (more == NULL)
-			return og_fail(err, -ENOMEM, "no memory");
-		archive->members = more;
-	}
-	member = &archive->members[archive->count];
-	*member = (struct member){ .name = strdup(og_tar_plain_name(entry->name)),
-				   .size = entry->size };
-	if (member->name == NULL)
-		return og_fail(err, -ENOMEM, "no memory");
-	archive->count++;
-	if (link)
-		member->link = og_tar_link_target(member->name, entry->link,
-						  entry->type == OG_TAR_HARD_LINK);
 	/* A sparse member's bytes are not in one piece: none of an image's is. */
-	member->size = entry->sparse || link ? 0 : entry->size;
-	archive->placed = link || entry->sparse;
-	return 0;
+	bool whole = entry->type == OG_TAR_FILE && !entry->sparse;
+
+	archive->placed = !whole;
+	if (entry->type == OG_TAR_DIRECTORY)
+		return 0;
+	if (og_grow(archive->members, archive->names.count) < 0)
+		return og_fail(err, -ENOMEM, "no memory");
+	archive->members[archive->names.count] = (struct member){ .size = whole ? entry->size : 0 };
+	return og_tar_members_add(&archive->names, entry, err);
 }
 
 static int on_content(void *data, uint64_t offset, const void *buf, size_t len, struct og_err *err)
@@ -91,7 +66,8 @@ static int on_content(void *data, uint64_t offset, const void *buf, size_t len, 
 	(void)len;
 	(void)err;
 	if (!archive->placed)
-		archive->members[archive->count - 1].offset = og_tar_offset(archive->tar) - offset;
+		archive->members[archive->names.count - 1].offset =
+			og_tar_offset(archive->tar) - offset;
 	archive->placed = true;
 	return 0;
 }
@@ -127,22 +103,11 @@ static int find_members(struct archive *archive, struct og_err *err)
 	return r;
 }
 
-static const struct member *find_exact(const struct archive *archive, const char *name)
-{
-	/* The last of equal names counts, as it would when unpacked. */
-	for (size_t i = archive->count; i > 0; i--)
-		if (og_streq(archive->members[i - 1].name, name))
-			return &archive->members[i - 1];
-	return NULL;
-}
-
 static const struct member *find(const struct archive *archive, const char *name)
 {
-	const struct member *member = find_exact(archive, og_tar_plain_name(name));
+	size_t at = og_tar_members_find(&archive->names, name);
 
-	for (int i = 0; member != NULL && member->link != NULL; i++)
-		member = i < LINKS_MAX ? find_exact(archive, member->link) : NULL;
-	return member;
+	return at < archive->names.count ? &archive->members[at] : NULL;
 }
 
 static int read_document(void *data, const char *name, char **ret_buf, size_t *ret_len,

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The tar reader, in pieces whose size the first byte says: content only goes forward and stays
- * inside its file, and files end once.
+ * inside its file, and files end once. What a member's name leads to is no link.
  */
-#include "format/tar.h"
+#include "format/tar_members.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +16,7 @@
 struct state {
 	bool open;
 	uint64_t size, at;
+	struct og_tar_members members;
 };
 
 static int entry(void *data, const struct og_tar_entry *entry, struct og_err *err)
@@ -27,8 +28,10 @@ static int entry(void *data, const struct og_tar_entry *entry, struct og_err *er
 	    strlen(entry->link) > OG_TAR_NAME_MAX || entry->mtime_nsec >= 1000000000U ||
 	    entry->mode > 07777)
 		abort();
-	*state = (struct state){ .open = entry->type == OG_TAR_FILE, .size = entry->size };
-	return 0;
+	state->open = entry->type == OG_TAR_FILE;
+	state->size = entry->size;
+	state->at = 0;
+	return og_tar_members_add(&state->members, entry, NULL);
 }
 
 static int content(void *data, uint64_t offset, const void *buf, size_t len, struct og_err *err)
@@ -55,6 +58,18 @@ static int file_end(void *data, struct og_err *err)
 	return 0;
 }
 
+static void find_all(const struct og_tar_members *members)
+{
+	for (size_t i = 0; i < members->count; i++) {
+		size_t at = og_tar_members_find(members, members->list[i].name);
+
+		if (at > members->count ||
+		    (at < members->count && members->list[at].link != NULL) ||
+		    (i + 1 == members->count && members->list[i].link == NULL && at != i))
+			abort();
+	}
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const struct og_tar_ops ops = { entry, content, file_end };
@@ -69,6 +84,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		r = og_tar_feed(tar, data + at, size - at < piece ? size - at : piece, NULL);
 	if (r == 0 && og_tar_finish(tar, NULL) == 0 && state.open)
 		abort();
+	find_all(&state.members);
+	og_tar_members_done(&state.members);
 	og_tar_free(tar);
 	return 0;
 }
