@@ -22,8 +22,11 @@ bool og_jar_is_name(struct og_span name)
 {
 	static const char *const endings[] = { ".jar", ".war", ".ear", ".par", ".hpi" };
 
+	/* Of each file of a root and each member of an archive it is asked. */
+	if (name.len <= 4 || name.at[name.len - 4] != '.')
+		return false;
 	for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]); i++)
-		if (name.len > 4 && strncasecmp(name.at + name.len - 4, endings[i], 4) == 0)
+		if (strncasecmp(name.at + name.len - 4, endings[i], 4) == 0)
 			return true;
 	return false;
 }

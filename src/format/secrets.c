@@ -20,6 +20,22 @@ struct search {
 
 /* ---- where ---- */
 
+static bool begins_with_any(const char *path, const char *const *folders, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (og_starts_with(path, folders[i]))
+			return true;
+	return false;
+}
+
+static bool has_any(const char *path, const char *const *folders, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strstr(path, folders[i]) != NULL)
+			return true;
+	return false;
+}
+
 bool og_secrets_is_candidate(const char *path)
 {
 	/* Trees that distributions and package managers write, but for those that people use. */
@@ -31,15 +47,10 @@ bool og_secrets_is_candidate(const char *path)
 	static const char *const inside[] = { "node_modules/", "site-packages/", "dist-packages/",
 					      "/gems/",	       "/pkg/mod/",	 "/testdata/",
 					      "/tests/",       "/test/",	 "/.git/objects/" };
-	bool skipped = false;
 
-	for (size_t i = 0; i < sizeof(trees) / sizeof(trees[0]); i++)
-		skipped = skipped || og_starts_with(path, trees[i]);
-	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
-		skipped = skipped && !og_starts_with(path, kept[i]);
-	for (size_t i = 0; i < sizeof(inside) / sizeof(inside[0]) && !skipped; i++)
-		skipped = strstr(path, inside[i]) != NULL;
-	return !skipped;
+	return (!begins_with_any(path, trees, sizeof(trees) / sizeof(trees[0])) ||
+		begins_with_any(path, kept, sizeof(kept) / sizeof(kept[0]))) &&
+	       !has_any(path, inside, sizeof(inside) / sizeof(inside[0]));
 }
 
 bool og_secrets_is_name(struct og_span name)

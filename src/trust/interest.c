@@ -31,6 +31,22 @@ static bool is_in(const char *path, const char *folder, const char *suffix)
 	       strchr(path + strlen(folder), '/') == NULL;
 }
 
+/* Below /var/lib/dpkg any name may be one; elsewhere these are. */
+static bool may_be_of_system(const char *path, const char *name)
+{
+	static const char *const names[] = { "os-release", "installed", "rpmdb.sqlite",
+					     "Packages.db", "Packages" };
+
+	if (path[0] == 'v')
+		return true;
+	if (path[0] != 'e' && path[0] != 'u' && path[0] != 'l')
+		return false;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (name[0] == names[i][0] && og_streq(name, names[i]))
+			return true;
+	return false;
+}
+
 static enum og_interest of_system(const char *path)
 {
 	static const struct {
@@ -160,13 +176,12 @@ static enum og_interest of_language(const char *path, const char *name)
 
 enum og_interest og_interest_of(const char *path)
 {
-	const char *slash = strrchr(path, '/');
+	const char *slash = strrchr(path, '/'), *name = slash != NULL ? slash + 1 : path;
 	enum og_interest interest = OG_INTEREST_NONE;
 
-	if (path[0] == 'v' || path[0] == 'e' || path[0] == 'u' || path[0] == 'l')
+	if (may_be_of_system(path, name))
 		interest = of_system(path);
-	return interest != OG_INTEREST_NONE ? interest
-					    : of_language(path, slash != NULL ? slash + 1 : path);
+	return interest != OG_INTEREST_NONE ? interest : of_language(path, name);
 }
 
 static bool could_be_program(const char *path, uint32_t mode, uint64_t size)
