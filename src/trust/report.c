@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/json_stream.h"
 #include "trust/report_parts.h"
 
 static const char *const format_names[OG_REPORT_FORMATS] = {
@@ -120,78 +121,91 @@ int og_report_add_json(struct og_text *out, struct og_json *root)
 	return 0;
 }
 
-static void set_layer(struct og_json *object, const struct og_inventory *inventory, size_t index)
+static void write_tree(struct og_json_stream *out, const char *key, struct og_json *tree)
 {
-	struct og_json *layer;
+	og_json_stream_value(out, key, tree);
+	og_json_free(tree);
+}
 
+static void write_layer(struct og_json_stream *out, const struct og_inventory *inventory,
+			size_t index)
+{
 	if (index >= inventory->layer_count)
 		return;
-	layer = og_json_new_object();
-	og_json_set_int(layer, "index", (int64_t)index);
-	og_json_set_string(layer, "digest", inventory->layers[index].digest);
-	og_json_set_string(layer, "diff_id", inventory->layers[index].diff_id);
-	og_json_set_string(layer, "created_by", inventory->layers[index].created_by);
-	og_json_set(object, "layer", layer);
+	og_json_stream_object(out, "layer");
+	write_tree(out, "index", og_json_new_int((int64_t)index));
+	og_json_stream_string(out, "digest", inventory->layers[index].digest);
+	og_json_stream_string(out, "diff_id", inventory->layers[index].diff_id);
+	og_json_stream_string(out, "created_by", inventory->layers[index].created_by);
+	og_json_stream_end(out);
 }
 
-static struct og_json *words(const char *text)
+static void write_words(struct og_json_stream *out, const char *key, const char *text)
 {
-	struct og_json *array = og_json_new_array();
-
+	og_json_stream_array(out, key);
 	while (*text != '\0') {
 		size_t len = strcspn(text, " ");
-		og_auto_free char *word = og_strdupf("%.*s", (int)len, text);
 
 		if (len > 0)
-			og_json_push(array, og_json_new_string(word != NULL ? word : ""));
+			og_json_stream_part(out, NULL, text, len);
 		text += len + (text[len] == ' ');
 	}
-	return array;
+	og_json_stream_end(out);
 }
 
-static struct og_json *package_tree(const struct og_inventory *inventory,
-				    const struct og_refs *refs, size_t index)
+static void write_package(struct og_json_stream *out, const struct og_inventory *inventory,
+			  const struct og_refs *refs, size_t index)
 {
 	const struct og_package *package = &inventory->packages[index];
-	struct og_json *object = og_json_new_object();
 
-	og_json_set_string(object, "type", og_package_type_name(package->type));
-	og_json_set_string(object, "name", package->name);
-	og_json_set_string(object, "version", package->version);
-	og_json_set_string(object, "purl", refs->purls[index]);
-	og_json_set_string(object, "path", package->path);
-	set_layer(object, inventory, package->layer);
-	return object;
+	og_json_stream_object(out, NULL);
+	og_json_stream_string(out, "type", og_package_type_name(package->type));
+	og_json_stream_string(out, "name", package->name);
+	og_json_stream_string(out, "version", package->version);
+	og_json_stream_string(out, "purl", refs->purls[index]);
+	og_json_stream_string(out, "path", package->path);
+	write_layer(out, inventory, package->layer);
+	og_json_stream_end(out);
 }
 
-static struct og_json *hit_tree(const struct og_scan *scan, const struct og_refs *refs,
-				const struct og_hit *hit)
+static void write_hit(struct og_json_stream *out, const struct og_scan *scan,
+		      const struct og_refs *refs, const struct og_hit *hit)
 {
-	struct og_json *object = og_json_new_object(), *packages = og_json_new_array();
-
-	og_json_set_string(object, "id", hit->id);
-	og_json_set(object, "aliases", words(hit->aliases));
-	og_json_set_string(object, "severity", og_severity_name(hit->severity));
+	og_json_stream_object(out, NULL);
+	og_json_stream_string(out, "id", hit->id);
+	write_words(out, "aliases", hit->aliases);
+	og_json_stream_string(out, "severity", og_severity_name(hit->severity));
 	if (hit->score_tenths >= 0)
-		og_json_set(object, "score", og_json_new_double(hit->score_tenths / 10.0));
-	og_json_set_string(object, "vector", hit->vector);
-	og_json_set_string(object, "status", og_hit_status_name(hit->status));
-	og_json_set_string(object, "ecosystem", hit->ecosystem);
-	og_json_set_string(object, "package", hit->name);
-	og_json_set_string(object, "version", hit->version);
-	og_json_set_string(object, "fixed_version", hit->fixed);
-	og_json_set_string(object, "summary", hit->summary);
-	og_json_set_string(object, "url", hit->url);
-	og_json_set_string(object, "published", hit->published);
-	og_json_set_string(object, "source", hit->source);
+		og_json_stream_double(out, "score", hit->score_tenths / 10.0);
+	og_json_stream_string(out, "vector", hit->vector);
+	og_json_stream_string(out, "status", og_hit_status_name(hit->status));
+	og_json_stream_string(out, "ecosystem", hit->ecosystem);
+	og_json_stream_string(out, "package", hit->name);
+	og_json_stream_string(out, "version", hit->version);
+	og_json_stream_string(out, "fixed_version", hit->fixed);
+	og_json_stream_string(out, "summary", hit->summary);
+	og_json_stream_string(out, "url", hit->url);
+	og_json_stream_string(out, "published", hit->published);
+	og_json_stream_string(out, "source", hit->source);
+	og_json_stream_array(out, "packages");
 	for (size_t i = 0; i < hit->package_count; i++)
-		og_json_push(packages, package_tree(scan->inventory, refs, hit->packages[i]));
-	og_json_set(object, "packages", packages);
+		write_package(out, scan->inventory, refs, hit->packages[i]);
+	og_json_stream_end(out);
 	if (hit->said[0] != '\0') {
-		og_json_set_string(object, "said", hit->said);
-		og_json_set_string(object, "reason", hit->reason);
+		og_json_stream_string(out, "said", hit->said);
+		og_json_stream_string(out, "reason", hit->reason);
 	}
-	return object;
+	og_json_stream_end(out);
+}
+
+static void write_hits(struct og_json_stream *out, const char *key, const struct og_scan *scan,
+		       const struct og_refs *refs, bool hidden)
+{
+	og_json_stream_array(out, key);
+	for (size_t i = 0; i < scan->hit_count; i++)
+		if (scan->hits[i].hidden == hidden)
+			write_hit(out, scan, refs, &scan->hits[i]);
+	og_json_stream_end(out);
 }
 
 static struct og_json *summary_tree(const struct og_scan *scan)
@@ -248,67 +262,66 @@ static struct og_json *database_tree(const struct og_report *report)
 	return database;
 }
 
-static struct og_json *findings_tree(const struct og_inventory *inventory)
+static void write_findings(struct og_json_stream *out, const struct og_inventory *inventory)
 {
-	struct og_json *array = og_json_new_array();
-
+	og_json_stream_array(out, "findings");
 	for (size_t i = 0; i < inventory->finding_count; i++) {
 		const struct og_finding *finding = &inventory->findings[i];
-		struct og_json *object = og_json_new_object();
 
-		og_json_set_string(object, "kind", og_finding_kind_name(finding->kind));
-		og_json_set_string(object, "rule", finding->rule);
-		og_json_set_string(object, "path", finding->path);
-		og_json_set_string(object, "detail", finding->detail);
-		og_json_set_bool(object, "deleted", finding->deleted);
-		set_layer(object, inventory, finding->layer);
-		og_json_push(array, object);
+		og_json_stream_object(out, NULL);
+		og_json_stream_string(out, "kind", og_finding_kind_name(finding->kind));
+		og_json_stream_string(out, "rule", finding->rule);
+		og_json_stream_string(out, "path", finding->path);
+		og_json_stream_string(out, "detail", finding->detail);
+		write_tree(out, "deleted", og_json_new_bool(finding->deleted));
+		write_layer(out, inventory, finding->layer);
+		og_json_stream_end(out);
 	}
-	return array;
+	og_json_stream_end(out);
 }
 
-static struct og_json *identity_tree(const struct og_inventory *inventory, struct og_json *root)
+static void write_identity(struct og_json_stream *out, const struct og_inventory *inventory)
 {
-	struct og_json *image = og_json_new_object(), *os = og_json_new_object(),
-		       *scanner = og_json_new_object();
-
-	og_json_set_string(root, "schema", "onggi-scan/1");
-	og_json_set_string(root, "target", inventory->target);
-	og_json_set_string(image, "digest", inventory->image_digest);
-	og_json_set_string(image, "id", inventory->image_id);
-	og_json_set(root, "image", image);
-	og_json_set_string(os, "id", inventory->os_id);
-	og_json_set_string(os, "version", inventory->os_version);
-	og_json_set_string(os, "name", inventory->os_name);
-	og_json_set(root, "os", os);
-	og_json_set_string(scanner, "name", "onggi");
-	og_json_set_string(scanner, "version", OG_VERSION);
-	og_json_set(root, "scanner", scanner);
-	return root;
+	og_json_stream_string(out, "schema", "onggi-scan/1");
+	og_json_stream_string(out, "target", inventory->target);
+	og_json_stream_object(out, "image");
+	og_json_stream_string(out, "digest", inventory->image_digest);
+	og_json_stream_string(out, "id", inventory->image_id);
+	og_json_stream_end(out);
+	og_json_stream_object(out, "os");
+	og_json_stream_string(out, "id", inventory->os_id);
+	og_json_stream_string(out, "version", inventory->os_version);
+	og_json_stream_string(out, "name", inventory->os_name);
+	og_json_stream_end(out);
+	og_json_stream_object(out, "scanner");
+	og_json_stream_string(out, "name", "onggi");
+	og_json_stream_string(out, "version", OG_VERSION);
+	og_json_stream_end(out);
 }
 
-static struct og_json *report_tree(const struct og_report *report, const struct og_refs *refs)
+/* Not as a tree, as the small reports are: each row would be a hundred allocations. */
+static void write_json(const struct og_report *report, const struct og_refs *refs,
+		       struct og_text *text)
 {
 	const struct og_scan *scan = report->scan;
-	struct og_json *root = identity_tree(scan->inventory, og_json_new_object()),
-		       *shown = og_json_new_array(), *hidden = og_json_new_array(),
-		       *warnings = og_json_new_array();
+	struct og_json_stream out = { .text = text, .pretty = true };
 
-	og_json_set_string(root, "scanned_at", report->now);
-	og_json_set(root, "database", database_tree(report));
-	og_json_set_bool(root, "complete",
-			 scan->database_written[0] != '\0' && scan->unjudged == 0);
-	og_json_set(root, "summary", summary_tree(scan));
+	og_json_stream_object(&out, NULL);
+	write_identity(&out, scan->inventory);
+	og_json_stream_string(&out, "scanned_at", report->now);
+	write_tree(&out, "database", database_tree(report));
+	write_tree(&out, "complete",
+		   og_json_new_bool(scan->database_written[0] != '\0' && scan->unjudged == 0));
+	write_tree(&out, "summary", summary_tree(scan));
+	og_json_stream_array(&out, "warnings");
 	for (size_t i = 0; i < scan->warning_count; i++)
-		og_json_push(warnings, og_json_new_string(scan->warnings[i]));
-	og_json_set(root, "warnings", warnings);
-	for (size_t i = 0; i < scan->hit_count; i++)
-		og_json_push(scan->hits[i].hidden ? hidden : shown,
-			     hit_tree(scan, refs, &scan->hits[i]));
-	og_json_set(root, "vulnerabilities", shown);
-	og_json_set(root, "hidden", hidden);
-	og_json_set(root, "findings", findings_tree(scan->inventory));
-	return root;
+		og_json_stream_string(&out, NULL, scan->warnings[i]);
+	og_json_stream_end(&out);
+	write_hits(&out, "vulnerabilities", scan, refs, false);
+	write_hits(&out, "hidden", scan, refs, true);
+	write_findings(&out, scan->inventory);
+	og_json_stream_end(&out);
+	og_text_add(text, "\n");
 }
 
 static int write_with_refs(const struct og_report *report, enum og_report_format format,
@@ -318,7 +331,7 @@ static int write_with_refs(const struct og_report *report, enum og_report_format
 	int r = og_refs_init(report->scan->inventory, &refs);
 
 	if (r == 0 && format == OG_REPORT_JSON)
-		r = og_report_add_json(out, report_tree(report, &refs));
+		write_json(report, &refs, out);
 	else if (r == 0 && format == OG_REPORT_SARIF)
 		r = og_report_sarif(report, &refs, out);
 	else if (r == 0 && format == OG_REPORT_CYCLONEDX)

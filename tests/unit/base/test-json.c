@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "base/json.h"
+#include "base/json_stream.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -231,7 +231,49 @@ TEST(a_text_for_people_has_two_blanks_a_level)
 	CHECK(og_streq(pretty, expected.buf));
 }
 
+TEST(a_stream_is_written_as_the_tree_of_the_same_is)
+{
+	static const char wanted[] =
+		"{\"a\": {}, \"b\": [], \"c\": [\"x\\\"\\u0001\", [1.5, {}], {\"d\": \"\"}], "
+		"\"e\": {\"f\": [true, null]}, \"g\": \"end\"}";
+	og_cleanup(og_json_freep) struct og_json *root = NULL;
+	og_auto_text text = {}, compact = {};
+	struct og_json_stream streams[] = { { .text = &text, .pretty = true },
+					    { .text = &compact } };
+	og_auto_free char *pretty = NULL, *plain = NULL;
+
+	CHECK_OK(og_json_parse(wanted, sizeof(wanted) - 1, &root, NULL));
+	for (size_t i = 0; i < 2; i++) {
+		struct og_json_stream *stream = &streams[i];
+
+		og_json_stream_object(stream, NULL);
+		og_json_stream_object(stream, "a");
+		og_json_stream_end(stream);
+		og_json_stream_array(stream, "b");
+		og_json_stream_end(stream);
+		og_json_stream_array(stream, "c");
+		og_json_stream_string(stream, NULL, "x\"\001");
+		og_json_stream_array(stream, NULL);
+		og_json_stream_double(stream, NULL, 1.5);
+		og_json_stream_object(stream, NULL);
+		og_json_stream_end(stream);
+		og_json_stream_end(stream);
+		og_json_stream_object(stream, NULL);
+		og_json_stream_string(stream, "d", "");
+		og_json_stream_end(stream);
+		og_json_stream_end(stream);
+		og_json_stream_value(stream, "e", og_json_get(root, "e"));
+		og_json_stream_part(stream, "g", "end of it", 3);
+		og_json_stream_end(stream);
+	}
+	pretty = og_json_write_pretty(root);
+	plain = og_json_write(root);
+	CHECK(og_streq(text.buf, pretty));
+	CHECK(og_streq(compact.buf, plain));
+}
+
 TEST_MAIN(TEST_ENTRY(what_was_written_can_be_read),
+	  TEST_ENTRY(a_stream_is_written_as_the_tree_of_the_same_is),
 	  TEST_ENTRY(a_text_for_people_has_two_blanks_a_level),
 	  TEST_ENTRY(equal_keys_are_refused_however_they_are_spelled),
 	  TEST_ENTRY(what_is_ambiguous_is_named_by_its_path),
