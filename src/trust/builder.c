@@ -5,73 +5,41 @@
 #include <string.h>
 #include <sys/random.h>
 
-#include "base/text.h"
-#include "trust/path_map.h"
-#include "trust/texts.h"
+#include "trust/builder_parts.h"
 
 #define NO_RECORD UINT32_MAX
 #define SEEN_KEPT 512 /* slots: clearing more for each file would cost */
-
-/* What was found in one file of one layer. Ranges are of the builder's lists. */
-struct record {
-	const char *path;
-	uint64_t hash;
-	size_t layer;
-	uint32_t previous; /* record of the same path in a lower layer, or NO_RECORD */
-	bool hidden;
-	uint32_t package_first, package_count;
-	uint32_t owned_first, owned_count;
-	uint32_t finding_first, finding_count;
-};
-
-struct og_builder {
-	struct og_texts *texts; /* owned until handed over */
-	uint64_t seed;
-	const char *target, *image_digest, *image_id;
-	struct og_os_release release[2]; /* of /usr/lib, of /etc */
-
-	struct record *records; /* owned */
-	size_t record_count;
-	struct og_path_map by_path; /* hash of a path: its newest record */
-	struct og_path_map folders; /* hash of a folder with records below: layer it was hidden in */
-	struct og_path_map seen;    /* of the record under way: its packages */
-
-	struct og_package *packages; /* owned */
-	size_t package_count, language_count;
-	uint64_t *owned; /* owned; hashes */
-	size_t owned_count;
-	struct og_finding *findings; /* owned */
-	size_t finding_count;
-	struct og_inventory_layer *layers; /* owned */
-	size_t layer_count;
-
-	const char *path; /* of the file under way; no record before something is found */
-	uint32_t current; /* its record */
-	bool has_current;
-
-	void *scratch; /* owned */
-	size_t scratch_bytes;
-};
 
 static int no_memory(struct og_err *err)
 {
 	return og_fail(err, -ENOMEM, "no memory");
 }
 
-/* Makes room for one more element; lists grow by doubling. */
-static int make_room(void *list, size_t count, size_t bytes, size_t max, struct og_err *err)
+/* A list of so many has room for so many: a power of two. */
+static size_t room_of(size_t count)
+{
+	size_t room = count > 0 ? 64 : 0;
+
+	while (room < count)
+		room *= 2;
+	return room;
+}
+
+int og_builder_room(void *list, size_t count, size_t more, size_t bytes, size_t max,
+		    struct og_err *err)
 {
 	void **items = list;
-	void *more;
+	size_t had = room_of(count), room = room_of(count + more);
+	void *moved;
 
-	if (count >= max)
+	if (more > max || count > max - more)
 		return og_fail_plain(err, -E2BIG, "more was found than the limit of %zu", max);
-	if (count != 0 && (count < 64 || (count & (count - 1)) != 0))
+	if (room == had)
 		return 0;
-	more = reallocarray(*items, count < 64 ? 64 : 2 * count, bytes);
-	if (more == NULL)
+	moved = reallocarray(*items, room, bytes);
+	if (moved == NULL)
 		return no_memory(err);
-	*items = more;
+	*items = moved;
 	return 0;
 }
 
@@ -111,6 +79,7 @@ struct og_builder *og_builder_free(struct og_builder *builder)
 	free(builder->records);
 	free(builder->packages);
 	free(builder->owned);
+	free(builder->own_tails);
 	free(builder->findings);
 	free(builder->layers);
 	free(builder->scratch);
@@ -123,7 +92,8 @@ int og_builder_layer(struct og_builder *builder, const char *digest, const char 
 {
 	struct og_inventory_layer layer = { keep(builder, digest), keep(builder, diff_id),
 					    keep(builder, created_by) };
-	int r = make_room(&builder->layers, builder->layer_count, sizeof(layer), 65536, err);
+	int r = og_builder_room(&builder->layers, builder->layer_count, 1, sizeof(layer), 65536,
+				err);
 
 	if (r < 0)
 		return r;
@@ -144,6 +114,7 @@ int og_builder_image(struct og_builder *builder, const char *digest, const char 
 void og_builder_os(struct og_builder *builder, const struct og_os_release *release, bool of_etc)
 {
 	builder->release[of_etc] = *release;
+	builder->has_release[of_etc] = true;
 }
 
 size_t og_builder_language_packages(const struct og_builder *builder)
@@ -178,7 +149,7 @@ static bool is_below(const char *path, const char *folder, size_t len)
 	return len == 0 || (strncmp(path, folder, len) == 0 && path[len] == '/');
 }
 
-static void hide_record(struct og_builder *builder, struct record *record)
+static void hide_record(struct og_builder *builder, struct og_builder_record *record)
 {
 	record->hidden = true;
 	for (uint32_t i = 0; i < record->finding_count; i++)
@@ -195,7 +166,7 @@ static void hide_below(struct og_builder *builder, const char *path)
 		return;
 	*done = (uint32_t)layer + 1;
 	for (size_t i = 0; i < builder->record_count; i++) {
-		struct record *record = &builder->records[i];
+		struct og_builder_record *record = &builder->records[i];
 
 		if (!record->hidden && record->layer < layer && is_below(record->path, path, len))
 			hide_record(builder, record);
@@ -247,9 +218,9 @@ static uint64_t hash_package(const struct og_builder *builder, const struct og_p
 }
 
 /* What the file's predecessor said in the same words is of the predecessor's layer. */
-static void inherit_layers(struct og_builder *builder, const struct record *record)
+static void inherit_layers(struct og_builder *builder, const struct og_builder_record *record)
 {
-	const struct record *previous;
+	const struct og_builder_record *previous;
 
 	if (record->previous == NO_RECORD)
 		return;
@@ -263,7 +234,7 @@ static void inherit_layers(struct og_builder *builder, const struct record *reco
 	}
 }
 
-static void end_file(struct og_builder *builder)
+void og_builder_end_file(struct og_builder *builder)
 {
 	if (!builder->has_current)
 		return;
@@ -278,7 +249,7 @@ static void end_file(struct og_builder *builder)
 
 void og_builder_file(struct og_builder *builder, const char *path)
 {
-	end_file(builder);
+	og_builder_end_file(builder);
 	builder->path = path;
 }
 
@@ -294,10 +265,10 @@ static int add_folders(struct og_builder *builder, const char *path, struct og_e
 	return r < 0 ? no_memory(err) : 0;
 }
 
-/* The record of the file under way; made when the first thing is found in it. */
-static int need_record(struct og_builder *builder, struct record **ret_record, struct og_err *err)
+int og_builder_record(struct og_builder *builder, struct og_builder_record **ret_record,
+		      struct og_err *err)
 {
-	struct record record = { .layer = layer_now(builder), .previous = NO_RECORD };
+	struct og_builder_record record = { .layer = layer_now(builder), .previous = NO_RECORD };
 	uint32_t *newest;
 	int r;
 
@@ -305,8 +276,8 @@ static int need_record(struct og_builder *builder, struct record **ret_record, s
 		*ret_record = &builder->records[builder->current];
 		return 0;
 	}
-	r = make_room(&builder->records, builder->record_count, sizeof(record),
-		      OG_INVENTORY_RECORDS_MAX, err);
+	r = og_builder_room(&builder->records, builder->record_count, 1, sizeof(record),
+			    OG_INVENTORY_RECORDS_MAX, err);
 	if (r < 0)
 		return r;
 	record.previous = find_record(builder, builder->path);
@@ -354,14 +325,14 @@ int og_builder_package(struct og_builder *builder, enum og_package_type type,
 		       const struct og_package_entry *entry, const char *path, struct og_err *err)
 {
 	struct og_package package = { .type = type, .layer = layer_now(builder) };
-	struct record *record = NULL;
+	struct og_builder_record *record = NULL;
 	const char *kept;
 	uint32_t *at;
-	int r = need_record(builder, &record, err);
+	int r = og_builder_record(builder, &record, err);
 
 	if (r == 0)
-		r = make_room(&builder->packages, builder->package_count, sizeof(package),
-			      OG_INVENTORY_PACKAGES_MAX, err);
+		r = og_builder_room(&builder->packages, builder->package_count, 1, sizeof(package),
+				    OG_INVENTORY_PACKAGES_MAX, err);
 	if (r < 0)
 		return r;
 	kept = path != NULL ? keep(builder, path) : record->path;
@@ -379,37 +350,6 @@ int og_builder_package(struct og_builder *builder, enum og_package_type type,
 	builder->language_count += type > OG_PACKAGE_RPM;
 	record->package_count++;
 	return 0;
-}
-
-/* Of a path as every list may write it: with or without "/", "./" or "usr/" in front. */
-static uint64_t hash_moved(const struct og_builder *builder, struct og_span path)
-{
-	static const char *const moved[] = { "usr/bin/", "usr/sbin/", "usr/lib/", "usr/lib64/",
-					     "usr/lib32/" };
-
-	while (path.len > 0 &&
-	       (path.at[0] == '/' || (path.at[0] == '.' && path.len > 1 && path.at[1] == '/')))
-		path = (struct og_span){ path.at + 1, path.len - 1 };
-	for (size_t i = 0; i < sizeof(moved) / sizeof(moved[0]); i++)
-		if (og_span_starts(path, moved[i]))
-			return hash_path(builder, path.at + 4, path.len - 4);
-	return hash_path(builder, path.at, path.len);
-}
-
-static uint64_t hash_joined(const struct og_builder *builder, struct og_span dir,
-			    struct og_span name)
-{
-	char path[OG_INVENTORY_TEXT_MAX];
-	size_t len = dir.len;
-
-	if (dir.len + name.len + 1 > sizeof(path))
-		return hash_path(builder, "", 0);
-	memcpy(path, dir.at, dir.len);
-	if (path[len - 1] != '/')
-		path[len++] = '/';
-	if (name.len > 0)
-		memcpy(path + len, name.at, name.len);
-	return hash_moved(builder, (struct og_span){ path, len + name.len });
 }
 
 static struct og_package_entry entry_of(const struct og_package *package)
@@ -445,30 +385,13 @@ int og_builder_link(struct og_builder *builder, const char *path, const char *ta
 	return r;
 }
 
-int og_builder_owned(void *data, struct og_span dir, struct og_span name, struct og_err *err)
-{
-	struct og_builder *builder = data;
-	struct record *record = NULL;
-	int r = need_record(builder, &record, err);
-
-	if (r == 0)
-		r = make_room(&builder->owned, builder->owned_count, sizeof(*builder->owned),
-			      OG_INVENTORY_OWNED_MAX, err);
-	if (r < 0)
-		return r;
-	builder->owned[builder->owned_count++] = dir.len > 0 ? hash_joined(builder, dir, name)
-							     : hash_moved(builder, name);
-	record->owned_count++;
-	return 0;
-}
-
 /* @finding has texts of the caller's. */
 static int keep_finding(struct og_builder *builder, const struct og_finding *finding,
 			struct og_err *err)
 {
 	struct og_finding kept = *finding;
-	int r = make_room(&builder->findings, builder->finding_count, sizeof(kept),
-			  OG_INVENTORY_FINDINGS_MAX, err);
+	int r = og_builder_room(&builder->findings, builder->finding_count, 1, sizeof(kept),
+				OG_INVENTORY_FINDINGS_MAX, err);
 
 	if (r < 0)
 		return r;
@@ -485,8 +408,8 @@ int og_builder_finding(struct og_builder *builder, enum og_finding_kind kind, co
 		       const char *detail, struct og_err *err)
 {
 	struct og_finding finding = { .kind = kind, .rule = rule, .detail = detail };
-	struct record *record = NULL;
-	int r = need_record(builder, &record, err);
+	struct og_builder_record *record = NULL;
+	int r = og_builder_record(builder, &record, err);
 
 	if (r < 0)
 		return r;
@@ -511,52 +434,6 @@ int og_builder_config_finding(struct og_builder *builder, enum og_finding_kind k
 
 /* ---- the end ---- */
 
-/* A jar in a jar: whoever brought the outer one brought it. */
-static uint64_t hash_of_file(const struct og_builder *builder, const struct og_package *package)
-{
-	struct og_span path = og_span_of(package->path), inside;
-
-	(void)og_span_cut(path, '!', &path, &inside);
-	return hash_moved(builder, path);
-}
-
-/*
- * The files of languages' packages are few, those that distributions own many: it is the few that are
- * kept in a table, each with whether one of the many is it.
- */
-static int find_owned(const struct og_builder *builder, struct og_path_map *files,
-		      struct og_err *err)
-{
-	for (size_t i = 0; i < builder->package_count; i++)
-		if (builder->packages[i].type > OG_PACKAGE_RPM &&
-		    og_path_map_add(files, hash_of_file(builder, &builder->packages[i]), 0, NULL) <
-			    0)
-			return no_memory(err);
-	for (size_t i = 0; i < builder->record_count && files->count > 0; i++) {
-		const struct record *record = &builder->records[i];
-
-		for (uint32_t k = 0; k < record->owned_count && !record->hidden; k++) {
-			uint32_t *owned =
-				og_path_map_find(files, builder->owned[record->owned_first + k]);
-
-			if (owned != NULL)
-				*owned = 1;
-		}
-	}
-	return 0;
-}
-
-static bool is_owned(const struct og_builder *builder, const struct og_path_map *files,
-		     const struct og_package *package)
-{
-	const uint32_t *owned;
-
-	if (package->type <= OG_PACKAGE_RPM)
-		return false;
-	owned = og_path_map_find(files, hash_of_file(builder, package));
-	return owned != NULL && *owned != 0;
-}
-
 static int compare_packages(const void *left, const void *right)
 {
 	const struct og_package *a = left, *b = right;
@@ -572,18 +449,15 @@ static int compare_packages(const void *left, const void *right)
 }
 
 /* Keeps what no later layer took away, in place: the lists only get shorter. */
-static void join_packages(struct og_builder *builder, const struct og_path_map *files)
+static void join_packages(struct og_builder *builder)
 {
 	size_t count = 0;
 
 	for (size_t i = 0; i < builder->record_count; i++) {
-		const struct record *record = &builder->records[i];
+		const struct og_builder_record *record = &builder->records[i];
 
 		for (uint32_t k = 0; k < record->package_count && !record->hidden; k++) {
-			struct og_package package = builder->packages[record->package_first + k];
-
-			package.owned = is_owned(builder, files, &package);
-			builder->packages[count++] = package;
+			builder->packages[count++] = builder->packages[record->package_first + k];
 		}
 	}
 	builder->package_count = count;
@@ -625,16 +499,15 @@ int og_builder_finish(struct og_builder *builder, struct og_inventory **ret_inve
 	const struct og_os_release *release = &builder->release[builder->release[1].id[0] != '\0'];
 	og_cleanup(og_inventory_freep) struct og_inventory *inventory =
 		calloc(1, sizeof(*inventory));
-	og_cleanup(og_path_map_done) struct og_path_map files = {};
 	int r;
 
 	if (inventory == NULL)
 		return no_memory(err);
-	end_file(builder);
-	r = find_owned(builder, &files, err);
+	og_builder_end_file(builder);
+	r = og_builder_mark_owned(builder, err);
 	if (r < 0)
 		return r;
-	join_packages(builder, &files);
+	join_packages(builder);
 	join_findings(builder);
 	*inventory = (struct og_inventory){
 		.target = builder->target,

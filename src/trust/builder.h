@@ -76,6 +76,20 @@ int og_builder_link(struct og_builder *builder, const char *path, const char *ta
 /* How many packages of languages there are, so far. */
 size_t og_builder_language_packages(const struct og_builder *builder);
 
+/* All packages of languages are known: owned files that are none of theirs need not be kept. -ENOMEM. */
+int og_builder_packages_end(struct og_builder *builder, struct og_err *err);
+
+/*
+ * For several threads that read files of one and the same layer, or of none: each fills a part of its own, and
+ * the parts are joined when all have ended. The parts have no file in common, and @builder must outlive them.
+ * On success *@ret_part is the caller's to free. -ENOMEM.
+ */
+int og_builder_part(const struct og_builder *builder, struct og_builder **ret_part,
+		    struct og_err *err);
+
+/* Moves over what @part found. Nothing of it is hidden by what comes later. Errors: -E2BIG, -ENOMEM. */
+int og_builder_join(struct og_builder *builder, struct og_builder *part, struct og_err *err);
+
 /* A buffer for the readers, kept from one file to the next; valid until the next call. */
 void *og_builder_scratch(struct og_builder *builder, size_t bytes);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "trust/texts.h"
 
+#include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
 
@@ -34,6 +35,28 @@ struct og_texts *og_texts_free(struct og_texts *texts)
 	}
 	free(texts);
 	return NULL;
+}
+
+int og_texts_join(struct og_texts *texts, struct og_texts *more)
+{
+	struct piece *last = more->pieces;
+
+	while (last != NULL && last->next != NULL)
+		last = last->next;
+	if (last == NULL)
+		return 0;
+	if (texts->bytes + more->bytes > OG_INVENTORY_TEXTS_MAX)
+		return -E2BIG;
+	/* Behind the newest, in which there is room. */
+	if (texts->pieces != NULL) {
+		last->next = texts->pieces->next;
+		texts->pieces->next = more->pieces;
+	} else {
+		texts->pieces = more->pieces;
+	}
+	texts->bytes += more->bytes;
+	*more = (struct og_texts){};
+	return 0;
 }
 
 static char *take(struct og_texts *texts, size_t bytes)

@@ -9,6 +9,9 @@ struct og_texts;
 /* NULL: no memory. */
 struct og_texts *og_texts_new(void);
 
+/* @texts has what @more had, too, and @more nothing. -E2BIG: together it is too much. */
+int og_texts_join(struct og_texts *texts, struct og_texts *more);
+
 /* Accepts NULL. Always returns NULL. */
 struct og_texts *og_texts_free(struct og_texts *texts);
 

@@ -193,6 +193,96 @@ TEST(a_list_that_is_deleted_owns_nothing)
 	check(builder, "c 1 0\n");
 }
 
+/* Fills @builder with some of every kind. */
+static void fill(struct og_builder *builder, const char *name)
+{
+	char path[64];
+
+	(void)snprintf(path, sizeof(path), "opt/%s.jar", name);
+	begin(builder, path);
+	add(builder, OG_PACKAGE_MAVEN, name, "1");
+	CHECK_OK(og_builder_finding(builder, OG_FINDING_SECRET, name, "", NULL));
+	(void)snprintf(path, sizeof(path), "srv/%s.jar", name);
+	begin(builder, path);
+	add(builder, OG_PACKAGE_MAVEN, name, "2");
+	(void)snprintf(path, sizeof(path), "var/lib/dpkg/info/%s.list", name);
+	begin(builder, path);
+	(void)snprintf(path, sizeof(path), "/opt/%s.jar", name);
+	CHECK_OK(og_builder_owned(builder, og_span_of(""), og_span_of(path), NULL));
+}
+
+TEST(what_parts_found_is_joined_as_if_one_had_found_it)
+{
+	struct og_builder *builder = builder_of(0), *part = NULL;
+	struct og_os_release release = { .id = "debian" };
+	char name[16];
+
+	fill(builder, "first");
+	for (int i = 0; i < 100; i++) {
+		CHECK_OK(og_builder_part(builder, &part, NULL));
+		(void)snprintf(name, sizeof(name), "part%d", i);
+		if (i % 2 == 0)
+			fill(part, name);
+		if (i == 50)
+			og_builder_os(part, &release, true);
+		CHECK_OK(og_builder_join(builder, part, NULL));
+		part = og_builder_free(part);
+	}
+	CHECK_EQ(og_builder_language_packages(builder), 102);
+	{
+		og_cleanup(og_inventory_freep) struct og_inventory *inventory = NULL;
+
+		CHECK_OK(og_builder_finish(builder, &inventory, NULL));
+		CHECK_EQ(inventory->package_count, 102);
+		CHECK_EQ(inventory->finding_count, 51);
+		CHECK(og_streq(inventory->os_id, "debian"));
+		for (size_t i = 0; i < 102; i++)
+			CHECK_EQ(inventory->packages[i].owned,
+				 og_starts_with(inventory->packages[i].path, "opt/"));
+	}
+	(void)og_builder_free(builder);
+}
+
+TEST(once_all_packages_are_known_their_files_alone_are_kept)
+{
+	static const char *const names[] = { "opt/a.jar", "usr/bin/b", "opt/deep/er/c.jar!/d.jar" };
+	struct og_builder *builder = builder_of(1), *part = NULL;
+
+	for (size_t i = 0; i < 3; i++) {
+		begin(builder, names[i]);
+		add(builder, OG_PACKAGE_MAVEN, names[i], "1");
+	}
+	begin(builder, "opt/none.jar");
+	add(builder, OG_PACKAGE_MAVEN, "none", "1");
+	CHECK_OK(og_builder_packages_end(builder, NULL));
+	CHECK_OK(og_builder_part(builder, &part, NULL));
+	begin(part, "var/lib/dpkg/info/x.list");
+	for (size_t i = 0; i < 2; i++) {
+		static const char *const lists[2][4] = { { "/opt/a.jar", "/bin/b", "/", "x" },
+							 { "opt/deep/er/c.jar", "/opt/other.jar",
+							   "/.", "./opt" } };
+
+		for (size_t k = 0; k < 4; k++)
+			CHECK_OK(og_builder_owned(i == 0 ? builder : part, og_span_of(""),
+						  og_span_of(lists[i][k]), NULL));
+	}
+	CHECK_OK(og_builder_join(builder, part, NULL));
+	(void)og_builder_free(part);
+	check(builder, "none 1 0\nopt/a.jar 1 0*\nopt/deep/er/c.jar!/d.jar 1 0*\nusr/bin/b 1 0*\n");
+}
+
+TEST(a_file_of_the_shortest_name_is_found_among_the_owned)
+{
+	struct og_builder *builder = builder_of(1);
+
+	begin(builder, "x");
+	add(builder, OG_PACKAGE_GO, "x", "1");
+	begin(builder, "var/lib/dpkg/info/x.list");
+	CHECK_OK(og_builder_packages_end(builder, NULL));
+	CHECK_OK(og_builder_owned(builder, og_span_of(""), og_span_of("/x"), NULL));
+	check(builder, "x 1 0*\n");
+}
+
 TEST(a_name_twice_in_one_file_is_one_package)
 {
 	struct og_builder *builder = builder_of(1);
@@ -238,5 +328,8 @@ TEST_MAIN(TEST_ENTRY(a_package_is_of_the_lowest_layer_in_which_it_is_as_it_is_no
 	  TEST_ENTRY(a_secret_stays_in_its_layer_and_a_set_uid_program_does_not),
 	  TEST_ENTRY(what_a_distribution_owns_is_marked_however_its_lists_write_it),
 	  TEST_ENTRY(a_list_that_is_deleted_owns_nothing),
+	  TEST_ENTRY(what_parts_found_is_joined_as_if_one_had_found_it),
+	  TEST_ENTRY(once_all_packages_are_known_their_files_alone_are_kept),
+	  TEST_ENTRY(a_file_of_the_shortest_name_is_found_among_the_owned),
 	  TEST_ENTRY(a_name_twice_in_one_file_is_one_package),
 	  TEST_ENTRY(texts_are_one_line_of_utf8), TEST_ENTRY(thousands_of_files_are_found_again))
