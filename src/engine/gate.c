@@ -18,9 +18,8 @@
 #include "format/manifest.h"
 #include "image/remote.h"
 #include "trust/gate.h"
+#include "trust/kept.h"
 #include "trust/remote.h"
-
-#define KEPT_BYTES_MAX ((size_t)OG_EVIDENCE_BYTES_MAX * 2) /* as base64, with what is around it */
 
 /* ---- the policy's file ---- */
 
@@ -41,58 +40,14 @@ static const char *policy_path(const struct og_engine *engine)
 
 /* ---- what is kept ---- */
 
-struct kept_name {
-	char text[sizeof("evidence/.json") + sizeof(struct og_digest_text)];
-};
-
-static struct kept_name kept_name(const struct og_digest *manifest)
-{
-	struct kept_name name;
-
-	(void)snprintf(name.text, sizeof(name.text), "evidence/%s.json",
-		       og_digest_hex(manifest).text);
-	return name;
-}
-
-static int keep(struct og_engine *engine, const struct og_evidence *evidence, struct og_err *err)
-{
-	og_auto_free char *text = og_evidence_write(evidence);
-	og_auto_fd dir_fd = -EBADF;
-
-	if (text == NULL)
-		return og_fail(err, -ENOMEM, "no memory");
-	if (mkdirat(engine->data_fd, "evidence", 0700) < 0 && errno != EEXIST)
-		return og_fail(err, -errno, "make folder 'evidence'");
-	dir_fd = og_open_beneath(engine->data_fd, "evidence", O_RDONLY | O_DIRECTORY, 0);
-	if (dir_fd < 0)
-		return og_fail(err, dir_fd, "folder 'evidence'");
-	return og_replace_file(dir_fd, kept_name(&evidence->manifest).text + strlen("evidence/"),
-			       text, strlen(text), 0600, true, err);
-}
-
 static int read_kept(struct og_engine *engine, const struct og_image *image,
 		     struct og_evidence **ret_evidence, struct og_err *err)
 {
-	og_cleanup(og_evidence_freep) struct og_evidence *evidence = NULL;
-	og_auto_free char *text = NULL;
 	struct og_digest manifest;
-	size_t len = 0;
-	int r = og_digest_parse(image->manifest, &manifest);
 
-	if (r < 0)
+	if (og_digest_parse(image->manifest, &manifest) < 0)
 		return og_fail_plain(err, -ENOENT, "it came with no manifest");
-	r = og_read_file(engine->data_fd, kept_name(&manifest).text, KEPT_BYTES_MAX, &text, &len,
-			 err);
-	if (r == -ENOENT)
-		return og_fail_plain(err, r,
-				     "nothing that vouches for it is kept here; pull it again");
-	if (r == 0)
-		r = og_evidence_read(text, len, &evidence, err);
-	if (r == 0 && !og_digest_equal(&evidence->manifest, &manifest))
-		r = og_fail_plain(err, -EBADMSG, "what is kept is of another image");
-	if (r == 0)
-		*ret_evidence = og_take_ptr(evidence);
-	return r;
+	return og_kept_read(engine->data_fd, &manifest, ret_evidence, err);
 }
 
 static bool is_of(const char *name, struct og_image *const *list)
@@ -142,7 +97,8 @@ static void forget_others(struct og_engine *engine)
 {
 	og_cleanup(og_image_list_freep) struct og_image **images = NULL;
 	og_cleanup(og_strv_freep) char **names = NULL;
-	og_auto_fd dir_fd = og_open_beneath(engine->data_fd, "evidence", O_RDONLY | O_DIRECTORY, 0);
+	og_auto_fd dir_fd =
+		og_open_beneath(engine->data_fd, OG_KEPT_FOLDER, O_RDONLY | O_DIRECTORY, 0);
 
 	if (dir_fd >= 0)
 		names = list_kept(dir_fd);
@@ -196,7 +152,7 @@ static int fetch(struct og_engine *engine, const struct og_pull *pull,
 		r = new_evidence(&document, manifest, &evidence, err);
 	if (r == 0)
 		r = og_evidence_fetch_remote(evidence, registry, client, err);
-	return r < 0 ? r : keep(engine, evidence, err);
+	return r < 0 ? r : og_kept_write(engine->data_fd, evidence, err);
 }
 
 void og_engine_gate_pulled(struct og_engine *engine, const struct og_pull *pull, const char *id)

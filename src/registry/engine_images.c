@@ -69,6 +69,11 @@ struct og_engine_images *og_engine_images_free(struct og_engine_images *images)
 	return NULL;
 }
 
+int og_engine_images_root(const struct og_engine_images *images)
+{
+	return images->store.root_fd;
+}
+
 /* ---- names ---- */
 
 /* The part of a repository in images.db that it is served as. */
@@ -169,10 +174,10 @@ int og_engine_images_serve_tags(struct og_engine_images *images, struct call *ca
 
 /* With the lock held. The digest of a manifest of the repository, by tag or by itself. 1, 0. */
 static int find_manifest(struct og_engine_images *images, const struct call *call,
-			 struct og_digest *ret_digest, struct og_err *err)
+			 char repository[OG_IMAGEREF_TEXT_MAX], struct og_digest *ret_digest,
+			 struct og_err *err)
 {
 	og_cleanup(og_query_freep) struct og_query *query = NULL;
-	char repository[OG_IMAGEREF_TEXT_MAX];
 	int r = find_repository(images, call->path.name, repository, err);
 
 	if (r <= 0)
@@ -233,10 +238,32 @@ static int read_verified(struct og_engine_images *images, const struct og_digest
 	return 0;
 }
 
+/* May it be pulled? Asked with the name that the engine has for it, too. False: the answer is given. */
+static bool may_pull(struct call *call, const struct og_manifest_record *record,
+		     const char *repository, const char *buf, size_t len)
+{
+	struct og_registry_event event =
+		event_of(call, OG_REGISTRY_PULL_MANIFEST, record->digest.text);
+	og_auto_text name = {};
+
+	og_text_addf(&name, "%s%s%s", repository, call->path.by_digest ? "@" : ":",
+		     call->path.by_digest ? record->digest.text : call->path.tag);
+	if (name.failed) {
+		reply_failure(call, -ENOMEM, "", NULL);
+		return false;
+	}
+	event.media_type = record->media_type;
+	event.bytes = len;
+	event.body = buf;
+	event.engine_name = name.buf;
+	return call->head || before(call, &event);
+}
+
 int og_engine_images_serve_manifest(struct og_engine_images *images, struct call *call,
 				    struct og_err *err)
 {
 	og_cleanup(og_oci_document_freep) struct og_oci_document *document = NULL;
+	char repository[OG_IMAGEREF_TEXT_MAX] = "";
 	struct og_manifest_record record = {};
 	og_auto_free char *buf = NULL;
 	struct og_digest digest;
@@ -244,7 +271,7 @@ int og_engine_images_serve_manifest(struct og_engine_images *images, struct call
 	int r;
 
 	(void)pthread_mutex_lock(&images->lock);
-	r = find_manifest(images, call, &digest, err);
+	r = find_manifest(images, call, repository, &digest, err);
 	(void)pthread_mutex_unlock(&images->lock);
 	if (r <= 0)
 		return r < 0 ? r : -ENOENT;
@@ -254,7 +281,8 @@ int og_engine_images_serve_manifest(struct og_engine_images *images, struct call
 	if (r < 0)
 		return r;
 	(void)snprintf(record.media_type, sizeof(record.media_type), "%s", document->media_type);
-	reply_manifest(call, &record, -EBADF, buf, len);
+	if (may_pull(call, &record, repository, buf, len))
+		reply_manifest(call, &record, -EBADF, buf, len);
 	return 0;
 }
 

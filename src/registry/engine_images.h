@@ -27,6 +27,9 @@ int og_engine_images_open(int root_fd, const struct og_blob_store *log,
 struct og_engine_images *og_engine_images_free(struct og_engine_images *images);
 OG_DEFINE_CLEANUP(struct og_engine_images, og_engine_images_free)
 
+/* The engine's data root. Borrowed. */
+int og_engine_images_root(const struct og_engine_images *images);
+
 /* Each answers, or returns -ENOENT or another error. */
 int og_engine_images_serve_manifest(struct og_engine_images *images, struct call *call,
 				    struct og_err *err);

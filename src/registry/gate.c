@@ -10,6 +10,7 @@
 #include "format/manifest.h"
 #include "registry/internal.h"
 #include "trust/gate.h"
+#include "trust/kept.h"
 
 /* Indexes that name a manifest, of which one may be what was signed. */
 #define PARENTS_MAX   "16"
@@ -123,10 +124,8 @@ static int each_referrer(void *data, const struct og_digest *subject, og_evidenc
 
 /* ---- judging ---- */
 
-static int judge_with(struct store *store, const struct og_admission *gate,
-		      struct og_admission_question *question, const struct og_digest *manifest,
-		      const char *index, size_t index_len,
-		      struct og_admission_decision *ret_decision, struct og_err *err)
+/* Adds what the repository has to @evidence. */
+static int fetch(struct store *store, struct og_evidence *evidence, struct og_err *err)
 {
 	const struct og_evidence_source source = {
 		.manifest = read_manifest,
@@ -134,6 +133,15 @@ static int judge_with(struct store *store, const struct og_admission *gate,
 		.referrers = each_referrer,
 		.data = store,
 	};
+
+	return og_evidence_fetch(evidence, &source, err);
+}
+
+static int judge_with(struct store *store, const struct og_admission *gate,
+		      struct og_admission_question *question, const struct og_digest *manifest,
+		      const char *index, size_t index_len,
+		      struct og_admission_decision *ret_decision, struct og_err *err)
+{
 	og_cleanup(og_evidence_freep) struct og_evidence *evidence = NULL;
 	struct og_err lacking = {};
 	int r = og_evidence_new(manifest, index, index_len, &evidence, err);
@@ -141,7 +149,7 @@ static int judge_with(struct store *store, const struct og_admission *gate,
 	if (r < 0)
 		return r;
 	question->evidence = evidence;
-	if (og_evidence_fetch(evidence, &source, &lacking) < 0) {
+	if (fetch(store, evidence, &lacking) < 0) {
 		question->evidence = NULL;
 		question->lacking = lacking.text;
 	}
@@ -190,20 +198,82 @@ static bool may_run(const struct og_registry_event *event)
 		       -ENOTSUP;
 }
 
-static int judge(struct store *store, const struct og_admission *gate, const char *host,
-		 const struct og_registry_event *event, struct og_err *err)
+static struct og_admission_question question_of(const struct og_registry_event *event)
 {
-	og_auto_admission_decision decision = {};
-	og_auto_free char *name = NULL;
-	struct og_digest manifest;
-	struct og_imageref ref;
-	struct og_admission_question question = {
-		.ref = &ref,
+	return (struct og_admission_question){
 		.moment = event->change == OG_REGISTRY_PUSH_MANIFEST ? OG_ADMISSION_PUSH
 								     : OG_ADMISSION_PULL,
 		.now_s = time(NULL),
 	};
-	int r;
+}
+
+static int refuse(const struct og_admission_decision *decision, const char *name,
+		  struct og_err *err)
+{
+	return og_fail_plain(err, -EPERM, "%s is refused by the policy: %s", name,
+			     decision->reasons);
+}
+
+/* An engine's own image: under @name, as clients know it here, and under the engine's name for it, so
+ * that neither lends it what the other has not. */
+static int judge_engine_image(struct store *store, const struct og_admission *gate,
+			      const char *name, const struct og_digest *manifest,
+			      const struct og_registry_event *event, struct og_err *err)
+{
+	const char *const names[] = { name, event->engine_name };
+	struct og_admission_question question = question_of(event);
+	og_cleanup(og_evidence_freep) struct og_evidence *evidence = NULL;
+	struct og_err lacking = {};
+	int r = og_kept_read(og_engine_images_root(store->registry->engine), manifest, &evidence,
+			     &lacking);
+
+	if (r == -ENOENT)
+		r = og_evidence_new(manifest, NULL, 0, &evidence, &lacking);
+	if (r == 0)
+		r = fetch(store, evidence, &lacking);
+	question.evidence = r < 0 ? NULL : evidence;
+	question.lacking = lacking.text;
+	r = 0;
+	for (size_t i = 0; i < 2 && r == 0; i++) {
+		og_auto_admission_decision decision = {};
+		struct og_imageref ref;
+
+		question.ref = &ref;
+		r = og_imageref_parse(names[i], &ref, err);
+		if (r == 0)
+			r = og_admission_judge(gate, &question, &decision, err);
+		if (r < 0)
+			return og_fail_in(err, -EPERM, "the policy cannot be applied");
+		if (decision.outcome == OG_ADMISSION_REFUSE)
+			r = refuse(&decision, names[i], err);
+	}
+	return r;
+}
+
+static int judge_own(struct store *store, const struct og_admission *gate, const char *name,
+		     const struct og_digest *manifest, const struct og_registry_event *event,
+		     struct og_err *err)
+{
+	struct og_admission_question question = question_of(event);
+	og_auto_admission_decision decision = {};
+	struct og_imageref ref;
+	int r = og_imageref_parse(name, &ref, err);
+
+	question.ref = &ref;
+	if (r == 0)
+		r = judge_with(store, gate, &question, manifest, NULL, 0, &decision, err);
+	if (r == 0 && decision.outcome == OG_ADMISSION_REFUSE)
+		r = judge_with_parents(store, gate, &question, manifest, &decision, err);
+	if (r < 0)
+		return og_fail_in(err, -EPERM, "the policy cannot be applied");
+	return decision.outcome == OG_ADMISSION_REFUSE ? refuse(&decision, name, err) : 0;
+}
+
+static int judge(struct store *store, const struct og_admission *gate, const char *host,
+		 const struct og_registry_event *event, struct og_err *err)
+{
+	og_auto_free char *name = NULL;
+	struct og_digest manifest;
 
 	if (og_digest_parse(event->digest, &manifest) < 0)
 		return og_fail_plain(err, -EPERM, "the policy judges sha256 alone, not %.40s",
@@ -213,16 +283,9 @@ static int judge(struct store *store, const struct og_admission *gate, const cha
 		       : og_strdupf("%s/%s@%s", host, event->repository, event->digest);
 	if (name == NULL)
 		return og_fail(err, -ENOMEM, "no memory");
-	r = og_imageref_parse(name, &ref, err);
-	if (r == 0)
-		r = judge_with(store, gate, &question, &manifest, NULL, 0, &decision, err);
-	if (r == 0 && decision.outcome == OG_ADMISSION_REFUSE)
-		r = judge_with_parents(store, gate, &question, &manifest, &decision, err);
-	if (r < 0)
-		return og_fail_in(err, -EPERM, "the policy cannot be applied");
-	if (decision.outcome == OG_ADMISSION_REFUSE)
-		return og_fail_plain(err, -EPERM, "refused by the policy: %s", decision.reasons);
-	return 0;
+	return event->engine_name[0] != '\0'
+		       ? judge_engine_image(store, gate, name, &manifest, event, err)
+		       : judge_own(store, gate, name, &manifest, event, err);
 }
 
 int og_registry_gate(const char *policy, const char *host, struct og_registry *registry,

@@ -3,7 +3,8 @@
  * The gate at a registry (docs/policy.md): images are judged when they are pushed and when they are
  * pulled, by what the registry itself holds for them. What is attached to images (signatures, attestations, SBOMs)
  * passes: it cannot run, and nobody could be let in without it. `isolate` passes, too: where an image
- * runs its engine judges again.
+ * runs its engine judges again. An engine's own image is also judged by what the engine keeps for it, and
+ * under the name that it has there.
  */
 #pragma once
 

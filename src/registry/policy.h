@@ -94,7 +94,8 @@ struct og_registry_event {
 	const char *from;				  /* of a mount: the other repository */
 	uint64_t bytes;	  /* of the blob or manifest; in before() of a blob what was announced */
 	uint64_t added;	  /* of these, new to the repository */
-	const void *body; /* of a manifest pushed: its bytes */
+	const void *body; /* of a manifest pushed or pulled: its bytes */
+	const char *engine_name; /* of an engine's own image: what that knows it as; else "" */
 };
 
 struct og_registry_hooks {

@@ -252,6 +252,7 @@ int og_registry_delete_tag(struct og_registry *registry, const char *repository,
 		.artifact_type = record.artifact_type,
 		.subject = record.subject.text,
 		.from = "",
+		.engine_name = "",
 		.bytes = record.bytes,
 	};
 

@@ -142,6 +142,7 @@ struct og_registry_event event_of(const struct call *call, enum og_registry_chan
 		.artifact_type = "",
 		.subject = "",
 		.from = "",
+		.engine_name = "",
 	};
 }
 

@@ -503,3 +503,134 @@ def test_a_registry_fails_closed(gated):
     finally:
         gated.policy.write_text(before)
     assert gated.reader.get("/v2/free/app/manifests/1").status == 200
+
+
+# ---- at a registry on an engine's own data root ----
+
+AT_ENGINE = """
+default: refuse
+signers:
+  release: {{keys: [{folder}/release.pub]}}
+rules:
+  - name: signed where they come from
+    images: ["{far}/gate/**"]
+    signed-by: [release]
+  - name: signed as they are given out
+    images: ["{address}/gate/strict*"]
+    signed-by: [release]
+  - name: given out
+    images: ["{address}/gate/**", "{address}/strange/**"]
+    outcome: allow
+  - name: strangers
+    images: ["{far}/strange/**"]
+    outcome: isolate
+  - name: not given out
+    images: ["{address}/open/**"]
+    outcome: allow
+"""
+
+
+@pytest.fixture(scope="module")
+def beside(gate, gated, start_onggi_registry):
+    """A registry with a policy of its own on the engine's data root, whose images come from another."""
+    one = start_onggi_registry(root=gate.daemon.data_root)
+    one.stop()
+    one.policy = one.folder / "policy.yaml"
+    one.policy.write_text(AT_ENGINE.format(folder=gate.folder, far=gate.address, address=one.address))
+    one.folder.joinpath("htpasswd").write_text(gated.folder.joinpath("htpasswd").read_text())
+    one.config.write_text(REGISTRY.format(address=one.address, policy=one.policy))
+    one.start()
+    one.keeper, one.reader = one.client(headers=gated.keeper.headers), one.client()
+    config = json.loads(gate.folder.joinpath("docker/config.json").read_text())
+    config["auths"][one.address] = config["auths"][gated.address]
+    gate.folder.joinpath("docker/config.json").write_text(json.dumps(config))
+    return one
+
+
+def pulled(gate, name, *, signed=True):
+    image = gate.repository(name)
+    if signed:
+        gate.sign(image)
+    gate.daemon.onggi("pull", "-q", f"{image.reference}:1")
+    return image, images.sha256(image.get("manifests/1"))
+
+
+def refusal(beside, name, reference="1"):
+    answer = beside.reader.get(f"/v2/{name}/manifests/{reference}")
+    assert answer.status == 401 and "WWW-Authenticate" in answer.headers, answer
+    return answer.json()["errors"][0]["message"]
+
+
+def test_an_engines_images_are_given_out_by_what_it_keeps(gate, beside):
+    _, good = pulled(gate, "gate/kept")
+    bare, bad = pulled(gate, "gate/bare", signed=False)
+    for reference in ("1", good):
+        assert beside.reader.get(f"/v2/gate/kept/manifests/{reference}").status == 200
+    for reference in ("1", bad):
+        said = refusal(beside, "gate/bare", reference)
+        assert said.startswith(f"{gate.address}/gate/bare") and "there is no signature" in said
+        assert beside.keeper.get(f"/v2/gate/bare/manifests/{reference}").status == 200
+    # The engine learns of a signature when it pulls.
+    gate.sign(bare)
+    refusal(beside, "gate/bare")
+    gate.daemon.onggi("pull", "-q", f"{bare.reference}:1")
+    assert beside.reader.get("/v2/gate/bare/manifests/1").status == 200
+    # What is kept is not believed because it is there.
+    kept = gate.daemon.data_root / "evidence" / (good[7:] + ".json")
+    text = kept.read_text()
+    for wrong in ("{", kept.with_name(bad[7:] + ".json").read_text()):
+        kept.write_text(wrong)
+        refusal(beside, "gate/kept")
+    kept.unlink()
+    assert "there is no signature" in refusal(beside, "gate/kept")
+    kept.write_text(text)
+    assert beside.reader.get("/v2/gate/kept/manifests/1").status == 200
+
+
+def test_what_is_kept_for_one_image_says_nothing_of_another(gate, beside):
+    """Though both have the same name, and the one was signed."""
+    image, signed = pulled(gate, "gate/swapped")
+    manifest, blobs = images.oci_blobs([images.busybox_layer(), images.motd_layer("another")])
+    for digest, data in blobs.items():
+        if digest != images.sha256(manifest):
+            image.put_blob(data)
+    image.put_manifest(manifest, "1")
+    gate.daemon.onggi("pull", "-q", f"{image.reference}:1")
+    assert "there is no signature" in refusal(beside, "gate/swapped")
+    folder = gate.daemon.data_root / "evidence"
+    wrong = folder / (images.sha256(manifest)[7:] + ".json")
+    wrong.write_text((folder / (signed[7:] + ".json")).read_text())
+    assert "of another image" in refusal(beside, "gate/swapped")
+    outcome, said = gate.create(f"{image.reference}:1", pull=False)
+    assert outcome == "refuse" and "of another image" in said
+
+
+def test_an_engines_images_are_judged_under_both_their_names(gate, beside):
+    _, digest = pulled(gate, "gate/strict")
+    said = refusal(beside, "gate/strict")
+    assert said.startswith(f"{beside.address}/gate/strict:1") and "another name" in said
+    at_registry(gate, beside, "sign", "--key", "release.key", f"{beside.address}/gate/strict:1")
+    for reference in ("1", digest):
+        assert beside.reader.get(f"/v2/gate/strict/manifests/{reference}").status == 200
+    # Allowed here, refused where it comes from; and the other way round.
+    pulled(gate, "open/tool")
+    assert "no rule speaks of it" in refusal(beside, "open/tool")
+    pulled(gate, "strange/given")
+    assert beside.reader.get("/v2/strange/given/manifests/1").status == 200, "VMs are left to the engine"
+    gate.daemon.onggi("tag", f"{gate.address}/strange/given:1", f"{gate.address}/gate/given:1")
+    assert "another name" in refusal(beside, "gate/given")
+
+
+def test_a_registry_on_an_engines_root_fails_closed(gate, beside):
+    pulled(gate, "gate/closed-here")
+    assert beside.reader.get("/v2/gate/closed-here/manifests/1").status == 200
+    before = beside.policy.read_text()
+    try:
+        for text in ("default: [", before.replace("release.pub", "gone.pub")):
+            beside.policy.write_text(text)
+            refusal(beside, "gate/closed-here")
+        beside.policy.unlink()
+        assert "the policy cannot be read" in refusal(beside, "gate/closed-here")
+    finally:
+        beside.policy.write_text(before)
+    assert beside.reader.get("/v2/gate/closed-here/manifests/1").status == 200
