@@ -188,8 +188,18 @@ int og_flow_out_new(struct og_loop *loop, int fd, og_flow_passed_fn *fn, void *d
 	return 0;
 }
 
+/* Who reads slowly may leave something waiting for ever: what was written goes when it is more than that. */
+static void forget_written(struct og_flow_out *flow)
+{
+	if (flow->waiting_at <= og_flow_out_waiting(flow))
+		return;
+	og_text_cut(&flow->waiting, flow->waiting_at);
+	flow->waiting_at = 0;
+}
+
 void og_flow_out_add(struct og_flow_out *flow, const void *bytes, size_t len)
 {
+	forget_written(flow);
 	og_text_add_bytes(&flow->waiting, bytes, len);
 	if (flow->source == NULL)
 		out_write(flow);

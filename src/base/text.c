@@ -84,6 +84,14 @@ void og_text_clear(struct og_text *text)
 		text->buf[0] = '\0';
 }
 
+void og_text_cut(struct og_text *text, size_t len)
+{
+	if (len == 0)
+		return;
+	text->len -= len;
+	memmove(text->buf, text->buf + len, text->len + 1);
+}
+
 char *og_text_take(struct og_text *text)
 {
 	char *taken;

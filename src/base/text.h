@@ -29,6 +29,9 @@ void og_text_addf(struct og_text *text, const char *fmt, ...) __attribute__((for
 /* Makes it empty and keeps its memory. */
 void og_text_clear(struct og_text *text);
 
+/* Takes the first @len bytes of it away, of at most as many as there are. */
+void og_text_cut(struct og_text *text, size_t len);
+
 /* Hands the buffer over ("" if nothing was added), NULL when memory ran out; @text is empty after. */
 char *og_text_take(struct og_text *text);
 

@@ -59,8 +59,7 @@ static void flush(struct server *server)
 		og_text_clear(out);
 		server->out_at = 0;
 	} else if (server->out_at >= SENT_MAX) {
-		memmove(out->buf, out->buf + server->out_at, out->len - server->out_at);
-		out->len -= server->out_at;
+		og_text_cut(out, server->out_at);
 		server->out_at = 0;
 	}
 	(void)og_source_watch(server->port_source, out->len > 0 ? EPOLLIN | EPOLLOUT : EPOLLIN);

@@ -92,8 +92,7 @@ static void flush(void *data)
 		og_text_clear(out);
 		supervisor->out_at = 0;
 	} else if (supervisor->out_at >= SENT_MAX) {
-		memmove(out->buf, out->buf + supervisor->out_at, out->len - supervisor->out_at);
-		out->len -= supervisor->out_at;
+		og_text_cut(out, supervisor->out_at);
 		supervisor->out_at = 0;
 	}
 	if (supervisor->port_source != NULL)

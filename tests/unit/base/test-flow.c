@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "base/io.h"
 #include "base/test.h"
@@ -125,7 +126,52 @@ TEST(what_nobody_reads_is_dropped_and_counted)
 	flow = og_flow_out_free(flow);
 }
 
+static void passed_some(size_t len, bool ended, void *data)
+{
+	struct seen *seen = data;
+
+	(void)ended;
+	seen->bytes += len;
+	og_loop_stop(seen->loop);
+}
+
+static size_t largest_kib(void)
+{
+	struct rusage usage;
+
+	CHECK_OK(getrusage(RUSAGE_SELF, &usage));
+	return (size_t)usage.ru_maxrss;
+}
+
+TEST(a_slow_reader_costs_no_more_than_what_it_has_not_read)
+{
+	og_cleanup(og_loop_freep) struct og_loop *loop = NULL;
+	static char bytes[65536];
+	struct seen seen = {};
+	struct og_flow_out *flow = NULL;
+	size_t before;
+	int ends[2];
+
+	CHECK_OK(pipe2(ends, O_CLOEXEC | O_NONBLOCK));
+	CHECK_OK(og_loop_new(&loop, NULL));
+	seen.loop = loop;
+	CHECK_OK(og_flow_out_new(loop, ends[1], passed_some, &seen, &flow, NULL));
+	for (int i = 0; i < 3; i++)
+		og_flow_out_add(flow, bytes, sizeof(bytes));
+	before = largest_kib();
+	for (int i = 0; i < 2048; i++) {
+		CHECK_EQ(read(ends[0], bytes, sizeof(bytes)), sizeof(bytes));
+		CHECK_OK(og_loop_run(loop, NULL));
+		CHECK(og_flow_out_waiting(flow) > 0);
+		og_flow_out_add(flow, bytes, sizeof(bytes));
+	}
+	CHECK(largest_kib() - before < 16384); /* of 128 MiB */
+	flow = og_flow_out_free(flow);
+	(void)og_close(ends[0]);
+}
+
 TEST_MAIN(TEST_ENTRY(no_more_is_read_than_was_asked_for),
 	  TEST_ENTRY(a_file_that_epoll_refuses_is_read_to_its_end),
 	  TEST_ENTRY(what_is_added_is_written_before_the_end),
-	  TEST_ENTRY(what_nobody_reads_is_dropped_and_counted))
+	  TEST_ENTRY(what_nobody_reads_is_dropped_and_counted),
+	  TEST_ENTRY(a_slow_reader_costs_no_more_than_what_it_has_not_read))

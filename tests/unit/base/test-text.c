@@ -38,6 +38,19 @@ TEST(what_is_formatted_is_whole_at_every_length)
 	}
 }
 
+TEST(the_front_of_a_text_is_cut_off)
+{
+	og_auto_text text = {};
+
+	og_text_cut(&text, 0);
+	og_text_add(&text, "front and back");
+	og_text_cut(&text, 10);
+	CHECK(og_streq(text.buf, "back"));
+	CHECK_EQ(text.len, 4);
+	og_text_cut(&text, 4);
+	CHECK(og_streq(text.buf, ""));
+}
+
 TEST(numbers_are_read_whole_or_not_at_all)
 {
 	uint64_t u = 5;
@@ -57,4 +70,5 @@ TEST(numbers_are_read_whole_or_not_at_all)
 
 TEST_MAIN(TEST_ENTRY(text_grows_and_is_handed_over),
 	  TEST_ENTRY(what_is_formatted_is_whole_at_every_length),
+	  TEST_ENTRY(the_front_of_a_text_is_cut_off),
 	  TEST_ENTRY(numbers_are_read_whole_or_not_at_all))
