@@ -40,8 +40,10 @@ struct og_http_response {
 struct exchange {
 	const struct og_http_question *question;
 	struct og_http_response *response;
-	uint64_t sent; /* bytes of the body */
-	int code;      /* why a callback ended it */
+	const char *url;   /* borrowed */
+	uint64_t sent;	   /* bytes of the body */
+	int code;	   /* why a callback ended it */
+	bool out_of_reach; /* an address was not to be connected to */
 };
 
 int og_http_client_new(struct og_http_client **ret_client, struct og_err *err)
@@ -237,6 +239,20 @@ static int on_tick(void *data, curl_off_t down_total, curl_off_t down, curl_off_
 	if (r < 0)
 		exchange->code = r;
 	return r < 0;
+}
+
+/* In place of libcurl's own socket(): the last moment before it connects, and the address that it takes. */
+static curl_socket_t open_socket(void *data, curlsocktype purpose, struct curl_sockaddr *address)
+{
+	struct exchange *exchange = data;
+	const struct og_http_question *question = exchange->question;
+
+	(void)purpose;
+	if (!question->reach(question->data, exchange->url, &address->addr)) {
+		exchange->out_of_reach = true;
+		return CURL_SOCKET_BAD;
+	}
+	return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }
 
 /* ---- what is sent ---- */
@@ -450,6 +466,10 @@ static void set_common(CURL *curl, struct exchange *exchange)
 	curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
 	curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_tick);
 	curl_easy_setopt(curl, CURLOPT_XFERINFODATA, exchange);
+	if (exchange->question->reach != NULL) {
+		curl_easy_setopt(curl, CURLOPT_OPENSOCKETFUNCTION, open_socket);
+		curl_easy_setopt(curl, CURLOPT_OPENSOCKETDATA, exchange);
+	}
 }
 
 static int ask_once(struct og_http_client *client, const struct og_http_question *question,
@@ -459,6 +479,7 @@ static int ask_once(struct og_http_client *client, const struct og_http_question
 	bool at_home = og_http_same_origin(question->url, url);
 	CURLcode code;
 
+	exchange->url = url;
 	if (!question->may(question->data, url))
 		return og_fail_plain(err, -EPERM, "'%.200s': not allowed, because it is not https",
 				     url);
@@ -480,6 +501,10 @@ static int ask_once(struct og_http_client *client, const struct og_http_question
 		return og_fail_plain(err, -E2BIG, "'%.200s': the answer is over its limit", url);
 	if (exchange->code < 0)
 		return og_fail(err, exchange->code, "'%.200s': ended by us", url);
+	if (code == CURLE_COULDNT_CONNECT && exchange->out_of_reach)
+		return og_fail_plain(
+			err, -EPERM,
+			"'%.200s': not allowed, because of where its host's address is", url);
 	return code == CURLE_OK ? 0 : explain(client, url, code, err);
 }
 

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
 #include <sys/types.h>
 
 #include "base/cleanup.h"
@@ -33,6 +34,13 @@ struct og_http_response;
 
 /* May @url (http or https) be asked? Called for the first URL and for each redirect. */
 typedef bool og_http_may_fn(void *data, const char *url);
+
+/*
+ * May @address be connected to, which the host of @url is or was resolved to? Called for each address just
+ * before it is tried, so that what a name says the next time changes nothing. Where the environment names
+ * a proxy the address is the proxy's.
+ */
+typedef bool og_http_reach_fn(void *data, const char *url, const struct sockaddr *address);
 
 /*
  * Takes a piece of the body of an answer with status 200 or 206, whose headers are already in
@@ -75,9 +83,10 @@ struct og_http_question {
 	bool unverified;       /* take any certificate */
 	size_t max_body_bytes; /* of an answer that is kept; longer: -E2BIG */
 	og_http_may_fn *may;   /* must not be NULL */
-	og_http_body_fn *body; /* NULL: the body is kept in the response */
-	og_http_tick_fn *tick; /* may be NULL */
-	void *data;	       /* for the three */
+	og_http_reach_fn *reach; /* NULL: any address */
+	og_http_body_fn *body;	 /* NULL: the body is kept in the response */
+	og_http_tick_fn *tick;	 /* may be NULL */
+	void *data;		 /* for the four */
 };
 
 /*
@@ -86,7 +95,7 @@ struct og_http_question {
  * the caller's to free. @err names the host.
  *
  * Errors: -EHOSTUNREACH (unknown or unreachable), -ECONNREFUSED, -ETIMEDOUT, -ECONNRESET (broken off, may
- * be tried again), -EKEYREJECTED (certificate), -EPROTO (no HTTP, no TLS), -EPERM (@may forbids),
+ * be tried again), -EKEYREJECTED (certificate), -EPROTO (no HTTP, no TLS), -EPERM (@may or @reach forbids),
  * -ELOOP (redirects), -E2BIG, -ENOMEM, and what @body, @tick and the source return.
  */
 int og_http_ask(struct og_http_client *client, const struct og_http_question *question,

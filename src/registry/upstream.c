@@ -34,8 +34,8 @@ struct authorization {
 struct og_upstream {
 	const struct og_config_upstream *config;
 	struct og_http_origin origin;
-	bool is_local; /* it is this machine, or beside it on the link */
-	char *basic;   /* owned; "Basic ..." or NULL */
+	enum og_upstream_place place; /* as far as its URL says */
+	char *basic;		      /* owned; "Basic ..." or NULL */
 	pthread_mutex_t lock;
 	struct authorization remembered[REMEMBERED]; /* guarded by the lock */
 	size_t next;
@@ -43,7 +43,50 @@ struct og_upstream {
 
 /* ---- whom to ask ---- */
 
-static bool is_local_address(const char *host)
+static enum og_upstream_place place_of_v4(uint32_t address)
+{
+	if (address >> 24 == 127 || address >> 24 == 0 || address >> 16 == 0xa9fe)
+		return OG_UPSTREAM_MACHINE;
+	if (address >> 24 == 10 || address >> 20 == 0xac1 || address >> 16 == 0xc0a8 ||
+	    address >> 22 == 0x191) /* 100.64.0.0/10, of providers */
+		return OG_UPSTREAM_SITE;
+	return OG_UPSTREAM_WORLD;
+}
+
+static uint32_t v4_at_end(const struct in6_addr *six)
+{
+	const uint8_t *end = six->s6_addr + 12;
+
+	return (uint32_t)end[0] << 24 | (uint32_t)end[1] << 16 | (uint32_t)end[2] << 8 | end[3];
+}
+
+static enum og_upstream_place place_of_v6(const struct in6_addr *six)
+{
+	static const uint8_t nat64[12] = { 0, 0x64, 0xff, 0x9b };
+
+	/* ::ffff:0:0/96, whose place is that of the IPv4 address, has no use but to hide it. */
+	if (IN6_IS_ADDR_LOOPBACK(six) || IN6_IS_ADDR_UNSPECIFIED(six) ||
+	    IN6_IS_ADDR_LINKLOCAL(six) || IN6_IS_ADDR_V4MAPPED(six) || IN6_IS_ADDR_V4COMPAT(six))
+		return OG_UPSTREAM_MACHINE;
+	if (memcmp(six->s6_addr, nat64, sizeof(nat64)) == 0)
+		return place_of_v4(v4_at_end(six));
+	return (six->s6_addr[0] & 0xfe) == 0xfc || IN6_IS_ADDR_SITELOCAL(six) ? OG_UPSTREAM_SITE
+									      : OG_UPSTREAM_WORLD;
+}
+
+enum og_upstream_place og_upstream_place(const struct sockaddr *address)
+{
+	if (address->sa_family == AF_INET)
+		return place_of_v4(ntohl(
+			((const struct sockaddr_in *)(const void *)address)->sin_addr.s_addr));
+	if (address->sa_family == AF_INET6)
+		return place_of_v6(
+			&((const struct sockaddr_in6 *)(const void *)address)->sin6_addr);
+	return OG_UPSTREAM_MACHINE;
+}
+
+/* As far as the text says: a name's is seen when it is connected to. */
+static enum og_upstream_place place_of_host(const char *host)
 {
 	struct in6_addr six;
 	struct in_addr four;
@@ -58,15 +101,10 @@ static bool is_local_address(const char *host)
 	if (strcasecmp(bare, "localhost") == 0 ||
 	    (len > strlen(".localhost") &&
 	     strcasecmp(bare + len - strlen(".localhost"), ".localhost") == 0))
-		return true;
-	if (inet_aton(bare, &four) != 0) {
-		uint32_t address = ntohl(four.s_addr);
-
-		return address >> 24 == 127 || address >> 24 == 0 || address >> 16 == 0xa9fe;
-	}
-	return inet_pton(AF_INET6, bare, &six) == 1 &&
-	       (IN6_IS_ADDR_LOOPBACK(&six) || IN6_IS_ADDR_UNSPECIFIED(&six) ||
-		IN6_IS_ADDR_LINKLOCAL(&six) || IN6_IS_ADDR_V4MAPPED(&six));
+		return OG_UPSTREAM_MACHINE;
+	if (inet_aton(bare, &four) != 0)
+		return place_of_v4(ntohl(four.s_addr));
+	return inet_pton(AF_INET6, bare, &six) == 1 ? place_of_v6(&six) : OG_UPSTREAM_WORLD;
 }
 
 bool og_upstream_may_ask(const struct og_upstream *upstream, const char *url)
@@ -77,7 +115,8 @@ bool og_upstream_may_ask(const struct og_upstream *upstream, const char *url)
 		return false;
 	if (og_streq(upstream->origin.scheme, "https") && !og_streq(origin.scheme, "https"))
 		return false;
-	return upstream->is_local || !is_local_address(origin.host);
+	return upstream->place == OG_UPSTREAM_MACHINE ||
+	       place_of_host(origin.host) > OG_UPSTREAM_MACHINE;
 }
 
 static int read_password(struct og_upstream *upstream, struct og_err *err)
@@ -112,7 +151,7 @@ int og_upstream_new(const struct og_config_upstream *config, struct og_upstream 
 	r = og_http_origin(config->url, &upstream->origin);
 	if (r < 0)
 		return og_fail_plain(err, r, "'%s' is no address of a registry", config->url);
-	upstream->is_local = is_local_address(upstream->origin.host);
+	upstream->place = place_of_host(upstream->origin.host);
 	r = config->user != NULL ? read_password(upstream, err) : 0;
 	if (r < 0)
 		return r;
@@ -183,7 +222,8 @@ struct asking {
 	struct og_upstream *upstream;
 	struct og_http_client *client; /* owned */
 	const char *repository, *method, *path;
-	og_upstream_sink_fn *sink; /* NULL: the body is kept */
+	enum og_upstream_place home; /* where the upstream was found to be; it is asked first */
+	og_upstream_sink_fn *sink;   /* NULL: the body is kept */
 	void *data;
 	struct og_err *err;
 };
@@ -191,6 +231,20 @@ struct asking {
 static bool may(void *data, const char *url)
 {
 	return og_upstream_may_ask(((const struct asking *)data)->upstream, url);
+}
+
+/* The upstream itself may be anywhere: whoever configured it said so. Of several addresses that its name
+ * has the farthest counts, or a name with a near one among them would open the way to others. */
+static bool reach(void *data, const char *url, const struct sockaddr *address)
+{
+	struct asking *asking = data;
+	enum og_upstream_place place = og_upstream_place(address);
+
+	if (!og_http_same_origin(asking->upstream->config->url, url))
+		return place >= asking->home;
+	if (place > asking->home)
+		asking->home = place;
+	return true;
 }
 
 static int on_body(void *data, const struct og_http_response *response, const void *buf, size_t len)
@@ -219,6 +273,7 @@ static int send_once(struct asking *asking, const char *authorization,
 		.unverified = config->insecure,
 		.max_body_bytes = OG_UPSTREAM_MANIFEST_MAX,
 		.may = may,
+		.reach = reach,
 		.body = asking->sink != NULL ? on_body : NULL,
 		.data = asking,
 	};
@@ -276,6 +331,7 @@ static int ask_token(struct asking *asking, const struct og_challenge *challenge
 		.unverified = config->insecure,
 		.max_body_bytes = TOKEN_ANSWER_MAX,
 		.may = may,
+		.reach = reach,
 		.data = asking,
 	};
 

@@ -5,8 +5,10 @@
  * takes it (by its digest).
  *
  * Redirects are followed (storage elsewhere is usual), credentials go to the upstream's own host and
- * to the token server it names over the same kind of connection. Never asked are addresses that only
- * a machine itself has: loopback and link-local, unless the upstream itself is such a one (A54).
+ * to the token server it names over the same kind of connection. Where a redirect or a token server may
+ * be is bounded by where the upstream itself is (A54): one in the world leads nowhere but into the world,
+ * one in a private network not to what only a machine itself has, loopback and link-local. That is looked
+ * at in the URL and once more in the address that is connected to, whatever a name resolves to.
  */
 #pragma once
 
@@ -31,7 +33,18 @@ int og_upstream_new(const struct og_config_upstream *config, struct og_upstream 
 struct og_upstream *og_upstream_free(struct og_upstream *upstream);
 OG_DEFINE_CLEANUP(struct og_upstream, og_upstream_free)
 
-/* May a request lead to @url, by a redirect or as the server of tokens? */
+/* How far away is who has an address? */
+enum og_upstream_place {
+	OG_UPSTREAM_MACHINE, /* loopback, link-local, unspecified */
+	OG_UPSTREAM_SITE,    /* a private network */
+	OG_UPSTREAM_WORLD,
+};
+
+struct sockaddr;
+
+enum og_upstream_place og_upstream_place(const struct sockaddr *address);
+
+/* May a request lead to @url, by a redirect or as the server of tokens? As far as its text says. */
 bool og_upstream_may_ask(const struct og_upstream *upstream, const char *url);
 
 struct og_upstream_manifest {
