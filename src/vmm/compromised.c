@@ -2,13 +2,15 @@
 /*
  * In the weakened build alone (base/weak.h): does what somebody would do first who has taken over
  * the thread that serves the devices, each attempt by its name, "A80-open" and so on, and says how
- * it went. Without the names "A80-seccomp" and "A80-namespaces" the jail stands in the way.
+ * it went; "A80-front-open" is the front's before its machine runs, "A80-running-open" after. Without
+ * the names "A80-seccomp", "A80-namespaces" and "A80-front-seccomp" the jail stands in the way.
  */
 #include "vmm/compromised.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -66,25 +68,30 @@ static long try_setuid(void)
 	return setuid(0);
 }
 
+static long try_unshare(void)
+{
+	return unshare(CLONE_NEWUSER);
+}
+
 static const struct {
 	const char *name;
 	long (*run)(void);
 } attempts[] = {
-	{ "A80-open", try_open },     { "A80-execve", try_execve },
-	{ "A80-socket", try_socket }, { "A80-ptrace", try_ptrace },
-	{ "A80-kill", try_kill },     { "A80-mprotect", try_mprotect },
-	{ "A80-setuid", try_setuid },
+	{ "open", try_open },	  { "execve", try_execve },   { "socket", try_socket },
+	{ "ptrace", try_ptrace }, { "kill", try_kill },	      { "mprotect", try_mprotect },
+	{ "setuid", try_setuid }, { "unshare", try_unshare },
 };
 
-void og_vmm_act_compromised(void)
+void og_act_compromised(const char *where)
 {
 	for (size_t i = 0; i < sizeof(attempts) / sizeof(attempts[0]); i++) {
-		char text[64];
+		char name[32], text[64];
 		int len;
 
-		if (!og_weak(attempts[i].name))
+		(void)snprintf(name, sizeof(name), "A80-%s%s", where, attempts[i].name);
+		if (!og_weak(name))
 			continue;
-		len = snprintf(text, sizeof(text), "%s: %s\n", attempts[i].name,
+		len = snprintf(text, sizeof(text), "%s: %s\n", name,
 			       attempts[i].run() < 0 ? strerrorname_np(errno) : "succeeded");
 		(void)!write(STDERR_FILENO, text, (size_t)len);
 	}

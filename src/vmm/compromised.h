@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Private to vmm/: what a compromised I/O thread does, in the weakened build; else nothing. */
+/* What a compromised I/O thread or front does, in the weakened build; else nothing. */
 #pragma once
 
 #ifdef OG_WEAKENED
-void og_vmm_act_compromised(void);
+void og_act_compromised(const char *where);
 #else
-static inline void og_vmm_act_compromised(void)
+static inline void og_act_compromised(const char *where)
 {
+	(void)where;
 }
 #endif

@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/audit.h>
 #include <linux/fs.h>
 #include <linux/if_tun.h>
 #include <linux/io_uring.h>
@@ -11,6 +12,7 @@
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -19,6 +21,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/weak.h"
 #include "vmm/jail_filter.h"
 
 #define ANY	  OG_JAIL_ANY
@@ -41,6 +44,14 @@
 #define MADV_COLLAPSE_VALUE 25
 #define READ_VALUE	    1
 #define READ_WRITE_VALUE    3 /* never to be executed */
+#define EXECUTE_VALUE	    4
+#define X32_CALL	    0x40000000U /* the same calls by other numbers */
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define UNCONFINED true /* the sanitizers make system calls of their own */
+#else
+#define UNCONFINED false
+#endif
 
 /* Likewise, of fcntl.h and sys/mman.h. */
 #define F_SETFD_VALUE	      2
@@ -186,6 +197,62 @@ static const struct og_jail_rule snapshot_rules[] = {
 };
 
 #define FORK_FLAGS (CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | SIGCHLD) /* glibc's fork() */
+
+/* Its machine runs: requests, files and taps that they name, vsock, a clone's front, the end. */
+static const struct og_jail_rule front_rules[] = {
+	{ SYS_epoll_wait, ANY, 0 },
+	{ SYS_epoll_pwait, ANY, 0 }, /* what musl makes of it */
+	{ SYS_epoll_ctl, ANY, 0 },
+	{ SYS_recvfrom, ANY, 0 },
+	{ SYS_sendto, ANY, 0 },
+	{ SYS_recvmsg, ANY, 0 },
+	{ SYS_sendmsg, ANY, 0 },
+	{ SYS_accept4, ANY, 0 },
+	{ SYS_read, ANY, 0 },
+	{ SYS_write, ANY, 0 },
+	{ SYS_writev, ANY, 0 },
+	{ SYS_close, ANY, 0 },
+	{ SYS_openat, ANY, 0 },
+	{ SYS_fcntl, ANY, 0 },
+	{ SYS_ftruncate, ANY, 0 },
+	{ SYS_lseek, ANY, 0 },
+	{ SYS_memfd_create, ANY, 0 },
+	{ SYS_clock_gettime, ANY, 0 },
+	{ SYS_timerfd_create, ANY, 0 },
+	{ SYS_timerfd_settime, ANY, 0 },
+	{ SYS_brk, ANY, 0 },
+	{ SYS_mmap, 2, READ_WRITE_VALUE },
+	{ SYS_mmap, 2, 0 },
+	{ SYS_mprotect, 2, READ_WRITE_VALUE },
+	{ SYS_mremap, ANY, 0 },
+	{ SYS_munmap, ANY, 0 },
+	{ SYS_madvise, ANY, 0 },
+	{ SYS_rt_sigprocmask, ANY, 0 },
+	{ SYS_rt_sigaction, ANY, 0 },
+	/* Sockets of vsock and of a clone. */
+	{ SYS_socket, 0, AF_UNIX },
+	{ SYS_socketpair, 0, AF_UNIX },
+	{ SYS_connect, ANY, 0 },
+	{ SYS_bind, ANY, 0 },
+	{ SYS_listen, ANY, 0 },
+	{ SYS_umask, ANY, 0 },
+	{ SYS_unlink, ANY, 0 },
+	{ SYS_ioctl, 1, TUNSETIFF },
+	/* A clone's front is a fork of this one. */
+	{ SYS_fork, ANY, 0 }, /* and what glibc makes of it */
+	{ SYS_clone, 0, FORK_FLAGS },
+	{ SYS_set_robust_list, ANY, 0 },
+	{ SYS_gettid, ANY, 0 },
+	{ SYS_pipe2, ANY, 0 },
+	{ SYS_close_range, ANY, 0 },
+	{ SYS_epoll_create1, ANY, 0 },
+	{ SYS_signalfd4, ANY, 0 },
+	{ SYS_wait4, ANY, 0 },
+	{ SYS_kill, ANY, 0 },
+	{ SYS_shutdown, ANY, 0 },
+	{ SYS_exit_group, ANY, 0 },
+};
+
 #define THREAD_FLAGS                                                                        \
 	(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM | \
 	 CLONE_SETTLS | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID)
@@ -271,16 +338,83 @@ static void add(struct rules *to, const struct og_jail_rule *rules, size_t n)
 
 #define ADD(to, rules) add(to, rules, sizeof(rules) / sizeof((rules)[0]))
 
-static int confine(struct rules *rules, struct og_err *err)
+static int install(const struct sock_filter *code, size_t n, struct og_err *err)
 {
-	struct og_jail_program p;
-	struct sock_fprog fprog;
+	const struct sock_fprog fprog = { .len = (unsigned short)n,
+					  .filter = (struct sock_filter *)(uintptr_t)code };
 
-	og_jail_compile(rules->all, rules->n, &p);
-	fprog = (struct sock_fprog){ .len = p.len, .filter = p.code };
 	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &fprog) < 0)
 		return og_fail(err, -errno, "confine thread by seccomp");
 	return 0;
+}
+
+#define LOAD(what)   BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, what))
+#define KILL	     BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS)
+#define FORBID(call) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (call), 0, 1), KILL
+/* Where the comparison of an argument does not jump over it. */
+#define FORBID_IF(call, argument, comparison)                                                      \
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (call), 0, 4), LOAD(args[argument]), comparison, KILL, \
+		LOAD(nr)
+#define NOT_UNIX BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_UNIX, 1, 0)
+#define CODE	 BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, EXECUTE_VALUE, 0, 1)
+
+/*
+ * Starting a machine takes much: namespaces, mounts, other users. It takes no program, no network, nobody
+ * else's process, no kernel's inside, and no code that was not there.
+ */
+static const struct sock_filter front_start[] = {
+	LOAD(arch),
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_X86_64, 1, 0),
+	KILL,
+	LOAD(nr),
+	BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, X32_CALL, 0, 1),
+	KILL,
+	FORBID(SYS_execve),
+	FORBID(SYS_execveat),
+	FORBID(SYS_ptrace),
+	FORBID(SYS_process_vm_readv),
+	FORBID(SYS_process_vm_writev),
+	FORBID(SYS_pidfd_getfd),
+	FORBID(SYS_bpf),
+	FORBID(SYS_perf_event_open),
+	FORBID(SYS_init_module),
+	FORBID(SYS_finit_module),
+	FORBID(SYS_kexec_load),
+	FORBID(SYS_kexec_file_load),
+	FORBID(SYS_add_key),
+	FORBID(SYS_keyctl),
+	FORBID_IF(SYS_socket, 0, NOT_UNIX),
+	FORBID_IF(SYS_mmap, 2, CODE),
+	FORBID_IF(SYS_mprotect, 2, CODE),
+	FORBID_IF(SYS_pkey_mprotect, 2, CODE),
+	BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+};
+
+static int confine(struct rules *rules, struct og_err *err)
+{
+	struct og_jail_program p;
+
+	og_jail_compile(rules->all, rules->n, &p);
+	return install(p.code, p.len, err);
+}
+
+int og_jail_front(struct og_err *err)
+{
+	if (UNCONFINED || og_weak("A80-front-seccomp"))
+		return 0;
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return og_fail(err, -errno, "give up new privileges");
+	return install(front_start, sizeof(front_start) / sizeof(front_start[0]), err);
+}
+
+int og_jail_front_running(struct og_err *err)
+{
+	struct rules rules = { .n = 0 };
+
+	if (UNCONFINED || og_weak("A80-front-seccomp"))
+		return 0;
+	ADD(&rules, front_rules);
+	return confine(&rules, err);
 }
 
 int og_jail_vcpu(struct og_err *err)

@@ -72,6 +72,14 @@ enum {
 
 int og_jail_io(unsigned powers, struct og_err *err);
 
+/*
+ * The front of a machine (vmmapi/front.h), with all that it starts: before it reads anything it gives
+ * up programs, the network, others' processes, the kernel's inside and new code. Once its machine
+ * runs it keeps what serving the API, and being forked for a clone, takes.
+ */
+int og_jail_front(struct og_err *err);
+int og_jail_front_running(struct og_err *err);
+
 /* The process that connects to Unix sockets for a machine (broker.h). */
 int og_jail_broker(struct og_err *err);
 

@@ -324,7 +324,7 @@ static void begin(struct og_vmm *vmm)
 		og_vmm_resume(vmm);
 	if (vmm->config->control_fd >= 0)
 		(void)og_control_answer(vmm->config->control_fd, &started);
-	og_vmm_act_compromised();
+	og_act_compromised("");
 }
 
 static void stop(struct og_vmm *vmm)

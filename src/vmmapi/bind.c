@@ -10,6 +10,7 @@
 
 #include "base/text.h"
 #include "vmm/broker.h"
+#include "vmm/compromised.h"
 #include "vmm/control.h"
 
 /*
@@ -267,6 +268,9 @@ int og_bind_launch(struct og_bind *bind, struct og_vmmapi *api, struct og_err *e
 		r = og_bind_pin(bind, &api->pins[i], err);
 	if (r < 0)
 		og_bind_done(bind);
+	else
+		r = og_jail_front_running(err);
+	og_act_compromised("running-");
 	return r;
 }
 

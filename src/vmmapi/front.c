@@ -12,6 +12,7 @@
 
 #include "base/io.h"
 #include "base/text.h"
+#include "vmm/compromised.h"
 #include "vmmapi/bind.h"
 #include "vmmapi/server.h"
 #include "vmmapi/vmmapi.h"
@@ -369,7 +370,10 @@ int og_front_run(const struct og_front_config *config, struct og_err *err)
 
 	if (config->no_api && config->config_file == NULL)
 		return og_fail_plain(err, -EINVAL, "--no-api needs --config-file"), OG_EXIT_ERROR;
-	r = set_up(&front, config, err);
+	r = og_jail_front(err);
+	og_act_compromised("front-");
+	if (r == 0)
+		r = set_up(&front, config, err);
 	if (r == 0)
 		r = og_loop_run(front.loop, err);
 	take_down(&front);

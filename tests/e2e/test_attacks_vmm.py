@@ -20,6 +20,9 @@ ATTEMPTS = ["open", "execve", "socket", "ptrace", "kill", "mprotect", "setuid"]
 REFUSED = {"ENOENT", "ENETUNREACH", "EPERM", "ESRCH", "EACCES", "EINVAL"}
 # What a user of its own may do to itself is not kept from it by namespaces, only by seccomp.
 OWN = {"mprotect"}
+# By the process that serves the API: before its machine runs, and after.
+FRONT = [f"front-{name}" for name in ("execve", "socket", "ptrace", "mprotect")] + [
+    f"running-{name}" for name in ("execve", "socket", "ptrace", "mprotect", "setuid", "unshare")]
 
 
 @pytest.fixture
@@ -70,13 +73,49 @@ def attempt_forkable(require, guest_kernel, tmp_path):
     return run
 
 
+@pytest.fixture
+def attempt_front(require, guest_kernel, tmp_path):
+    """The same by the front that reads requests: how it ended (None: it did not), and what it says."""
+    program = TOP / "build-weakened/cmd/onggi-vmm/onggi-vmm"
+    if not program.exists():
+        require.lacking("no build-weakened: tools/build-weakened")
+    config = {"boot-source": {"kernel_image_path": str(guest_kernel), "boot_args": "spin"},
+              "machine-config": {"vcpu_count": 1, "mem_size_mib": 32}}
+    (tmp_path / "config").write_text(json.dumps(config))
+
+    def run(name, *holes):
+        weaken = ",".join(f"A80-{hole}" for hole in (name, *holes))
+        words = [program, "--no-api", "--config-file", tmp_path / "config"]
+        with subprocess.Popen(words, env={**os.environ, "ONGGI_WEAKEN": weaken}, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            try:
+                _, said = process.communicate(timeout=2)
+                status = process.returncode
+            except subprocess.TimeoutExpired:  # it lives on: the attempt did not end it
+                process.terminate()
+                _, said = process.communicate()
+                status = None
+        return status, said.decode()
+    return run
+
+
+@pytest.mark.parametrize("name", FRONT)
+def test_a80_seccomp_kills_a_front_that_was_taken_over(attempt_front, name):
+    assert attempt_front(name) == (-signal.SIGSYS, "")
+    status, said = attempt_front(name, "front-seccomp")
+    if name.endswith("execve"):
+        assert (status, said) == (0, "")  # it is /bin/true now
+    else:
+        assert status is None and said.startswith(f"A80-{name}: succeeded\n")
+
+
 @pytest.mark.parametrize("name", ATTEMPTS)
 def test_a80_a_machine_that_may_be_forked_is_killed_as_well(attempt_forkable, name):
     panics, said = attempt_forkable(name)
     assert panics == 1 and f"A80-{name}" not in said, said
     panics, said = attempt_forkable(name, "namespaces")
     assert panics == 1 and f"A80-{name}" not in said, said
-    _, said = attempt_forkable(name, "seccomp", "namespaces")
+    _, said = attempt_forkable(name, "seccomp", "namespaces", "front-seccomp")
     assert name == "execve" or f"A80-{name}: succeeded" in said, said
 
 
