@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "vmm/machine.h"
+#include "vmm/memory_share.h"
 #include "vmm/process.h"
 #include "vmm/snapshot/state.h"
 
@@ -123,7 +124,6 @@ static int prepare(struct og_vmm *vmm, const struct og_fork_command *command, co
 		r = take_devices(vmm, room, command, fds, &taken, err);
 	if (r == 0 && taken != command->n)
 		r = og_fail(err, -EINVAL, "the machine has not all that the fork is given for");
-	og_vmm_config_keep(config, vmm->mem.file_fd); /* it tells which pages are in the file */
 	return r;
 }
 
@@ -161,11 +161,12 @@ static void collapse_region(uint8_t *collapsed, uint8_t *host, uint64_t pieces, 
 	}
 }
 
+/* Of memory that is in a file no page tables are copied, and its pages are collapsed ten times slower. */
 static void collapse(struct og_vmm *vmm)
 {
 	uint64_t until = og_vmm_microseconds() + COLLAPSE_US;
 
-	if (vmm->mem.file_fd >= 0 || vmm->mem.remote)
+	if (vmm->mem.file_fd >= 0 || vmm->mem.shared_fd >= 0 || vmm->mem.remote)
 		return;
 	for (unsigned i = 0; i < vmm->mem.n_regions; i++)
 		collapse_region(vmm->collapsed + og_mem_file_offset(&vmm->mem, i) / HUGE_BYTES,
@@ -186,6 +187,21 @@ static int part_from_parent(struct og_vmm_config *config)
 	config->metrics = metrics;
 	config->metrics_fd = og_close(config->metrics_fd);
 	return config->mmds.cloned != NULL ? config->mmds.cloned(config->mmds.data, metrics) : 0;
+}
+
+/* Devices stand still meanwhile: what is on its way into a page must not miss the copy of it. */
+static int own_memory(struct og_vmm *vmm, struct og_err *err)
+{
+	int r;
+
+	if (!og_mem_is_shared(&vmm->mem))
+		return 0;
+	for (unsigned i = 0; i < vmm->n_slots; i++)
+		og_virtio_stop(vmm->slots[i].virtio);
+	r = og_mem_unshare(&vmm->mem, err);
+	for (unsigned i = 0; i < vmm->n_slots && !vmm->paused; i++)
+		og_virtio_go_on(vmm->slots[i].virtio);
+	return r;
 }
 
 /* The parent's objects stay where they are, unwritten and so shared: freeing them would copy them. */
@@ -236,7 +252,7 @@ int og_vmm_fork(struct og_vmm *vmm, const struct og_fork_command *command, const
 {
 	struct og_fork_answer answer = {};
 	bool was_paused = vmm->paused;
-	uint64_t from, collapsed;
+	uint64_t from, ready;
 	pid_t pid;
 	int r;
 
@@ -253,14 +269,19 @@ int og_vmm_fork(struct og_vmm *vmm, const struct og_fork_command *command, const
 
 	from = og_vmm_microseconds();
 	collapse(vmm);
-	collapsed = og_vmm_microseconds();
-	answer.collapse_us = collapsed - from;
+	r = own_memory(vmm, err);
+	if (r < 0)
+		return r;
+	/* It tells which pages are in the file. */
+	og_vmm_config_keep(&vmm->fork_room->config, vmm->mem.file_fd);
+	ready = og_vmm_microseconds();
+	answer.before_us = ready - from;
 	og_vmm_pause(vmm);
-	answer.stop_us = og_vmm_microseconds() - collapsed;
+	answer.stop_us = og_vmm_microseconds() - ready;
 	pid = take_and_fork(vmm, &answer, err);
 	if (!was_paused)
 		og_vmm_resume(vmm);
-	answer.pause_us = og_vmm_microseconds() - collapsed;
+	answer.pause_us = og_vmm_microseconds() - ready;
 	if (pid < 0)
 		return pid;
 	answer.pid = pid;

@@ -3,8 +3,11 @@
  * A running machine becomes two. The machine's process forks: the kernel shares all memory until
  * either writes. The child makes a new machine of KVM and new devices, loads the state that was
  * taken in the pause, and goes on with what came with the command in place of what it must not share.
- * The pause is as long as taking the state and copying page tables: dense memory is collapsed into
- * huge pages before, once, so that there are few.
+ * The pause is as long as taking the state and copying the page tables of what the guest has written
+ * since its last fork. Before the first, all that it wrote until then goes into a file that both
+ * map (memory_share.h). Memory that has a place of its own (memory_place.h) or was restored is in
+ * no such file: page tables of all that was written are copied. What is not restored is collapsed
+ * into huge pages before, where it is dense, so that there are few.
  *
  * A forked machine is a child of the first one's process and does not end with it. It ends when its
  * own control socket is closed, and is as confined as the first.
@@ -49,9 +52,9 @@ _Static_assert(sizeof(struct og_fork_command) <= OG_COMMAND_BODY_MAX, "goes in a
 struct og_fork_answer {
 	int32_t pid; /* as the first machine's process sees it */
 	uint32_t reserved;
-	uint64_t pause_us;    /* from telling the vCPUs to stop until they may go on; of that: */
-	uint64_t stop_us;     /* until the last of them stood still */
-	uint64_t save_us;     /* taking the state */
-	uint64_t fork_us;     /* copying page tables */
-	uint64_t collapse_us; /* what was spent before on huge pages, once for each */
+	uint64_t pause_us;  /* from telling the vCPUs to stop until they may go on; of that: */
+	uint64_t stop_us;   /* until the last of them stood still */
+	uint64_t save_us;   /* taking the state */
+	uint64_t fork_us;   /* copying page tables */
+	uint64_t before_us; /* what was spent on memory before, while the guest ran */
 };

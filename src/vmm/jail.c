@@ -39,6 +39,8 @@
 /* Its value, without sys/mman.h's others: a thread that ends gives its stack back. */
 #define MADV_DONTNEED_VALUE 4
 #define MADV_FREE_VALUE	    8
+#define MADV_REMOVE_VALUE   9
+#define MADV_RANDOM_VALUE   1
 #define MADV_DONTFORK_VALUE 10
 #define MADV_DONTDUMP_VALUE 16
 #define MADV_COLLAPSE_VALUE 25
@@ -271,6 +273,8 @@ static const struct og_jail_rule fork_rules[] = {
 	{ SYS_clone3, NOT_THERE, 0 }, /* its flags cannot be seen; a C library takes clone() then */
 	{ SYS_madvise, 2, MADV_COLLAPSE_VALUE },
 	{ SYS_madvise, 2, MADV_DONTFORK_VALUE },
+	{ SYS_madvise, 2, MADV_REMOVE_VALUE },
+	{ SYS_madvise, 2, MADV_RANDOM_VALUE },
 	{ SYS_madvise, 2, MADV_DONTDUMP_VALUE },
 	{ SYS_close_range, ANY, 0 },
 	{ SYS_gettid, ANY, 0 },

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
+#include "base/cleanup.h"
+
 /* So that the host may back the guest with huge pages; also what guards each end. */
 #define ALIGN_BYTES (2ULL << 20)
 
@@ -66,11 +68,9 @@ int og_mem_init(struct og_mem *mem, uint64_t bytes, struct og_err *err)
 
 	if (r < 0)
 		return r;
-	*mem = (struct og_mem){
-		.reserved = reserved,
-		.reserved_bytes = reserved_bytes,
-		.file_fd = -EBADF,
-	};
+	*mem = (struct og_mem)OG_MEM_NONE;
+	mem->reserved = reserved;
+	mem->reserved_bytes = reserved_bytes;
 	lay_out(mem, host, bytes);
 	return 0;
 }
@@ -83,7 +83,7 @@ void og_mem_prefer_huge(const struct og_mem *mem)
 
 void og_mem_borrow(struct og_mem *mem, void *host, uint64_t bytes)
 {
-	*mem = (struct og_mem){ .file_fd = -EBADF };
+	*mem = (struct og_mem)OG_MEM_NONE;
 	lay_out(mem, host, bytes);
 }
 
@@ -95,7 +95,8 @@ void og_mem_done(struct og_mem *mem)
 		(void)munmap(mem->hotplug.reserved, mem->hotplug.reserved_bytes);
 	free((void *)mem->hotplug.present);
 	free((void *)mem->dirty);
-	*mem = (struct og_mem){};
+	og_close(mem->shared_fd);
+	*mem = (struct og_mem)OG_MEM_NONE;
 }
 
 int og_mem_add_hotplug(struct og_mem *mem, uint64_t bytes, uint64_t slot_bytes, struct og_err *err)
@@ -189,6 +190,19 @@ void *og_mem_at(const struct og_mem *mem, uint64_t gpa, uint64_t bytes)
 	return mem->hotplug.region.bytes > 0 ? in_hotplug(&mem->hotplug, gpa, bytes) : NULL;
 }
 
+bool og_mem_is_shared(const struct og_mem *mem)
+{
+	return mem->shared_fd >= 0 && mem->file_fd < 0;
+}
+
+/* Shared memory is the file's: to unmap it would give nothing back. */
+static int give_back(const struct og_mem *mem, void *at, uint64_t bytes)
+{
+	int advice = og_mem_is_shared(mem) ? MADV_REMOVE : MADV_DONTNEED;
+
+	return madvise(at, bytes, advice) < 0 ? -errno : 0;
+}
+
 int og_mem_discard(const struct og_mem *mem, uint64_t gpa, uint64_t bytes)
 {
 	void *at = og_mem_at(mem, gpa, bytes);
@@ -196,7 +210,7 @@ int og_mem_discard(const struct og_mem *mem, uint64_t gpa, uint64_t bytes)
 	if (at == NULL || (gpa | bytes) % PAGE_BYTES != 0)
 		return -EFAULT;
 	og_mem_mark(mem, at, bytes);
-	return madvise(at, bytes, MADV_DONTNEED) < 0 ? -errno : 0;
+	return give_back(mem, at, bytes);
 }
 
 uint64_t og_mem_file_offset(const struct og_mem *mem, unsigned index)
@@ -267,7 +281,7 @@ uint64_t og_mem_discard_at(const struct og_mem *mem, void *host, uint64_t bytes)
 	if (bytes < before)
 		return 0;
 	bytes = (bytes - before) & ~(PAGE_BYTES - 1);
-	if (bytes == 0 || madvise((uint8_t *)host + before, bytes, MADV_DONTNEED) < 0)
+	if (bytes == 0 || give_back(mem, (uint8_t *)host + before, bytes) < 0)
 		return 0;
 	og_mem_mark(mem, (uint8_t *)host + before, bytes);
 	return bytes;

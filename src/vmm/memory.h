@@ -52,8 +52,15 @@ struct og_mem {
 	/* A bit a page, in the order of a snapshot's file; NULL: not tracked. */
 	_Atomic uint64_t *dirty;
 	int file_fd; /* what it was restored from, page by page as it is needed; borrowed; or -1 */
-	bool remote; /* somebody else brings each page when it is touched first (userfaultfd) */
+	int shared_fd; /* what memory to be forked is in (memory_share.h); owned; or -1 */
+	bool remote;   /* somebody else brings each page when it is touched first (userfaultfd) */
 };
+
+/* No memory: og_mem_done() does nothing. */
+#define OG_MEM_NONE                            \
+	{                                      \
+		.file_fd = -1, .shared_fd = -1 \
+	}
 
 /*
  * Takes @bytes (a multiple of 4096) of zeroed memory from the kernel, kept out of core dumps, with
@@ -61,8 +68,11 @@ struct og_mem {
  */
 int og_mem_init(struct og_mem *mem, uint64_t bytes, struct og_err *err);
 
-/* Asks for huge pages where the host has them at hand: taken 2 MiB at a time, forked quickly. */
+/* Asks for huge pages where the host has them at hand: taken 2 MiB at a time. */
 void og_mem_prefer_huge(const struct og_mem *mem);
+
+/* Whether what is written is seen by all that map shared_fd: until the first fork. */
+bool og_mem_is_shared(const struct og_mem *mem);
 
 /* Makes the caller's @host the guest's memory at address 0; for tests. */
 void og_mem_borrow(struct og_mem *mem, void *host, uint64_t bytes);
@@ -88,7 +98,7 @@ uint64_t og_mem_end(const struct og_mem *mem);
 
 /*
  * Gives @bytes at @gpa back to the host, both multiples of 4096. What the guest reads there
- * afterwards are zeros, or what the file holds that the memory was restored from.
+ * afterwards are zeros, or what file_fd holds there.
  * Errors: -EFAULT (not all of it is the guest's), what madvise() says.
  */
 int og_mem_discard(const struct og_mem *mem, uint64_t gpa, uint64_t bytes);

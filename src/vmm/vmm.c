@@ -12,6 +12,7 @@
 #include "vmm/compromised.h"
 #include "vmm/jail.h"
 #include "vmm/machine.h"
+#include "vmm/memory_share.h"
 #include "vmm/x86/save.h"
 
 void og_vmm_config_init(struct og_vmm_config *config)
@@ -70,6 +71,15 @@ static void adopt_memory(struct og_vmm *vmm, const struct og_mem *given)
 			og_mem_set_present(&vmm->mem, (unsigned)i, false);
 }
 
+/* For forks. What has a place of its own stays there, and what is restored has its own file. */
+static bool is_to_be_shared(const struct og_vmm_config *config)
+{
+	const struct og_mem_place *place = &config->place;
+
+	return config->forkable && config->control_fd >= 0 && config->snapshot.state == NULL &&
+	       !place->huge && !place->lock && place->node < 0;
+}
+
 static int add_memory(struct og_vmm *vmm, struct og_err *err)
 {
 	const struct og_mem *given = vmm->config->snapshot.memory;
@@ -80,9 +90,11 @@ static int add_memory(struct og_vmm *vmm, struct og_err *err)
 	else
 		r = og_mem_init(&vmm->mem, vmm->config->memory_mib << 20, err);
 	if (r == 0 && given == NULL)
-		r = og_mem_place(&vmm->mem, &vmm->config->place, err);
-	if (r == 0 && given == NULL)
 		r = add_hotplug(vmm, err);
+	if (r == 0 && is_to_be_shared(vmm->config))
+		r = og_mem_share(&vmm->mem, err);
+	if (r == 0 && given == NULL)
+		r = og_mem_place(&vmm->mem, &vmm->config->place, err);
 	if (r < 0)
 		return r;
 	vmm->free_gpa = og_mem_end(&vmm->mem) < OG_GAP_END ? OG_GAP_END : og_mem_end(&vmm->mem);
@@ -229,6 +241,7 @@ int og_vmm_new(const struct og_vmm_config *config, struct og_vmm **ret_vmm, stru
 	if (vmm == NULL)
 		return og_fail(err, -ENOMEM, "make virtual machine");
 	vmm->config = config;
+	vmm->mem = (struct og_mem)OG_MEM_NONE;
 	vmm->stop_fd = -EBADF;
 	og_gate_init(&vmm->gate, true);
 	r = og_kvm_init(&vmm->kvm, config->kvm_fd, err);

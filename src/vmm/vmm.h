@@ -87,7 +87,7 @@ struct og_vmm_config {
 	bool start_paused; /* until OG_COMMAND_RESUME */
 
 	bool track_dirty_pages; /* for snapshots of changes alone */
-	bool forkable;		/* for OG_COMMAND_FORK, which takes more system calls */
+	bool forkable;		/* for OG_COMMAND_FORK: more system calls, memory in a file */
 	bool confined;		/* the process is a fork of one that gave up system calls */
 	struct og_snapshot_source snapshot;
 

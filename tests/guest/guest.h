@@ -99,6 +99,7 @@ void test_hostile(void);
 void test_bus(void);
 void test_pages(void);
 void test_fill(uint64_t end);
+void test_refill(uint64_t end);
 void test_devices(void);
 void test_pci(void);
 void test_pci_count(void);

@@ -116,7 +116,7 @@ static void show_memory(void)
 }
 
 /* As much as is there, and no more than the first page tables reach. */
-static void fill(void)
+static uint64_t end_of_memory(void)
 {
 	uint64_t end = 0;
 
@@ -124,7 +124,17 @@ static void fill(void)
 		if (params->e820_table[i].type == 1 &&
 		    params->e820_table[i].addr + params->e820_table[i].size <= 1ULL << 30)
 			end = params->e820_table[i].addr + params->e820_table[i].size;
-	test_fill(end);
+	return end;
+}
+
+static void fill(void)
+{
+	test_fill(end_of_memory());
+}
+
+static void refill(void)
+{
+	test_refill(end_of_memory());
 }
 
 static const struct {
@@ -150,6 +160,7 @@ static const struct {
 	{ "bus", test_bus },
 	{ "pages", test_pages },
 	{ "fill", fill },
+	{ "refill", refill },
 	{ "devices", test_devices },
 	{ "pci", test_pci },
 	{ "pci-count", test_pci_count },

@@ -30,13 +30,13 @@ static void look_at_generation(void)
  * Each round raises all pages from its number to the next, in order, and looks at each before: a
  * memory that is not of one instant shows as a page that is ahead or behind.
  */
-static void count_pages(void)
+static void count_pages(uint64_t gpa, uint64_t pages)
 {
 	for (uint64_t round = 1;; round++) {
-		for (uint64_t i = 0; i < WORK_PAGES; i++) {
-			if (*page(WORK_GPA, i) != round - 1)
+		for (uint64_t i = 0; i < pages; i++) {
+			if (*page(gpa, i) != round - 1)
 				say_line("\nbroken page", i);
-			*page(WORK_GPA, i) = round;
+			*page(gpa, i) = round;
 		}
 		look_at_generation();
 		say(".");
@@ -45,7 +45,7 @@ static void count_pages(void)
 
 void test_pages(void)
 {
-	count_pages();
+	count_pages(WORK_GPA, WORK_PAGES);
 }
 
 /* All memory behind the first 32 MiB has something in each page; then counts. */
@@ -56,7 +56,13 @@ void test_fill(uint64_t end)
 	for (uint64_t i = 0; i < pages; i++)
 		*page(FILL_GPA, i) = i + 1;
 	say_line("filled", pages);
-	count_pages();
+	count_pages(WORK_GPA, WORK_PAGES);
+}
+
+/* Writes all of it again and again. */
+void test_refill(uint64_t end)
+{
+	count_pages(FILL_GPA, (end - FILL_GPA) / PAGE);
 }
 
 static struct {

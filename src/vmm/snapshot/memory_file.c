@@ -24,7 +24,8 @@ struct writer {
 	int fd;
 	bool residence_tells; /* a page that is not there was never written, or is in the file */
 	uint64_t written;
-	uint64_t data_from, data_to; /* of the file behind the memory: the last data looked up */
+	int file_fd;		     /* what lies behind the memory; or -1 */
+	uint64_t data_from, data_to; /* of it: the next data, as looked up last */
 
 	const uint8_t *run; /* pages that wait to be written; NULL: none */
 	uint64_t run_bytes, run_offset;
@@ -77,26 +78,33 @@ static bool is_zero(const uint8_t *page)
 	return true;
 }
 
-/* Whether the file that the memory was restored from holds something at @offset. */
+/* Whether the file behind the memory holds something at @offset, which never becomes less. */
 static bool in_file(struct writer *w, uint64_t offset)
 {
 	off_t from, to;
 
-	if (w->mem->file_fd < 0)
+	if (w->file_fd < 0)
 		return false;
-	if (offset >= w->data_from && offset < w->data_to)
+	if (offset < w->data_to)
+		return offset >= w->data_from;
+	from = lseek(w->file_fd, (off_t)offset, SEEK_DATA);
+	if (from < 0 && errno == ENXIO) /* none from here on */
+		from = to = INT64_MAX;
+	else
+		to = from < 0 ? from : lseek(w->file_fd, from, SEEK_HOLE);
+	if (to < 0)
 		return true;
-	if (offset >= w->data_to || offset < w->data_from) {
-		from = lseek(w->mem->file_fd, (off_t)offset, SEEK_DATA);
-		if (from < 0)
-			return errno != ENXIO; /* ENXIO: none from here on */
-		to = lseek(w->mem->file_fd, from, SEEK_HOLE);
-		if (to < 0)
-			return true;
-		w->data_from = (uint64_t)from;
-		w->data_to = (uint64_t)to;
-	}
+	w->data_from = (uint64_t)from;
+	w->data_to = (uint64_t)to;
 	return offset >= w->data_from;
+}
+
+/* Shared memory is in the file alone; and to read a page that is not would take it from the host. */
+static bool was_touched(struct writer *w, uint64_t offset, uint8_t resident)
+{
+	if (og_mem_is_shared(w->mem))
+		return in_file(w, offset);
+	return !w->residence_tells || (resident & 1) != 0 || in_file(w, offset);
 }
 
 /* @resident: one byte a page, as mincore() gives them. */
@@ -108,10 +116,7 @@ static int write_chunk(struct writer *w, const uint8_t *at, uint64_t offset, uns
 	for (unsigned i = 0; r == 0 && i < pages; i++) {
 		const uint8_t *page = at + i * PAGE_BYTES;
 
-		if (w->residence_tells && (resident[i] & 1) == 0 &&
-		    !in_file(w, offset + i * PAGE_BYTES))
-			continue;
-		if (!is_zero(page))
+		if (was_touched(w, offset + i * PAGE_BYTES, resident[i]) && !is_zero(page))
 			r = add_page(w, page, offset + i * PAGE_BYTES, err);
 	}
 	return r;
@@ -120,7 +125,7 @@ static int write_chunk(struct writer *w, const uint8_t *at, uint64_t offset, uns
 static int write_range(struct writer *w, const uint8_t *at, uint64_t offset, uint64_t bytes,
 		       struct og_err *err)
 {
-	uint8_t resident[CHUNK_PAGES];
+	uint8_t resident[CHUNK_PAGES] = {};
 	int r = 0;
 
 	for (uint64_t done = 0; r == 0 && done < bytes;) {
@@ -156,7 +161,7 @@ static bool does_residence_tell(const struct og_mem *mem)
 {
 	struct sysinfo info;
 
-	return !mem->remote && sysinfo(&info) == 0 && info.totalswap == 0;
+	return !mem->remote && !og_mem_is_shared(mem) && sysinfo(&info) == 0 && info.totalswap == 0;
 }
 
 static int make_room(const struct og_mem *mem, int fd, struct og_err *err)
@@ -168,7 +173,12 @@ static int make_room(const struct og_mem *mem, int fd, struct og_err *err)
 
 int og_memory_file_write(const struct og_mem *mem, int fd, uint64_t *ret_bytes, struct og_err *err)
 {
-	struct writer w = { .mem = mem, .fd = fd, .residence_tells = does_residence_tell(mem) };
+	struct writer w = {
+		.mem = mem,
+		.fd = fd,
+		.file_fd = og_mem_is_shared(mem) ? mem->shared_fd : mem->file_fd,
+		.residence_tells = does_residence_tell(mem),
+	};
 	int r = make_room(mem, fd, err);
 
 	for (unsigned i = 0; r == 0 && i < mem->n_regions; i++)

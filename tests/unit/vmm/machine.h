@@ -145,9 +145,9 @@ static inline void check_said(int out_fd, const char *nothing_of, unsigned gener
 	CHECK_EQ(seen, generations);
 }
 
-/* Of a paused machine. */
-static inline int save(struct machine *m, int state_fd, int memory_fd, bool diff,
-		       struct og_snapshot_answer *ret_answer, struct og_err *err)
+/* Of a paused machine, which is commanded at @control_fd. */
+static inline int save_fd(int control_fd, int state_fd, int memory_fd, bool diff,
+			  struct og_snapshot_answer *ret_answer, struct og_err *err)
 {
 	struct og_command command = { .kind = OG_COMMAND_SNAPSHOT,
 				      .bytes = sizeof(struct og_snapshot_command) };
@@ -157,10 +157,16 @@ static inline int save(struct machine *m, int state_fd, int memory_fd, bool diff
 	int r;
 
 	memcpy(command.body, &body, sizeof(body));
-	r = og_control_call(m->process.control_fd, &command, fds, 2, &answer, err);
+	r = og_control_call(control_fd, &command, fds, 2, &answer, err);
 	if (r == 0)
 		memcpy(ret_answer, answer.body, sizeof(*ret_answer));
 	return r;
+}
+
+static inline int save(struct machine *m, int state_fd, int memory_fd, bool diff,
+		       struct og_snapshot_answer *ret_answer, struct og_err *err)
+{
+	return save_fd(m->process.control_fd, state_fd, memory_fd, diff, ret_answer, err);
 }
 
 static inline void *read_file(int fd, size_t *ret_len)
