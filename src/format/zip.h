@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Zip archives (PKWARE APPNOTE 6.3) by their central directory, as far as jars need it: stored and
- * deflated members, bytes of another program in front. Not read: zip64, several disks, encryption.
- * Without I/O.
+ * deflated members, bytes of another program in front, zip64 (members beyond 4 GiB, and ends of archives with
+ * more than 65,534). Not read: several disks, encryption. Without I/O.
  */
 #pragma once
 
