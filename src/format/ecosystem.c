@@ -15,6 +15,45 @@ static int write_out(char *out, size_t size, const char *a, const char *b, size_
 	return len < 0 || (size_t)len >= size ? -EINVAL : 0;
 }
 
+/*
+ * SUSE has an ecosystem for each module and phase of support of a release ("Linux Enterprise Module for Python
+ * 3 15 SP5", "Linux Enterprise Server 15 SP5-LTSS"), while os-release(5) says "15.5", and a system has packages
+ * of many. One package's versions are of one line in all of them. Micro is a release of its own.
+ */
+static int normalize_suse(const char *product, char ret_ecosystem[OG_ECOSYSTEM_MAX])
+{
+	bool micro = og_starts_with(product, "Linux Enterprise Micro") ||
+		     og_starts_with(product, "Linux Micro");
+	const char *version = "", *pack = "";
+	char release[32];
+	int len;
+
+	/* The last number counts: those before are of a name. */
+	for (const char *word = product; *word != '\0';) {
+		if (og_is_digit(word[0])) {
+			version = word;
+			pack = "";
+		} else if (word[0] == 'S' && word[1] == 'P' && og_is_digit(word[2])) {
+			pack = word + 2;
+		}
+		word += strcspn(word, " ");
+		word += strspn(word, " ");
+	}
+	len = snprintf(release, sizeof(release), "%.*s%s%.*s", (int)strspn(version, "0123456789."),
+		       version, *pack != '\0' ? "." : "", (int)strspn(pack, "0123456789"), pack);
+	if (*version == '\0' || len < 0 || (size_t)len >= sizeof(release))
+		return write_out(ret_ecosystem, OG_ECOSYSTEM_MAX, "SUSE:", product,
+				 strlen(product));
+	return write_out(ret_ecosystem, OG_ECOSYSTEM_MAX, micro ? "SUSE:Micro " : "SUSE:", release,
+			 (size_t)len);
+}
+
+static bool is_suse_enterprise(const char *product)
+{
+	return og_starts_with(product, "Linux Enterprise ") ||
+	       og_starts_with(product, "Linux Micro ") || og_starts_with(product, "Package Hub ");
+}
+
 int og_ecosystem_normalize(const char *ecosystem, char ret_ecosystem[OG_ECOSYSTEM_MAX])
 {
 	static const char red_hat[] = "Red Hat:enterprise_linux:";
@@ -31,6 +70,8 @@ int og_ecosystem_normalize(const char *ecosystem, char ret_ecosystem[OG_ECOSYSTE
 		return write_out(ret_ecosystem, OG_ECOSYSTEM_MAX, "Red Hat:", version,
 				 strcspn(version, ":."));
 	}
+	if (og_starts_with(ecosystem, "SUSE:") && is_suse_enterprise(ecosystem + strlen("SUSE:")))
+		return normalize_suse(ecosystem + strlen("SUSE:"), ret_ecosystem);
 	if (og_starts_with(ecosystem, "Ubuntu:") && og_ends_with(ecosystem, ":LTS"))
 		return write_out(ret_ecosystem, OG_ECOSYSTEM_MAX, "", ecosystem,
 				 strlen(ecosystem) - 4);
@@ -58,11 +99,20 @@ static const struct {
 	{ "mageia", "Mageia:", 1 },
 	{ "opensuse-leap", "openSUSE:Leap ", 2 },
 	{ "opensuse-tumbleweed", "openSUSE:Tumbleweed", 0 },
+	{ "sles", "SUSE:", 2 },
+	{ "sles_sap", "SUSE:", 2 },
+	{ "sled", "SUSE:", 2 },
+	{ "sle_hpc", "SUSE:", 2 },
+	{ "sle-micro", "SUSE:Micro ", 2 },
+	{ "sl-micro", "SUSE:Micro ", 2 },
+	{ "suse-microos", "SUSE:Micro ", 2 },
 	{ "wolfi", "Wolfi", 0 },
 	{ "chainguard", "Chainguard", 0 },
 	/* What OSV has of it is of 2 and 3, which are one line of releases. */
 	{ "mariner", "Azure Linux:", 1 },
 	/* As package URLs and bills of materials of others call them. */
+	{ "suse", "SUSE:", 2 },
+	{ "slem", "SUSE:Micro ", 2 },
 	{ "redhat", "Red Hat:", 1 },
 	{ "alma", "AlmaLinux:", 1 },
 	{ "oracle", "Oracle Linux:", 1 },

@@ -10,8 +10,8 @@
 #include "format/vulnerability.h"
 
 /*
- * "Ubuntu:22.04:LTS" -> "Ubuntu:22.04", "Red Hat:enterprise_linux:9::baseos" -> "Red Hat:9"; others as
- * they are. Errors: -ENOENT (one whose versions have no order here), -EINVAL (too long, control bytes).
+ * "Ubuntu:22.04:LTS" -> "Ubuntu:22.04", "Red Hat:enterprise_linux:9::baseos" -> "Red Hat:9", "SUSE:Linux
+ * Enterprise Module for Basesystem 15 SP5-LTSS" -> "SUSE:15.5"; others as they are. Errors: -ENOENT (one whose versions have no order here), -EINVAL (too long, control bytes).
  */
 int og_ecosystem_normalize(const char *ecosystem, char ret_ecosystem[OG_ECOSYSTEM_MAX]);
 

@@ -155,6 +155,39 @@ def test_fixed_unfixed_wont_fix_and_not_affected_are_told_apart(scanner, tmp_pat
                     "CVE-1-3": ("wont-fix", "unknown"), "CVE-1-9": ("unfixed", "negligible")}
 
 
+def suse_bom(path, os, **packages):
+    """A bill of materials of a system of SUSE's: {binary: version}, all of openssl-3."""
+    purls = [f"pkg:rpm/suse/{name}@{version}?arch=x86_64&upstream=openssl-3-{version}.src.rpm"
+             for name, version in packages.items()]
+    path.write_text(json.dumps({"bomFormat": "CycloneDX", "specVersion": "1.6", "components": [
+        {"type": "operating-system", "name": os[0], "version": os[1], "bom-ref": "os"},
+        *({"type": "library", "name": purl.split("/")[2].split("@")[0], "purl": purl, "bom-ref": purl} for purl in purls)]}))
+    return path
+
+
+def test_suse_is_judged_by_release_and_service_pack(scanner, tmp_path):
+    """Whatever module or phase of support the advisory is filed under; another service pack's says nothing."""
+    products = ["Module for Basesystem 15 SP5", "Server 15 SP5-LTSS", "Module for Python 3 15 SP5"]
+    first = record("SUSE-SU-2026:1-1", "openssl-3", "3.0.8-150500.5.9.1",
+                   ecosystem=f"SUSE:Linux Enterprise {products[0]}")
+    first["affected"] += [{**first["affected"][0], "package": {
+        "ecosystem": f"SUSE:Linux Enterprise {product}", "name": "openssl-3"}} for product in products[1:]]
+    scanner.load(first, record("SUSE-SU-2026:2-1", "openssl-3", "3.1.4-150600.5.1",
+                               ecosystem="SUSE:Linux Enterprise Module for Basesystem 15 SP6"),
+                 record("SUSE-SU-2026:3-1", "openssl-3", "3.0.8-150500.5.9.1", ecosystem="SUSE:Linux Enterprise Micro 5.5"))
+    for version, expected in (("3.0.8-150500.5.8.1", ["SUSE-SU-2026:1-1"]), ("3.0.8-150500.5.10.1", []),
+                              ("3.0.8-150500.5.9.1", [])):
+        bom = suse_bom(tmp_path / "bom.json", ("sles", "15.5"), **{"libopenssl3": version, "openssl-3": version})
+        tree = scanner.tree(f"sbom:{bom}")
+        assert [row["id"] for row in tree["vulnerabilities"]] == expected, version
+    old = {"libopenssl3": "3.0.8-150500.5.8.1"}
+    for os, expected in ((("sle-micro", "5.5"), ["SUSE-SU-2026:3-1"]), (("sles", "15.6"), ["SUSE-SU-2026:2-1"])):
+        tree = scanner.tree(f"sbom:{suse_bom(tmp_path / 'bom.json', os, **old)}")
+        assert [row["id"] for row in tree["vulnerabilities"]] == expected, os
+    bom = suse_bom(tmp_path / "bom.json", ("sles", "15.4"), **old)
+    assert "of SUSE:15.4 are not judged" in scanner.scan(f"sbom:{bom}").stderr
+
+
 def test_what_cannot_be_judged_is_said(scanner, tmp_path):
     scanner.load(record("CVE-1-1", "a"))
     result = scanner.scan(debian_root(tmp_path / "root", [("a", "1.0", "a")], version="13"), "-f", "json")
