@@ -295,6 +295,8 @@ static const struct og_jail_rule fork_rules[] = {
 	{ SYS_newfstatat, 3, AT_EMPTY_PATH }, /* glibc's fstat() */
 	{ SYS_fcntl, ANY, 0 },
 	{ SYS_getsockopt, ANY, 0 },
+	{ SYS_ioctl, 1, TUNGETIFF },
+	{ SYS_ioctl, 1, TUNSETVNETHDRSZ },
 	{ SYS_ioctl, 1, BLKGETSIZE64 },
 	{ SYS_ioctl, 1, KVM_GET_API_VERSION },
 	{ SYS_ioctl, 1, KVM_GET_VCPU_MMAP_SIZE },

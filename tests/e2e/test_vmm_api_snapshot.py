@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+import vmmapi
 from vmmapi import Machine, end, load, snapshot
 
 MIB = 1 << 20
@@ -131,6 +132,29 @@ def test_a_clone_counts_by_itself(launch, tmp_path):
     wait_for_exits(clone, second)
     assert flush(machine, first)["vcpu"]["exit_io_out"] == 0  # what the clone does is not this one's
     end(clone.sock)
+
+
+def test_a_clone_has_a_tap_metadata_and_a_socket_of_its_own(require, vmm, tmp_path):
+    require.root()
+    require.tool("ip")
+    taps = "".join(f"ip tuntap add {tap} mode tap vnet_hdr && ip link set {tap} up && " for tap in ("tap7", "tap8"))
+    words = [vmm, "--api-sock", tmp_path / "api.sock", "--forkable"]
+    with vmmapi.launched(tmp_path, ["unshare", "--net", "sh", "-c", f'{taps} exec "$@"', "sh", *words]) as machine:
+        machine.put("/network-interfaces/e", iface_id="e", host_dev_name="tap7")
+        machine.put("/mmds/config", network_interfaces=["e"])
+        machine.put("/vsock", guest_cid=3, uds_path=str(tmp_path / "v"))
+        machine.start("spin")
+        body = {"id": "clone", "api_sock": str(tmp_path / "clone.sock")}
+        assert "a tap of its own for 'e'" in machine.refused("PUT", "/fork", body)
+        machine.put("/fork", **body, vsock_override={"uds_path": str(tmp_path / "w")},
+                    network_overrides=[{"iface_id": "e", "host_dev_name": "tap8"}])
+        clone = Machine(None, tmp_path)
+        clone.sock = tmp_path / "clone.sock"
+        clone.put("/mmds", name="clone")
+        assert machine.get("/mmds") == {}
+        assert (tmp_path / "w").is_socket()
+        end(clone.sock)
+        assert machine.get("/")["state"] == "Running"
 
 
 def test_a_clones_metrics_that_cannot_be_written_are_named(launch, tmp_path):
