@@ -528,7 +528,8 @@ static int parse(struct args *args, char **argv, struct og_err *err)
 	}
 	if ((args->merge_base != NULL) != (args->merge_changes != NULL))
 		return og_fail(err, -EINVAL, "--merge-snapshot and --changes go together");
-	if (args->help || args->version || args->probe || args->merge_base != NULL)
+	if (args->help || args->version || args->probe || args->merge_base != NULL ||
+	    og_front_asks(&args->front))
 		return 0;
 	args->front.no_jail = !args->config.jail.enabled;
 	if (og_front_wanted(&args->front) &&
@@ -592,6 +593,9 @@ int main(int argc, char **argv)
 		puts("onggi-vmm " OG_VERSION);
 		return OG_EXIT_OFF;
 	}
+	if (og_front_asks(&args.front))
+		return og_front_answer(&args.front, &err) < 0 ? complain(&err, OG_EXIT_ERROR)
+							      : OG_EXIT_OFF;
 	if (args.merge_base != NULL)
 		return merge(&args, &err) < 0 ? complain(&err, OG_EXIT_ERROR) : OG_EXIT_OFF;
 	if (args.probe)

@@ -42,6 +42,8 @@ TEXT_SETTER(metadata_file)
 TEXT_SETTER(log_path)
 TEXT_SETTER(module)
 TEXT_SETTER(metrics_path)
+TEXT_SETTER(describe_snapshot)
+FLAG_SETTER(snapshot_version)
 FLAG_SETTER(no_api)
 FLAG_SETTER(show_level)
 FLAG_SETTER(show_log_origin)
@@ -96,6 +98,8 @@ const struct og_front_option og_front_options[] = {
 	{ "--mmds-size-limit", "BYTES", "of all metadata (as above)", set_mmds_max },
 	{ "--enable-pci", NULL, "virtio devices on PCI", set_pci },
 	{ "--forkable", NULL, "the machine may be forked: PUT /fork (ours)", set_forkable },
+	{ "--snapshot-version", NULL, "say which version snapshots have", set_snapshot_version },
+	{ "--describe-snapshot", "FILE", "say which this state file has", set_describe_snapshot },
 	{ "--start-time-us", "N", "when the start began, for metrics", set_start_time_us },
 	{ "--start-time-cpu-us", "N", "likewise, CPU time", set_start_time_cpu_us },
 	{ "--parent-cpu-time-us", "N", "CPU time of whoever starts it", set_parent_cpu_time_us },

@@ -128,6 +128,8 @@ struct og_json *og_vmmapi_describe(const struct og_vmmapi *api)
 	og_json_set(json, "boot-source", write_if(api->kernel_fd >= 0, &og_body_boot, &api->boot));
 	og_json_set(json, "cpu-config",
 		    write_if(api->has_cpu_config, &og_body_cpu_config, &api->cpu_config));
+	og_json_set(json, "logger", NULL); /* of this process, not of the machine */
+	og_json_set(json, "metrics", NULL);
 	og_json_set(json, "machine-config", og_body_write(&og_body_machine, &api->machine));
 	og_json_set(json, "memory-hotplug",
 		    write_if(api->has_hotplug, &og_body_hotplug, &api->hotplug));

@@ -138,3 +138,22 @@ def test_a_signal_ends_both_processes_and_removes_the_socket(machine):
     status, _, errors = machine.ends()
     assert (status, errors) == (1, "onggi-vmm: ended by signal 15\n")
     assert not machine.sock.exists()
+
+
+def test_versions_of_snapshots_are_said(vmm, tmp_path):
+    def ask(*words):
+        result = subprocess.run([vmm, *words], capture_output=True, text=True, check=False)
+        return result.returncode, result.stdout, result.stderr
+
+    golden = KERNEL.parents[3] / "tests/golden"
+    assert ask("--snapshot-version") == (0, "v1.1.0\n", "")
+    assert ask("--describe-snapshot", golden / "snapshot-v1.1.state") == (0, "v1.1.0\n", "")
+    assert ask("--describe-snapshot", golden / "snapshot-v1.state") == (0, "v1.0.0\n", "")
+    (tmp_path / "cut").write_bytes((golden / "snapshot-v1.state").read_bytes()[:-1])
+    status, output, errors = ask("--describe-snapshot", tmp_path / "cut")
+    assert (status, output) == (1, "") and f"'{tmp_path}/cut'" in errors
+
+
+def test_the_configuration_has_a_place_for_what_is_the_processs_own(machine):
+    shown = machine.get("/vm/config")
+    assert shown["logger"] is None and shown["metrics"] is None
