@@ -128,11 +128,12 @@ static int take_names(void *data, struct og_json **page, const struct og_http_re
 static int list_names(struct og_inquiry *inquiry, const char *key, char ***ret_names,
 		      struct og_err *err)
 {
-	struct names names = { .key = key, .items = calloc(1, sizeof(char *)) };
+	struct names names = { .key = key };
 	int r;
 
-	if (names.items == NULL)
+	if (og_grow(names.items, 0) < 0)
 		return no_memory(err);
+	names.items[0] = NULL;
 	inquiry->max_body_bytes = OG_REMOTE_PAGE_MAX;
 	r = walk_pages(inquiry, take_names, &names, err);
 	if (r < 0) {
