@@ -69,7 +69,7 @@ int remote_choose(const struct og_document *index, const char *platform,
 	og_cleanup(og_manifest_freep) struct og_manifest *manifest = NULL;
 	const struct og_descriptor *chosen;
 	char os[64], architecture[64], variant[64] = "";
-	int r = og_manifest_parse(index->buf, index->len, index->media_type, &manifest, err);
+	int r = og_manifest_parse_image(index->buf, index->len, index->media_type, &manifest, err);
 
 	if (r < 0 && r != -ENOTSUP)
 		return r;
@@ -86,7 +86,7 @@ int remote_choose(const struct og_document *index, const char *platform,
 	chosen = og_manifest_choose(manifest, os, architecture, variant);
 	if (chosen == NULL)
 		return og_fail_plain(err, -ENOENT, "there is no image for %s in it", platform);
-	*ret_digest = chosen->digest;
+	*ret_digest = chosen->sha256;
 	return 0;
 }
 

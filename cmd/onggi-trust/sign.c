@@ -170,8 +170,8 @@ static int sign_entries(const struct og_signing *signing, const struct values *v
 			struct og_err *err)
 {
 	og_cleanup(og_manifest_freep) struct og_manifest *index = NULL;
-	int r = og_manifest_parse(signing->subject->buf, signing->subject->len,
-				  signing->subject->media_type, &index, err);
+	int r = og_manifest_parse_image(signing->subject->buf, signing->subject->len,
+					signing->subject->media_type, &index, err);
 
 	for (size_t i = 0; r == 0 && index->is_index && i < index->count; i++) {
 		og_cleanup(og_document_done) struct og_document document = {};
@@ -179,7 +179,7 @@ static int sign_entries(const struct og_signing *signing, const struct values *v
 
 		entry.subject = &document;
 		r = og_remote_manifest(signing->registry, signing->client,
-				       og_digest_format(&index->items[i].digest).text, &document,
+				       og_digest_format(&index->items[i].sha256).text, &document,
 				       err);
 		if (r == 0)
 			r = one(&entry, values, err);

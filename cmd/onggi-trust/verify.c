@@ -225,14 +225,15 @@ static int run_tree(const void *data, int argc, char **argv, struct og_err *err)
 		r = print_attached(&remote, &document.digest, "", err);
 	if (r < 0)
 		return r;
-	if (og_manifest_parse(document.buf, document.len, document.media_type, &index, NULL) < 0)
+	if (og_manifest_parse_image(document.buf, document.len, document.media_type, &index, NULL) <
+	    0)
 		return 0; /* an artifact */
 	for (size_t i = 0; r == 0 && index->is_index && i < index->count; i++) {
 		char platform[160];
 
 		(void)snprintf(platform, sizeof(platform), " (%.60s/%.60s)", index->items[i].os,
 			       index->items[i].architecture);
-		r = print_attached(&remote, &index->items[i].digest, platform, err);
+		r = print_attached(&remote, &index->items[i].sha256, platform, err);
 	}
 	return r;
 }

@@ -1,83 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "format/manifest.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/text.h"
 
-#define COUNT_OF(a) (sizeof(a) / sizeof((a)[0]))
-
-static const struct {
-	const char *media_type;
-	enum og_media_kind kind;
-} media_types[] = {
-	{ OG_MEDIA_DOCKER_MANIFEST, OG_MEDIA_MANIFEST },
-	{ OG_MEDIA_DOCKER_LIST, OG_MEDIA_INDEX },
-	{ OG_MEDIA_DOCKER_CONFIG, OG_MEDIA_CONFIG },
-	{ OG_MEDIA_DOCKER_LAYER, OG_MEDIA_LAYER },
-	{ "application/vnd.docker.image.rootfs.diff.tar", OG_MEDIA_LAYER },
-	{ "application/vnd.docker.image.rootfs.diff.tar.zstd", OG_MEDIA_LAYER },
-	{ "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip", OG_MEDIA_FOREIGN_LAYER },
-	{ "application/vnd.docker.image.rootfs.foreign.diff.tar", OG_MEDIA_FOREIGN_LAYER },
-	{ OG_MEDIA_OCI_MANIFEST, OG_MEDIA_MANIFEST },
-	{ OG_MEDIA_OCI_INDEX, OG_MEDIA_INDEX },
-	{ OG_MEDIA_OCI_CONFIG, OG_MEDIA_CONFIG },
-	{ OG_MEDIA_OCI_LAYER, OG_MEDIA_LAYER },
-	{ OG_MEDIA_OCI_LAYER_GZIP, OG_MEDIA_LAYER },
-	{ OG_MEDIA_OCI_LAYER_ZSTD, OG_MEDIA_LAYER },
-	{ "application/vnd.oci.image.layer.nondistributable.v1.tar", OG_MEDIA_FOREIGN_LAYER },
-	{ "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip", OG_MEDIA_FOREIGN_LAYER },
-	{ "application/vnd.oci.image.layer.nondistributable.v1.tar+zstd", OG_MEDIA_FOREIGN_LAYER },
-	{ "application/vnd.docker.distribution.manifest.v1+json", OG_MEDIA_SCHEMA1 },
-	{ "application/vnd.docker.distribution.manifest.v1+prettyjws", OG_MEDIA_SCHEMA1 },
-};
-
-/* The length of a media type without its parameters. */
-static size_t media_type_len(const char *media_type)
+/* A text that goes into headers and lists: short, and one line. */
+static int opt_type(const struct og_json *json, const char *key, const char **ret_text,
+		    struct og_err *err)
 {
-	size_t len = strcspn(media_type, ";");
+	const char *text = "";
 
-	while (len > 0 && (media_type[len - 1] == ' ' || media_type[len - 1] == '\t'))
-		len--;
-	return len;
-}
-
-bool og_media_type_equal(const char *a, const char *b)
-{
-	size_t len = media_type_len(a);
-
-	return len == media_type_len(b) && strncasecmp(a, b, len) == 0;
-}
-
-bool og_media_type_is_vague(const char *media_type)
-{
-	return og_media_type_equal(media_type, "") ||
-	       og_media_type_equal(media_type, "application/json") ||
-	       og_media_type_equal(media_type, "text/plain") ||
-	       og_media_type_equal(media_type, "application/octet-stream");
-}
-
-enum og_media_kind og_media_kind(const char *media_type)
-{
-	for (size_t i = 0; i < COUNT_OF(media_types); i++)
-		if (og_media_type_equal(media_type, media_types[i].media_type))
-			return media_types[i].kind;
-	return OG_MEDIA_OTHER;
-}
-
-/* The same text, with the life of the program where the type is known. */
-static const char *lasting(const char *media_type)
-{
-	for (size_t i = 0; i < COUNT_OF(media_types); i++)
-		if (og_media_type_equal(media_type, media_types[i].media_type))
-			return media_types[i].media_type;
-	return media_type;
-}
-
-static int bad(struct og_err *err, int code)
-{
-	return og_fail_in(err, code, "manifest");
+	if (og_json_opt_string(json, key, &text, err) < 0)
+		return -EBADMSG;
+	if (strlen(text) >= OG_MEDIA_TYPE_MAX)
+		return og_fail_plain(err, -E2BIG, "%s is over %d bytes", key,
+				     OG_MEDIA_TYPE_MAX - 1);
+	for (const char *c = text; *c != '\0'; c++)
+		if ((unsigned char)*c < 0x20 || *c == 0x7f)
+			return og_fail_plain(err, -EBADMSG, "%s has control characters", key);
+	*ret_text = text;
+	return 0;
 }
 
 static int parse_platform(const struct og_json *json, struct og_descriptor *descriptor,
@@ -95,8 +40,8 @@ static int parse_platform(const struct og_json *json, struct og_descriptor *desc
 	return r < 0 ? -EBADMSG : 0;
 }
 
-int og_manifest_annotations(const struct og_json *json, const struct og_json **ret_annotations,
-			    struct og_err *err)
+static int parse_annotations(const struct og_json *json, const struct og_json **ret_annotations,
+			     struct og_err *err)
 {
 	struct og_json_member member = {};
 	struct og_json *annotations = NULL;
@@ -106,19 +51,40 @@ int og_manifest_annotations(const struct og_json *json, const struct og_json **r
 	while (og_json_next(annotations, &member))
 		if (og_json_kind(member.value) != OG_JSON_STRING)
 			return og_fail_plain(err, -EBADMSG, "an annotation is no text");
-	if (ret_annotations != NULL)
-		*ret_annotations = annotations;
+	*ret_annotations = annotations;
 	return 0;
 }
 
-static int parse_urls(const struct og_json *json, struct og_descriptor *descriptor,
-		      struct og_err *err)
+static int parse_place(const struct og_json *json, struct og_descriptor *descriptor,
+		       struct og_err *err)
 {
 	struct og_json *urls = NULL;
 
 	if (og_json_opt_array(json, "urls", &urls, err) < 0)
 		return -EBADMSG;
-	descriptor->has_urls = og_json_count(urls) > 0;
+	descriptor->elsewhere = descriptor->kind == OG_MEDIA_FOREIGN_LAYER ||
+				og_json_count(urls) > 0;
+	return 0;
+}
+
+static int parse_digest(const struct og_json *json, struct og_descriptor *descriptor,
+			struct og_err *err)
+{
+	const char *text = "";
+	int r;
+
+	if (og_json_opt_string(json, "digest", &text, err) < 0)
+		return -EBADMSG;
+	r = og_blob_digest_parse(text, &descriptor->digest);
+	if (r == -ENOTSUP)
+		return og_fail_plain(err, r,
+				     "digest '%.40s': only sha256 and sha512 are understood", text);
+	if (r < 0)
+		return og_fail_plain(err, -EBADMSG,
+				     "bad digest '%.80s': wanted sha256: or sha512: and lower-case "
+				     "hexadecimal digits",
+				     text);
+	(void)og_digest_parse(text, &descriptor->sha256);
 	return 0;
 }
 
@@ -128,149 +94,179 @@ static int parse_descriptor(const struct og_json *json, struct og_descriptor *re
 	struct og_descriptor descriptor = {
 		.media_type = "", .os = "", .architecture = "", .variant = ""
 	};
-	const char *digest = "";
 	int64_t size = -1;
 	int r;
 
 	if (og_json_kind(json) != OG_JSON_OBJECT)
 		return og_fail_plain(err, -EBADMSG, "a descriptor is no object");
-	if (og_json_opt_string(json, "mediaType", &descriptor.media_type, err) < 0 ||
-	    og_json_opt_string(json, "digest", &digest, err) < 0)
-		return -EBADMSG;
-	if (og_digest_parse(digest, &descriptor.digest) < 0)
-		return og_fail_plain(err, -EBADMSG,
-				     "bad digest '%.80s': wanted sha256: and 64 "
-				     "lower-case hexadecimal digits",
-				     digest);
-	r = og_json_opt_int(json, "size", 0, (int64_t)OG_BLOB_BYTES_MAX, &size, err);
+	r = opt_type(json, "mediaType", &descriptor.media_type, err);
 	if (r < 0)
-		return r == -ERANGE ? -E2BIG : -EBADMSG;
+		return r;
+	descriptor.kind = og_media_kind(descriptor.media_type);
+	if (og_json_opt_int(json, "size", 0, INT64_MAX, &size, err) < 0)
+		return -EBADMSG;
 	if (size < 0)
 		return og_fail_plain(err, -EBADMSG, "a descriptor has no size");
 	descriptor.size = (uint64_t)size;
-	descriptor.kind = og_media_kind(descriptor.media_type);
-
-	r = parse_urls(json, &descriptor, err);
+	r = parse_digest(json, &descriptor, err);
+	if (r == 0)
+		r = parse_place(json, &descriptor, err);
 	if (r == 0)
 		r = parse_platform(json, &descriptor, err);
 	if (r == 0)
-		r = og_manifest_annotations(json, &descriptor.annotations, err);
+		r = parse_annotations(json, &descriptor.annotations, err);
 	if (r == 0)
 		*ret_descriptor = descriptor;
 	return r;
 }
 
-static int parse_items(const struct og_json *array, size_t max, struct og_manifest *manifest,
-		       struct og_err *err)
+static int parse_items(struct og_manifest *manifest, const char *key, struct og_err *err)
 {
+	const struct og_json *array = og_json_get(manifest->root, key);
 	size_t count = og_json_count(array);
-	int r = 0;
 
 	if (og_json_kind(array) != OG_JSON_ARRAY)
-		return og_fail_plain(err, -EBADMSG, "its list of %s is no array",
-				     manifest->is_index ? "manifests" : "layers");
-	if (count > max)
-		return og_fail_plain(err, -E2BIG, "%zu descriptors, the limit is %zu", count, max);
+		return og_fail_plain(err, -EBADMSG, "its list of %s is no array", key);
+	if (count > OG_MANIFEST_DESCRIPTORS_MAX)
+		return og_fail_plain(err, -E2BIG, "%zu descriptors, the limit is %u", count,
+				     OG_MANIFEST_DESCRIPTORS_MAX);
 	manifest->items = calloc(count > 0 ? count : 1, sizeof(*manifest->items));
 	if (manifest->items == NULL)
 		return og_fail(err, -ENOMEM, "no memory");
-	for (size_t i = 0; i < count && r == 0; i++)
-		r = parse_descriptor(og_json_at(array, i), &manifest->items[i], err);
-	if (r == 0)
-		manifest->count = count;
-	return r;
-}
+	for (size_t i = 0; i < count; i++) {
+		int r = parse_descriptor(og_json_at(array, i), &manifest->items[i], err);
 
-static int check_kind(const struct og_json *root, struct og_manifest *manifest,
-		      enum og_media_kind kind, struct og_err *err)
-{
-	bool image = og_json_has(root, "layers") || og_json_has(root, "config");
-	bool index = og_json_has(root, "manifests");
-
-	if (kind == OG_MEDIA_SCHEMA1 || og_json_has(root, "fsLayers"))
-		return og_fail_plain(err, -ENOTSUP,
-				     "schema 1 is no longer understood; push the image anew with a "
-				     "current tool");
-	if (image && index)
-		return og_fail_plain(err, -EBADMSG, "it is ambiguous: both an image and an index");
-	if (!image && !index)
-		return og_fail_plain(err, -EBADMSG, "it is neither an image nor an index");
-	if (kind != (index ? OG_MEDIA_INDEX : OG_MEDIA_MANIFEST))
-		return og_fail_plain(err, kind == OG_MEDIA_OTHER ? -ENOTSUP : -EBADMSG,
-				     "its media type '%.100s' is not one of an image %s",
-				     manifest->media_type, index ? "index" : "manifest");
-	manifest->is_index = index;
+		if (r < 0)
+			return og_fail_in(err, r, "%s[%zu]", key, i);
+	}
+	manifest->count = count;
 	return 0;
 }
 
-/* Both may say what the document is; they must agree. Neither saying it, its shape decides. */
-static int settle_media_type(const struct og_json *root, const char *came_as,
-			     struct og_manifest *manifest, struct og_err *err)
+/* What a document is by its members. */
+static int kind_of_members(const struct og_json *root, enum og_media_kind *ret_kind,
+			   struct og_err *err)
+{
+	bool image = og_json_has(root, "layers") || og_json_has(root, "config");
+	bool index = og_json_has(root, "manifests");
+	bool artifact = og_json_has(root, "blobs");
+
+	if (og_json_has(root, "fsLayers"))
+		return og_fail_plain(err, -ENOTSUP,
+				     "schema 1 is no longer understood; push the image anew with a "
+				     "current tool");
+	if (image + index + artifact > 1)
+		return og_fail_plain(err, -EBADMSG,
+				     "it is ambiguous: it has members of more than one of image, "
+				     "index and artifact");
+	*ret_kind = image      ? OG_MEDIA_MANIFEST
+		    : index    ? OG_MEDIA_INDEX
+		    : artifact ? OG_MEDIA_ARTIFACT
+			       : OG_MEDIA_OTHER;
+	return 0;
+}
+
+/* Both may say what the document is; they must agree. Neither saying it, its members decide. */
+static int settle_media_type(struct og_manifest *manifest, const char *came_as,
+			     enum og_media_kind by_members, struct og_err *err)
 {
 	const char *says = "";
+	int r = opt_type(manifest->root, "mediaType", &says, err);
 
-	if (og_json_opt_string(root, "mediaType", &says, err) < 0)
-		return -EBADMSG;
+	if (r < 0)
+		return r;
 	if (came_as != NULL && og_media_type_is_vague(came_as))
 		came_as = NULL;
 	if (says[0] != '\0' && came_as != NULL && !og_media_type_equal(says, came_as))
 		return og_fail_plain(err, -EBADMSG,
 				     "it says to be '%.100s' but came as '%.100s': ambiguous", says,
 				     came_as);
-	if (says[0] != '\0')
-		manifest->media_type = says;
-	else if (came_as != NULL)
-		manifest->media_type = lasting(came_as);
-	else
-		manifest->media_type = og_json_has(root, "manifests") ? OG_MEDIA_OCI_INDEX
-								      : OG_MEDIA_OCI_MANIFEST;
+	if (says[0] == '\0' && came_as == NULL)
+		came_as = by_members == OG_MEDIA_INDEX	    ? OG_MEDIA_OCI_INDEX
+			  : by_members == OG_MEDIA_ARTIFACT ? OG_MEDIA_OCI_ARTIFACT
+							    : OG_MEDIA_OCI_MANIFEST;
+	manifest->media_type = og_media_type_lasting(says[0] != '\0' ? says : came_as);
 	return 0;
 }
 
-static int check_image(const struct og_manifest *manifest, struct og_err *err)
+/* By its media type and by its members; they must agree. */
+static int settle_kind(struct og_manifest *manifest, const char *came_as,
+		       enum og_media_kind *ret_kind, struct og_err *err)
 {
-	if (manifest->config.kind != OG_MEDIA_CONFIG)
-		return og_fail_plain(err, -ENOTSUP,
-				     "its configuration is '%.100s': no image for onggi",
-				     manifest->config.media_type);
-	if (manifest->config.size > OG_IMAGECONFIG_BYTES_MAX)
-		return og_fail_plain(err, -E2BIG, "its configuration is over %u bytes",
-				     OG_IMAGECONFIG_BYTES_MAX);
-	for (size_t i = 0; i < manifest->count; i++) {
-		const struct og_descriptor *layer = &manifest->items[i];
+	enum og_media_kind by_members = OG_MEDIA_OTHER, by_type;
+	int r = kind_of_members(manifest->root, &by_members, err);
 
-		if (layer->kind != OG_MEDIA_LAYER && layer->kind != OG_MEDIA_FOREIGN_LAYER)
-			return og_fail_plain(err, -ENOTSUP,
-					     "layer %zu is '%.100s': no layer for onggi", i + 1,
-					     layer->media_type);
-	}
+	if (r == 0)
+		r = settle_media_type(manifest, came_as, by_members, err);
+	if (r < 0)
+		return r;
+	by_type = og_media_kind(manifest->media_type);
+	if (by_type != OG_MEDIA_MANIFEST && by_type != OG_MEDIA_INDEX &&
+	    by_type != OG_MEDIA_ARTIFACT)
+		return og_fail_plain(err, -ENOTSUP, "manifests of type '%.100s' are not understood",
+				     manifest->media_type);
+	/* An artifact manifest without blobs is one. */
+	if (by_members == OG_MEDIA_OTHER && by_type == OG_MEDIA_ARTIFACT)
+		by_members = OG_MEDIA_ARTIFACT;
+	if (by_members == OG_MEDIA_OTHER)
+		return og_fail_plain(err, -EBADMSG, "it is neither an image nor an index");
+	if (by_members != by_type)
+		return og_fail_plain(err, -EBADMSG, "its members are not those of '%.100s'",
+				     manifest->media_type);
+	manifest->is_index = by_type == OG_MEDIA_INDEX;
+	*ret_kind = by_type;
 	return 0;
+}
+
+static int check_version(const struct og_json *root, enum og_media_kind kind, struct og_err *err)
+{
+	int64_t version = kind == OG_MEDIA_ARTIFACT ? 2 : 0;
+
+	if (og_json_opt_int(root, "schemaVersion", 0, INT32_MAX, &version, err) < 0)
+		return -EBADMSG;
+	return version == 2 ? 0 : og_fail_plain(err, -EBADMSG, "its schemaVersion is not 2");
+}
+
+static int parse_parts(struct og_manifest *manifest, enum og_media_kind kind, struct og_err *err)
+{
+	const struct og_json *root = manifest->root;
+	int r = 0;
+
+	if (kind == OG_MEDIA_MANIFEST) {
+		r = parse_descriptor(og_json_get(root, "config"), &manifest->config, err);
+		if (r < 0)
+			return og_fail_in(err, r, "config");
+		manifest->has_config = true;
+	}
+	if (og_json_get(root, "subject") != NULL) {
+		r = parse_descriptor(og_json_get(root, "subject"), &manifest->subject, err);
+		if (r < 0)
+			return og_fail_in(err, r, "subject");
+		manifest->has_subject = true;
+	}
+	r = opt_type(root, "artifactType", &manifest->artifact_type, err);
+	if (r == 0 && manifest->artifact_type[0] == '\0' && manifest->has_config)
+		manifest->artifact_type = manifest->config.media_type;
+	if (r == 0)
+		r = parse_annotations(root, &manifest->annotations, err);
+	if (r < 0)
+		return r;
+	if (kind == OG_MEDIA_ARTIFACT)
+		return og_json_has(root, "blobs") ? parse_items(manifest, "blobs", err) : 0;
+	return parse_items(manifest, kind == OG_MEDIA_INDEX ? "manifests" : "layers", err);
 }
 
 static int parse_root(struct og_manifest *manifest, const char *came_as, struct og_err *err)
 {
-	const struct og_json *root = manifest->root;
-	int64_t version = 0;
+	enum og_media_kind kind = OG_MEDIA_OTHER;
 	int r;
 
-	if (og_json_kind(root) != OG_JSON_OBJECT)
+	if (og_json_kind(manifest->root) != OG_JSON_OBJECT)
 		return og_fail_plain(err, -EBADMSG, "it is no JSON object");
-	if (og_json_opt_int(root, "schemaVersion", 0, INT32_MAX, &version, err) < 0)
-		return -EBADMSG;
-	r = settle_media_type(root, came_as, manifest, err);
+	r = settle_kind(manifest, came_as, &kind, err);
 	if (r == 0)
-		r = check_kind(root, manifest, og_media_kind(manifest->media_type), err);
-	if (r < 0)
-		return r;
-	if (version != 2)
-		return og_fail_plain(err, -EBADMSG, "its schemaVersion is not 2");
-	if (manifest->is_index)
-		return parse_items(og_json_get(root, "manifests"), OG_INDEX_MANIFESTS_MAX, manifest,
-				   err);
-	r = parse_descriptor(og_json_get(root, "config"), &manifest->config, err);
-	if (r == 0)
-		r = parse_items(og_json_get(root, "layers"), OG_MANIFEST_LAYERS_MAX, manifest, err);
-	return r < 0 ? r : check_image(manifest, err);
+		r = check_version(manifest->root, kind, err);
+	return r < 0 ? r : parse_parts(manifest, kind, err);
 }
 
 int og_manifest_parse(const char *buf, size_t len, const char *media_type,
@@ -284,12 +280,14 @@ int og_manifest_parse(const char *buf, size_t len, const char *media_type,
 	manifest = calloc(1, sizeof(*manifest));
 	if (manifest == NULL)
 		return og_fail(err, -ENOMEM, "manifest: no memory");
+	manifest->artifact_type = "";
 	r = og_json_parse(buf, len, &manifest->root, err);
+	if (r == -EINVAL)
+		r = -EBADMSG;
+	if (r == 0)
+		r = parse_root(manifest, media_type, err);
 	if (r < 0)
-		return bad(err, r == -EINVAL ? -EBADMSG : r);
-	r = parse_root(manifest, media_type, err);
-	if (r < 0)
-		return bad(err, r);
+		return og_fail_in(err, r, "manifest");
 	*ret_manifest = og_take_ptr(manifest);
 	return 0;
 }
@@ -302,51 +300,4 @@ struct og_manifest *og_manifest_free(struct og_manifest *manifest)
 	og_json_free(manifest->root);
 	free(manifest);
 	return NULL;
-}
-
-/* 4: the very one, 3: of no variant, 2: of another variant, 1: it does not say, 0: no. */
-static int fitness(const struct og_descriptor *item, const char *os, const char *architecture,
-		   const char *variant)
-{
-	if (item->kind != OG_MEDIA_MANIFEST && item->kind != OG_MEDIA_INDEX)
-		return 0;
-	if (item->os[0] == '\0' && item->architecture[0] == '\0')
-		return 1;
-	if (!og_streq(item->os, os) || !og_streq(item->architecture, architecture))
-		return 0;
-	if (og_streq(item->variant, variant))
-		return 4;
-	if (item->variant[0] == '\0')
-		return 3;
-	return variant[0] == '\0' ? 2 : 0;
-}
-
-const struct og_descriptor *og_manifest_choose(const struct og_manifest *index, const char *os,
-					       const char *architecture, const char *variant)
-{
-	const struct og_descriptor *best = NULL;
-	int best_fitness = 0;
-
-	for (size_t i = 0; i < index->count; i++) {
-		int fits = fitness(&index->items[i], os, architecture, variant);
-
-		if (fits > best_fitness) {
-			best = &index->items[i];
-			best_fitness = fits;
-		}
-	}
-	return best;
-}
-
-const char *og_native_architecture(void)
-{
-#if defined(__x86_64__)
-	return "amd64";
-#elif defined(__aarch64__)
-	return "arm64";
-#elif defined(__riscv)
-	return "riscv64";
-#else
-#error "name this architecture as Go does"
-#endif
 }

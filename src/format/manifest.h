@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Image manifests and indexes: OCI image-spec (manifest.md, image-index.md, descriptor.md) and
- * Docker Registry v2 schema 2. Strict: a document that two readers could take for two things is
- * refused. Without I/O.
+ * Manifests of images, indexes and artifacts of any kind (OCI image-spec 1.1: manifest.md,
+ * image-index.md, descriptor.md; Docker Registry v2 schema 2; the artifact manifest of 1.1's release
+ * candidates). What is not known is let be; what two readers could take for two things is refused
+ * (A50). A registry takes all of them; what can be run is less: og_manifest_parse_image(). Without I/O.
  */
 #pragma once
 
@@ -14,84 +15,63 @@
 #include "base/digest.h"
 #include "base/err.h"
 #include "base/json.h"
+#include "format/blob_digest.h"
+#include "format/media_type.h"
 
-/* What registries accept (distribution and Docker Hub: 4 MiB), and what a client must refuse over. */
-#define OG_MANIFEST_BYTES_MAX (4U << 20)
+/* What registries accept (distribution and Docker Hub: 4 MiB), and the specification's own least bound. */
+#define OG_MANIFEST_BYTES_MAX	    (4U << 20)
+#define OG_MANIFEST_DESCRIPTORS_MAX 32768U /* what fits into that, with a usual length each */
+#define OG_MANIFEST_DEPTH_MAX	    16 /* indexes in indexes that are kept (A51); real ones have two */
+#define OG_MEDIA_TYPE_MAX	    256 /* chars: RFC 6838, 4.2, says 127 and 127 */
+
 /* Configurations carry labels and history; the largest seen in the wild are under 100 KiB. */
 #define OG_IMAGECONFIG_BYTES_MAX (4U << 20)
 #define OG_MANIFEST_LAYERS_MAX	 127  /* overlayfs' and Docker's bound */
 #define OG_INDEX_MANIFESTS_MAX	 4096 /* platforms times attestations, generously */
-#define OG_INDEX_DEPTH_MAX	 4    /* indexes in indexes: real ones have one or two */
+#define OG_INDEX_DEPTH_MAX	 4    /* indexes in indexes on the way to an image that is run */
 #define OG_BLOB_BYTES_MAX	 ((uint64_t)64 << 30) /* a layer as it travels */
-
-#define OG_MEDIA_DOCKER_MANIFEST "application/vnd.docker.distribution.manifest.v2+json"
-#define OG_MEDIA_DOCKER_LIST	 "application/vnd.docker.distribution.manifest.list.v2+json"
-#define OG_MEDIA_DOCKER_CONFIG	 "application/vnd.docker.container.image.v1+json"
-#define OG_MEDIA_DOCKER_LAYER	 "application/vnd.docker.image.rootfs.diff.tar.gzip"
-#define OG_MEDIA_OCI_MANIFEST	 "application/vnd.oci.image.manifest.v1+json"
-#define OG_MEDIA_OCI_INDEX	 "application/vnd.oci.image.index.v1+json"
-#define OG_MEDIA_OCI_CONFIG	 "application/vnd.oci.image.config.v1+json"
-#define OG_MEDIA_OCI_LAYER	 "application/vnd.oci.image.layer.v1.tar"
-#define OG_MEDIA_OCI_LAYER_GZIP	 "application/vnd.oci.image.layer.v1.tar+gzip"
-#define OG_MEDIA_OCI_LAYER_ZSTD	 "application/vnd.oci.image.layer.v1.tar+zstd"
-
-enum og_media_kind {
-	OG_MEDIA_OTHER,
-	OG_MEDIA_MANIFEST,
-	OG_MEDIA_INDEX,
-	OG_MEDIA_SCHEMA1,
-	OG_MEDIA_CONFIG,
-	OG_MEDIA_LAYER,
-	OG_MEDIA_FOREIGN_LAYER, /* lies elsewhere, at URLs that are never followed */
-};
-
-/* Parameters after ';' do not count. */
-enum og_media_kind og_media_kind(const char *media_type);
-
-/* Are both the same media type, capitals and parameters aside? */
-bool og_media_type_equal(const char *a, const char *b);
-
-/* Does it say nothing about what is in a body ("", "text/plain" ...): as good as no Content-Type? */
-bool og_media_type_is_vague(const char *media_type);
 
 /* Texts are borrowed from the manifest they are in, "" where missing. */
 struct og_descriptor {
 	const char *media_type;
 	enum og_media_kind kind;
-	struct og_digest digest;
-	uint64_t size; /* bytes */
-	bool has_urls;
+	struct og_blob_digest digest;
+	struct og_digest sha256; /* the digest, where it is one of SHA-256: always of an image's */
+	uint64_t size;		 /* bytes */
+	bool elsewhere; /* lies at URLs of its own, and so need not be here; they are never asked */
 	const char *os, *architecture, *variant; /* of an index's entries */
 	const struct og_json *annotations;	 /* NULL where missing */
 };
 
-/* One document of either kind. */
+/* One document of any kind. */
 struct og_manifest {
 	bool is_index;
-	const char *media_type; /* borrowed; what the document or, failing that, the transport says */
-	struct og_descriptor config; /* of a manifest */
-	struct og_descriptor *items; /* layers bottom to top, or an index's manifests */
+	const char *media_type;	   /* what the document or, failing that, the transport says */
+	const char *artifact_type; /* artifactType or, failing that, the configuration's type */
+	bool has_config, has_subject;
+	struct og_descriptor config, subject;
+	struct og_descriptor *items; /* layers bottom to top, or blobs, or an index's manifests */
 	size_t count;
-	struct og_json *root; /* owned */
+	const struct og_json *annotations; /* NULL where missing */
+	struct og_json *root;		   /* owned */
 };
 
 /*
- * Reads a manifest or index. @media_type is what came with it (Content-Type, a descriptor) or
- * NULL where nothing did; it must not contradict the document. On success *@ret_manifest is the
- * caller's to free.
+ * Reads one. @media_type is what came with it (Content-Type, a descriptor) or NULL where nothing did;
+ * it must not contradict the document. On success *@ret_manifest is the caller's to free.
  *
- * Errors: -EBADMSG (no manifest, or ambiguous), -E2BIG (over a limit), -ENOTSUP (a kind of artefact
- * that is no image, or schema 1), -ENOMEM.
+ * Errors: -EBADMSG (no manifest, or ambiguous), -E2BIG (over a limit), -ENOTSUP (of a media type, or
+ * with digests, that are not understood; schema 1), -ENOMEM.
  */
 int og_manifest_parse(const char *buf, size_t len, const char *media_type,
 		      struct og_manifest **ret_manifest, struct og_err *err);
 
 /*
- * The annotations of a manifest or a descriptor, NULL where missing; borrowed. @ret_annotations may be NULL.
- * Errors: -EBADMSG (one is no text).
+ * Likewise an image, or an index, for who is to run it or to look inside: digests of SHA-256, and the
+ * limits above. Errors: likewise; -ENOTSUP (an artifact that is no image).
  */
-int og_manifest_annotations(const struct og_json *json, const struct og_json **ret_annotations,
-			    struct og_err *err);
+int og_manifest_parse_image(const char *buf, size_t len, const char *media_type,
+			    struct og_manifest **ret_manifest, struct og_err *err);
 
 /* Accepts NULL. Always returns NULL. */
 struct og_manifest *og_manifest_free(struct og_manifest *manifest);

@@ -26,7 +26,7 @@ static int check_document(const struct og_member *member, const struct og_descri
 
 	if (r < 0)
 		return r;
-	if (!og_digest_equal(&got, &want->digest) || member->len != want->size)
+	if (!og_digest_equal(&got, &want->sha256) || member->len != want->size)
 		return og_fail_plain(err, -EBADMSG, "'%.200s': its content is another",
 				     member->name);
 	return 0;
@@ -35,7 +35,7 @@ static int check_document(const struct og_member *member, const struct og_descri
 static int get_document(const struct og_archive *archive, const struct og_descriptor *want,
 			const struct og_member **ret_member, struct og_err *err)
 {
-	int r = og_archive_document(archive, name_of(&want->digest).text, ret_member, err);
+	int r = og_archive_document(archive, name_of(&want->sha256).text, ret_member, err);
 
 	return r < 0 ? r : check_document(*ret_member, want, err);
 }
@@ -43,11 +43,11 @@ static int get_document(const struct og_archive *archive, const struct og_descri
 static int get_layer(const struct og_archive *archive, const struct og_descriptor *want,
 		     const struct og_member **ret_member, struct og_err *err)
 {
-	int r = og_archive_layer(archive, name_of(&want->digest).text, ret_member, err);
+	int r = og_archive_layer(archive, name_of(&want->sha256).text, ret_member, err);
 
 	if (r < 0)
 		return r;
-	if (!og_digest_equal(&(*ret_member)->layer.blob, &want->digest) ||
+	if (!og_digest_equal(&(*ret_member)->layer.blob, &want->sha256) ||
 	    (*ret_member)->layer.blob_bytes != want->size)
 		return og_fail_plain(err, -EBADMSG, "'%.200s': its content is another",
 				     (*ret_member)->name);
@@ -81,7 +81,8 @@ static int follow(struct og_archive *archive, const struct og_descriptor *want,
 				     OG_INDEX_DEPTH_MAX);
 	r = get_document(archive, want, &member, err);
 	if (r == 0)
-		r = og_manifest_parse(member->buf, member->len, want->media_type, &manifest, err);
+		r = og_manifest_parse_image(member->buf, member->len, want->media_type, &manifest,
+					    err);
 	if (r < 0)
 		return r;
 	if (!manifest->is_index)
@@ -92,7 +93,7 @@ static int follow(struct og_archive *archive, const struct og_descriptor *want,
 				    platform->variant != NULL ? platform->variant : "");
 	if (choice == NULL)
 		return og_fail_plain(err, -ENOENT, "no image for this platform in the index %.19s",
-				     og_digest_format(&want->digest).text);
+				     og_digest_format(&want->sha256).text);
 	return follow(archive, choice, platform, depth + 1, found, err);
 }
 
@@ -173,7 +174,7 @@ int og_archive_find_oci(struct og_archive *archive, const struct og_platform *pl
 	if (r == 0)
 		r = og_archive_document(archive, "index.json", &member, err);
 	if (r == 0)
-		r = og_manifest_parse(member->buf, member->len, NULL, &index, err);
+		r = og_manifest_parse_image(member->buf, member->len, NULL, &index, err);
 	if (r == 0 && !index->is_index)
 		r = og_fail_plain(err, -EBADMSG, "it is no index");
 	if (r == 0)

@@ -51,7 +51,8 @@ static int take_manifest(struct pull *pull, struct og_document *document,
 	if (want != NULL && document->len != want->size)
 		return og_fail_plain(err, -EBADMSG,
 				     "manifest: it has another size than its index says");
-	r = og_manifest_parse(document->buf, document->len, document->media_type, &manifest, err);
+	r = og_manifest_parse_image(document->buf, document->len, document->media_type, &manifest,
+				    err);
 	if (r < 0)
 		return r;
 	if (want != NULL &&
@@ -115,7 +116,7 @@ static int find_manifest(struct pull *pull, struct og_http_client *client, struc
 						     ? pull->options->platform.architecture
 						     : og_native_architecture());
 		want = *choice;
-		r = fetch_manifest(pull, client, og_digest_format(&want.digest).text, &want, err);
+		r = fetch_manifest(pull, client, og_digest_format(&want.sha256).text, &want, err);
 		/* @want's texts went with the index; only numbers are used after this. */
 		if (r < 0)
 			return r;
@@ -129,7 +130,7 @@ static int fetch_config(struct pull *pull, struct og_http_client *client, struct
 {
 	const struct og_descriptor *want = &pull->manifest->config;
 	og_auto_free char *text = NULL;
-	int r = og_remote_blob_read(pull->registry, client, &want->digest, want->size, &text, err);
+	int r = og_remote_blob_read(pull->registry, client, &want->sha256, want->size, &text, err);
 
 	if (r == 0)
 		r = og_imageconfig_parse(text, (size_t)want->size, &pull->config, err);
@@ -170,7 +171,7 @@ static int check_layer(const struct fetch *fetch, struct og_err *err)
 {
 	const struct og_intake *intake = &fetch->intake;
 
-	if (!og_digest_equal(&intake->blob.digest, &fetch->want->digest))
+	if (!og_digest_equal(&intake->blob.digest, &fetch->want->sha256))
 		return og_fail(
 			err, -EBADMSG,
 			"layer %s: filesystem layer verification failed: its digest is %.19s",
@@ -190,7 +191,7 @@ static int download(struct fetch *fetch, struct og_err *err)
 	int r = og_intake_begin(&pull->session, &fetch->intake, err);
 
 	if (r == 0)
-		r = og_remote_blob(pull->registry, fetch->client, &fetch->want->digest,
+		r = og_remote_blob(pull->registry, fetch->client, &fetch->want->sha256,
 				   fetch->want->size, take_bytes, fetch, err);
 	if (r == 0)
 		r = og_intake_finish(&fetch->intake, err);
@@ -219,7 +220,7 @@ static int find_layer(struct fetch *fetch, const struct og_file_name *blob, uint
 	if (og_session_noted(&pull->session, blob, &fetch->layer->diff_id, ret_bytes))
 		return 1;
 	(void)pthread_mutex_lock(&pull->images->store.lock);
-	r = og_catalog_layer_bytes(pull->images->store.db, &fetch->want->digest,
+	r = og_catalog_layer_bytes(pull->images->store.db, &fetch->want->sha256,
 				   &fetch->layer->diff_id, ret_bytes, err);
 	(void)pthread_mutex_unlock(&pull->images->store.lock);
 	return r;
@@ -233,7 +234,7 @@ static int reuse(struct fetch *fetch, const struct og_file_name *blob, struct og
 	int r = find_layer(fetch, blob, &fetch->layer->bytes, err);
 
 	if (r == 0) {
-		r = og_intake_from_blob(&pull->session, &fetch->want->digest,
+		r = og_intake_from_blob(&pull->session, &fetch->want->sha256,
 					&fetch->layer->diff_id, &info, err);
 		fetch->layer->bytes = info.content_bytes;
 	}
@@ -243,7 +244,7 @@ static int reuse(struct fetch *fetch, const struct og_file_name *blob, struct og
 static int fetch_layer(struct fetch *fetch, struct og_err *err)
 {
 	struct pull *pull = fetch->pull;
-	struct og_file_name blob = og_layer_blob_name(&fetch->want->digest, &fetch->layer->diff_id);
+	struct og_file_name blob = og_layer_blob_name(&fetch->want->sha256, &fetch->layer->diff_id);
 	struct og_file_name layer = og_file_name(OG_FOLDER_LAYERS, &fetch->layer->diff_id);
 	bool exists = false, mine = false;
 	int r = og_session_pin(&pull->session, &layer, &exists, err);
@@ -300,7 +301,7 @@ static int fetch_layers(struct pull *pull, struct og_http_client *client, struct
 		fetch.bar = (struct og_bar){ .reporter = &pull->reporter,
 					     .text = "Downloading",
 					     .total = fetch.want->size };
-		og_short_id(&fetch.want->digest, fetch.bar.id);
+		og_short_id(&fetch.want->sha256, fetch.bar.id);
 		r = og_reporter_tick(&pull->reporter);
 		if (r == 0)
 			r = fetch_layer(&fetch, err);
@@ -329,7 +330,7 @@ static int announce_layers(struct pull *pull)
 	for (size_t i = 0; i < pull->manifest->count && r == 0; i++) {
 		char id[13];
 
-		og_short_id(&pull->manifest->items[i].digest, id);
+		og_short_id(&pull->manifest->items[i].sha256, id);
 		r = og_report(&pull->reporter, id, "Pulling fs layer", 0, 0);
 	}
 	return r;
@@ -367,13 +368,13 @@ static int prepare_record(struct pull *pull, struct og_err *err)
 	if (record->layers == NULL)
 		return og_fail(err, -ENOMEM, "no memory");
 	record->layer_count = count;
-	record->id = pull->manifest->config.digest;
+	record->id = pull->manifest->config.sha256;
 	record->manifest = pull->document.digest;
 	for (size_t i = 0; i < count; i++) {
 		struct og_record_layer *layer = &record->layers[i];
 
 		layer->diff_id = pull->config->diff_ids[i];
-		layer->blob = pull->manifest->items[i].digest;
+		layer->blob = pull->manifest->items[i].sha256;
 		layer->blob_bytes = pull->manifest->items[i].size;
 		(void)snprintf(layer->media_type, sizeof(layer->media_type), "%s",
 			       pull->manifest->items[i].media_type);
@@ -395,7 +396,7 @@ static int store_documents(struct pull *pull, struct og_err *err)
 
 static int is_known(struct pull *pull, bool *ret_known, struct og_err *err)
 {
-	struct og_digest_text id = og_digest_format(&pull->manifest->config.digest);
+	struct og_digest_text id = og_digest_format(&pull->manifest->config.sha256);
 	int r;
 
 	(void)pthread_mutex_lock(&pull->images->store.lock);
@@ -430,7 +431,7 @@ static int get_image(struct pull *pull, struct og_http_client *client, bool *ret
 		.digest = &pull->ref,
 		.digest_of = pull->top,
 	};
-	struct og_digest_text id = og_digest_format(&pull->manifest->config.digest);
+	struct og_digest_text id = og_digest_format(&pull->manifest->config.sha256);
 	int r = is_known(pull, ret_known, err);
 
 	if (r == 0 && *ret_known) {
@@ -472,7 +473,7 @@ static int run(struct pull *pull, char **ret_id, struct og_err *err)
 			       known ? "Image is up to date" : "Downloaded newer image",
 			       og_imageref_format(&pull->ref).text);
 	if (r == 0 && ret_id != NULL) {
-		*ret_id = strdup(og_digest_format(&pull->manifest->config.digest).text);
+		*ret_id = strdup(og_digest_format(&pull->manifest->config.sha256).text);
 		if (*ret_id == NULL)
 			return og_fail(err, -ENOMEM, "no memory");
 	}

@@ -58,10 +58,10 @@ static int find_record(struct push *push, struct og_err *err)
 static bool is_of(const struct og_manifest *manifest, const struct og_record *record)
 {
 	if (manifest->is_index || manifest->count != record->layer_count ||
-	    !og_digest_equal(&manifest->config.digest, &record->id))
+	    !og_digest_equal(&manifest->config.sha256, &record->id))
 		return false;
 	for (size_t i = 0; i < manifest->count; i++)
-		if (!og_digest_equal(&manifest->items[i].digest, &record->layers[i].blob))
+		if (!og_digest_equal(&manifest->items[i].sha256, &record->layers[i].blob))
 			return false;
 	return true;
 }
@@ -78,7 +78,7 @@ static int take_own_manifest(struct push *push)
 			 &len, NULL) < 0 ||
 	    og_digest_of(text, len, &digest, NULL) < 0 ||
 	    !og_digest_equal(&digest, &push->record.manifest) ||
-	    og_manifest_parse(text, len, NULL, &manifest, NULL) < 0 ||
+	    og_manifest_parse_image(text, len, NULL, &manifest, NULL) < 0 ||
 	    !is_of(manifest, &push->record))
 		return 0;
 	(void)snprintf(push->media_type, sizeof(push->media_type), "%s", manifest->media_type);

@@ -225,7 +225,7 @@ static int read_verified(struct og_engine_images *images, const struct og_digest
 {
 	og_auto_free char *buf = NULL;
 	uint8_t hash[OG_HASH_BYTES_MAX];
-	int r = og_blob_read(&images->store, digest, OG_OCI_DOCUMENT_BYTES_MAX, &buf, ret_len, err);
+	int r = og_blob_read(&images->store, digest, OG_MANIFEST_BYTES_MAX, &buf, ret_len, err);
 
 	if (r == 0)
 		r = og_hash_of(OG_HASH_SHA256, buf, *ret_len, hash);
@@ -262,7 +262,7 @@ static bool may_pull(struct call *call, const struct og_manifest_record *record,
 int og_engine_images_serve_manifest(struct og_engine_images *images, struct call *call,
 				    struct og_err *err)
 {
-	og_cleanup(og_oci_document_freep) struct og_oci_document *document = NULL;
+	og_cleanup(og_manifest_freep) struct og_manifest *document = NULL;
 	char repository[OG_IMAGEREF_TEXT_MAX] = "";
 	struct og_manifest_record record = {};
 	og_auto_free char *buf = NULL;
@@ -277,7 +277,7 @@ int og_engine_images_serve_manifest(struct og_engine_images *images, struct call
 		return r < 0 ? r : -ENOENT;
 	r = read_verified(images, &digest, &record.digest, &buf, &len, err);
 	if (r == 0)
-		r = og_oci_document_parse(buf, len, NULL, &document, err);
+		r = og_manifest_parse(buf, len, NULL, &document, err);
 	if (r < 0)
 		return r;
 	(void)snprintf(record.media_type, sizeof(record.media_type), "%s", document->media_type);

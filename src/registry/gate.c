@@ -194,8 +194,8 @@ static bool may_run(const struct og_registry_event *event)
 	og_cleanup(og_manifest_freep) struct og_manifest *manifest = NULL;
 
 	return event->body == NULL ||
-	       og_manifest_parse(event->body, event->bytes, event->media_type, &manifest, NULL) !=
-		       -ENOTSUP;
+	       og_manifest_parse_image(event->body, event->bytes, event->media_type, &manifest,
+				       NULL) != -ENOTSUP;
 }
 
 static struct og_admission_question question_of(const struct og_registry_event *event)

@@ -50,7 +50,7 @@ int og_manifest_upload_open(struct og_manifest_upload *upload, const char *media
 		return r;
 	if (upload->len > PARSE_ALONE_BYTES)
 		og_manifest_upload_alone(upload);
-	r = og_oci_document_parse(upload->buf, upload->len, media_type, &upload->document, err);
+	r = og_manifest_parse(upload->buf, upload->len, media_type, &upload->document, err);
 	if (r == 0)
 		upload->is_new = !is_recorded(upload);
 	return r;
@@ -101,7 +101,7 @@ int og_manifest_upload_put(struct og_manifest_upload *upload, const char *tag, c
 
 void og_manifest_upload_done(struct og_manifest_upload *upload)
 {
-	upload->document = og_oci_document_free(upload->document);
+	upload->document = og_manifest_free(upload->document);
 	if (upload->alone)
 		(void)pthread_mutex_unlock(&upload->registry->parsing);
 	upload->alone = false;

@@ -6,7 +6,7 @@
 #include <stddef.h>
 
 #include "base/err.h"
-#include "format/oci_document.h"
+#include "format/manifest.h"
 #include "registry/registry.h"
 
 struct og_manifest_upload {
@@ -19,9 +19,9 @@ struct og_manifest_upload {
 
 	/* og_manifest_upload_open() */
 	struct og_blob_digest digest;
-	struct og_oci_document *document; /* owned */
-	bool is_new;			  /* to the repository */
-	bool alone;			  /* holds the turn of large documents */
+	struct og_manifest *document; /* owned */
+	bool is_new;		      /* to the repository */
+	bool alone;		      /* holds the turn of large documents */
 };
 
 /* Takes the turn of large documents, until og_manifest_upload_done(). */
@@ -29,7 +29,7 @@ void og_manifest_upload_alone(struct og_manifest_upload *upload);
 
 /*
  * Reads it. @digest: what it must have, NULL for none. og_manifest_upload_done() must follow, in
- * any case. Errors: as og_oci_document_parse(), -EUCLEAN (another digest).
+ * any case. Errors: as og_manifest_parse(), -EUCLEAN (another digest).
  */
 int og_manifest_upload_open(struct og_manifest_upload *upload, const char *media_type,
 			    const struct og_blob_digest *digest, struct og_err *err);

@@ -413,16 +413,14 @@ struct putting {
 	struct og_blob_digest *ret_missing;
 };
 
-static int missing(struct putting *putting, const struct og_oci_descriptor *item,
-		   struct og_err *err)
+static int missing(struct putting *putting, const struct og_descriptor *item, struct og_err *err)
 {
 	*putting->ret_missing = item->digest;
 	return og_fail_plain(err, -ENOENT, "the manifest refers to %s, which '%s' does not have",
 			     item->digest.text, putting->put->repository);
 }
 
-static int check_item(struct putting *putting, const struct og_oci_descriptor *item,
-		      struct og_err *err)
+static int check_item(struct putting *putting, const struct og_descriptor *item, struct og_err *err)
 {
 	int64_t id = 0, depth = 0;
 	int r = find_row(putting->db, putting->repository, &item->digest, &id, &depth, err);
@@ -434,8 +432,7 @@ static int check_item(struct putting *putting, const struct og_oci_descriptor *i
 	return missing(putting, item, err);
 }
 
-static int check_blob(struct putting *putting, const struct og_oci_descriptor *item,
-		      struct og_err *err)
+static int check_blob(struct putting *putting, const struct og_descriptor *item, struct og_err *err)
 {
 	int r;
 
@@ -447,22 +444,22 @@ static int check_blob(struct putting *putting, const struct og_oci_descriptor *i
 
 static int check_parts(struct putting *putting, struct og_err *err)
 {
-	const struct og_oci_document *document = putting->put->document;
+	const struct og_manifest *document = putting->put->document;
 	int r = document->has_config ? check_blob(putting, &document->config, err) : 0;
 
 	for (size_t i = 0; i < document->count && r == 0; i++)
 		r = document->is_index ? check_item(putting, &document->items[i], err)
 				       : check_blob(putting, &document->items[i], err);
-	if (r == 0 && putting->depth > OG_OCI_INDEX_DEPTH_MAX)
+	if (r == 0 && putting->depth > OG_MANIFEST_DEPTH_MAX)
 		return og_fail_plain(err, -ELOOP, "indexes are nested more than %d deep",
-				     OG_OCI_INDEX_DEPTH_MAX);
+				     OG_MANIFEST_DEPTH_MAX);
 	return r;
 }
 
 static int add_row(struct putting *putting, struct og_err *err)
 {
 	const struct og_manifest_put *put = putting->put;
-	const struct og_oci_document *document = put->document;
+	const struct og_manifest *document = put->document;
 	og_auto_free char *annotations = document->annotations != NULL && document->has_subject
 						 ? og_json_write(document->annotations)
 						 : NULL;
@@ -484,8 +481,7 @@ static int add_row(struct putting *putting, struct og_err *err)
 	return r < 0 ? r : 0;
 }
 
-static int add_ref(struct putting *putting, const struct og_oci_descriptor *item,
-		   struct og_err *err)
+static int add_ref(struct putting *putting, const struct og_descriptor *item, struct og_err *err)
 {
 	return og_db_run(putting->db, err, "INSERT OR IGNORE INTO refs VALUES (?, ?, ?)", "isi",
 			 putting->manifest, item->digest.text, putting->repository);
@@ -493,7 +489,7 @@ static int add_ref(struct putting *putting, const struct og_oci_descriptor *item
 
 static int add_refs(struct putting *putting, struct og_err *err)
 {
-	const struct og_oci_document *document = putting->put->document;
+	const struct og_manifest *document = putting->put->document;
 	int r = document->has_config ? add_ref(putting, &document->config, err) : 0;
 
 	for (size_t i = 0; i < document->count && r == 0; i++)

@@ -18,7 +18,7 @@
 #include "base/db.h"
 #include "base/err.h"
 #include "format/blob_digest.h"
-#include "format/oci_document.h"
+#include "format/manifest.h"
 #include "format/registry_path.h"
 
 #define OG_RECORDS_KEY_BYTES 32
@@ -86,8 +86,8 @@ int og_records_unlink(struct og_db *db, const char *repository, const struct og_
 
 struct og_manifest_record {
 	struct og_blob_digest digest;
-	char media_type[OG_OCI_MEDIA_TYPE_MAX];
-	char artifact_type[OG_OCI_MEDIA_TYPE_MAX];
+	char media_type[OG_MEDIA_TYPE_MAX];
+	char artifact_type[OG_MEDIA_TYPE_MAX];
 	struct og_blob_digest subject; /* text "": none */
 	uint64_t bytes;
 	int64_t at;
@@ -97,7 +97,7 @@ struct og_manifest_put {
 	const char *repository;
 	const char *tag; /* NULL: none */
 	const struct og_blob_digest *digest;
-	const struct og_oci_document *document;
+	const struct og_manifest *document;
 	uint64_t bytes;
 	bool sparse;	      /* an index's manifests may be missing */
 	bool partial;	      /* anything may */

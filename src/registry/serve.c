@@ -325,7 +325,7 @@ uint64_t og_registry_body_max(const char *method, const char *path)
 	case OG_ROUTE_UPLOAD:
 		return og_streq(method, "GET") ? SMALL_BODY_MAX : INT64_MAX;
 	case OG_ROUTE_MANIFEST:
-		return OG_OCI_DOCUMENT_BYTES_MAX;
+		return OG_MANIFEST_BYTES_MAX;
 	case OG_ROUTE_UNKNOWN:
 	case OG_ROUTE_PING:
 	case OG_ROUTE_CATALOG:

@@ -121,7 +121,7 @@ static int serve_once(struct call *call, struct og_err *err)
 		r = find(call, &record, err);
 	if (r == 0)
 		r = og_blob_store_read(&call->registry->store, &record.digest,
-				       OG_OCI_DOCUMENT_BYTES_MAX, &buf, &len, err);
+				       OG_MANIFEST_BYTES_MAX, &buf, &len, err);
 	if (r < 0)
 		return r;
 	event = event_of(call, OG_REGISTRY_PULL_MANIFEST, record.digest.text);
@@ -255,9 +255,9 @@ static int spool(struct call *call, int fd, struct og_manifest_upload *upload, s
 		if (n <= 0)
 			return n == 0 ? 0 : og_fail(err, (int)n, "the body is incomplete");
 		upload->len += (size_t)n;
-		if (upload->len > OG_OCI_DOCUMENT_BYTES_MAX)
+		if (upload->len > OG_MANIFEST_BYTES_MAX)
 			return og_fail_plain(err, -EFBIG, "the manifest is over %u bytes",
-					     OG_OCI_DOCUMENT_BYTES_MAX);
+					     OG_MANIFEST_BYTES_MAX);
 		r = og_write_all(fd, buf, (size_t)n);
 		if (r < 0)
 			return og_fail(err, r, "receive a manifest");

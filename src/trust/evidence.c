@@ -33,12 +33,12 @@ struct og_evidence *og_evidence_free(struct og_evidence *evidence)
 static int check_index(const struct og_evidence *evidence, struct og_err *err)
 {
 	og_cleanup(og_manifest_freep) struct og_manifest *index = NULL;
-	int r = og_manifest_parse(evidence->index, evidence->index_len, NULL, &index, err);
+	int r = og_manifest_parse_image(evidence->index, evidence->index_len, NULL, &index, err);
 
 	if (r < 0)
 		return r;
 	for (size_t i = 0; index->is_index && i < index->count; i++) {
-		if (og_digest_equal(&index->items[i].digest, &evidence->manifest))
+		if (og_digest_equal(&index->items[i].sha256, &evidence->manifest))
 			return 0;
 	}
 	return og_fail_plain(err, -EBADMSG, "the index does not name %s",

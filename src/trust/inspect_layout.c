@@ -35,9 +35,9 @@ static int check_document(const char *buf, size_t len, const struct og_descripto
 
 	if (r < 0)
 		return r;
-	if (!og_digest_equal(&got, &want->digest))
+	if (!og_digest_equal(&got, &want->sha256))
 		return og_fail_plain(err, -EBADMSG, "%.19s: its content is another",
-				     og_digest_format(&want->digest).text);
+				     og_digest_format(&want->sha256).text);
 	return 0;
 }
 
@@ -46,7 +46,7 @@ static int get_document(const struct og_layout *layout, const struct og_descript
 {
 	og_auto_free char *buf = NULL;
 	size_t len = 0;
-	int r = layout->document(layout->data, name_of(&want->digest).text, &buf, &len, err);
+	int r = layout->document(layout->data, name_of(&want->sha256).text, &buf, &len, err);
 
 	if (r == 0)
 		r = check_document(buf, len, want, err);
@@ -69,7 +69,7 @@ static const char *layer_digest(void *data, size_t index)
 {
 	struct layout_image *image = data;
 
-	image->layer = og_digest_format(&image->manifest->items[index].digest);
+	image->layer = og_digest_format(&image->manifest->items[index].sha256);
 	return image->layer.text;
 }
 
@@ -78,7 +78,7 @@ static int push_layer(void *data, size_t index, struct og_layer_scan *scan, stru
 	const struct layout_image *image = data;
 	const struct og_descriptor *item = &image->manifest->items[index];
 
-	return image->layout->layer(image->layout->data, name_of(&item->digest).text, scan, err);
+	return image->layout->layer(image->layout->data, name_of(&item->sha256).text, scan, err);
 }
 
 static int inspect_manifest(const struct og_layout *layout, const struct og_manifest *manifest,
@@ -113,15 +113,15 @@ static int follow(const struct og_layout *layout, const struct og_descriptor *wa
 				     OG_INDEX_DEPTH_MAX);
 	r = get_document(layout, want, &buf, &len, err);
 	if (r == 0)
-		r = og_manifest_parse(buf, len, want->media_type, &manifest, err);
+		r = og_manifest_parse_image(buf, len, want->media_type, &manifest, err);
 	if (r < 0)
 		return r;
 	if (!manifest->is_index)
-		return inspect_manifest(layout, manifest, &want->digest, builder, err);
+		return inspect_manifest(layout, manifest, &want->sha256, builder, err);
 	choice = og_manifest_choose(manifest, "linux", og_native_architecture(), "");
 	if (choice == NULL)
 		return og_fail_plain(err, -ENOENT, "no image for this platform in the index %.19s",
-				     og_digest_format(&want->digest).text);
+				     og_digest_format(&want->sha256).text);
 	return follow(layout, choice, depth + 1, builder, err);
 }
 
@@ -131,7 +131,7 @@ static bool has_name(const struct og_descriptor *item, const char *wanted)
 	static const char *const keys[] = { "io.containerd.image.name",
 					    "org.opencontainers.image.ref.name" };
 
-	if (og_streq(og_digest_format(&item->digest).text, wanted))
+	if (og_streq(og_digest_format(&item->sha256).text, wanted))
 		return true;
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
 		if (og_streq(og_json_string(og_json_get(item->annotations, keys[i]), ""), wanted))
@@ -182,7 +182,7 @@ int og_layout_inspect(const struct og_layout *layout, const char *name, struct o
 	int r = layout->document(layout->data, "index.json", &buf, &len, err);
 
 	if (r == 0)
-		r = og_manifest_parse(buf, len, OG_MEDIA_OCI_INDEX, &index, err);
+		r = og_manifest_parse_image(buf, len, OG_MEDIA_OCI_INDEX, &index, err);
 	if (r == 0 && !index->is_index)
 		r = og_fail_plain(err, -EBADMSG, "index.json is no index");
 	if (r == 0)
