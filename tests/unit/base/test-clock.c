@@ -18,6 +18,22 @@ TEST(a_moment_survives_being_written_and_read)
 	CHECK_EQ(again.tv_nsec, moment.tv_nsec);
 }
 
+TEST(every_moment_is_written_as_thirty_characters)
+{
+	static const struct timespec moments[] = {
+		{ 0, 0 },	  { 1795457045, 999999999 }, { -62135596800, 0 },
+		{ INT64_MAX, 0 }, { INT64_MIN, -1 },	     { 253402300800, 5 },
+	};
+	char text[OG_CLOCK_TEXT_BYTES];
+
+	for (size_t i = 0; i < sizeof(moments) / sizeof(moments[0]); i++) {
+		og_clock_format(&moments[i], text);
+		CHECK_EQ(strlen(text), 30);
+	}
+	og_clock_format(&moments[2], text);
+	CHECK_EQ(strcmp(text, "0001-01-01T00:00:00.000000000Z"), 0);
+}
+
 TEST(offsets_and_short_fractions_are_read)
 {
 	struct timespec moment = {};
@@ -45,5 +61,6 @@ TEST(what_is_no_moment_is_refused)
 }
 
 TEST_MAIN(TEST_ENTRY(a_moment_survives_being_written_and_read),
+	  TEST_ENTRY(every_moment_is_written_as_thirty_characters),
 	  TEST_ENTRY(offsets_and_short_fractions_are_read),
 	  TEST_ENTRY(what_is_no_moment_is_refused))
