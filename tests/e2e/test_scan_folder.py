@@ -3,7 +3,7 @@
 
 import json
 
-from test_scan_packages import findings, inspect, named, status, write  # pylint: disable=unused-import
+from inventories import findings, named, status, write
 
 ROUNDS = 8  # who takes what from whom differs each time
 
