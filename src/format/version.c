@@ -81,17 +81,11 @@ int og_compare_nocase(struct og_slice a, struct og_slice b)
 	return (a.len > b.len) - (a.len < b.len);
 }
 
-static const struct {
-	const char *name;
-	int (*compare)(struct og_slice a, struct og_slice b);
-} orders[OG_VERSION_ORDERS] = {
-	[OG_VERSION_DEBIAN] = { "debian", og_version_debian },
-	[OG_VERSION_RPM] = { "rpm", og_version_rpm },
-	[OG_VERSION_APK] = { "apk", og_version_apk },
-	[OG_VERSION_SEMVER] = { "semver", og_version_semver },
-	[OG_VERSION_PEP440] = { "pep440", og_version_pep440 },
-	[OG_VERSION_GEM] = { "gem", og_version_gem },
-	[OG_VERSION_MAVEN] = { "maven", og_version_maven },
+static int (*const orders[OG_VERSION_ORDERS])(struct og_slice a, struct og_slice b) = {
+	[OG_VERSION_DEBIAN] = og_version_debian, [OG_VERSION_RPM] = og_version_rpm,
+	[OG_VERSION_APK] = og_version_apk,	 [OG_VERSION_SEMVER] = og_version_semver,
+	[OG_VERSION_PEP440] = og_version_pep440, [OG_VERSION_GEM] = og_version_gem,
+	[OG_VERSION_MAVEN] = og_version_maven,
 };
 
 /* As the OSV schema lists them. */
@@ -134,18 +128,7 @@ int og_version_compare(enum og_version_order order, const char *a, const char *b
 	struct og_slice left = { a, strnlen(a, OG_VERSION_MAX) };
 	struct og_slice right = { b, strnlen(b, OG_VERSION_MAX) };
 
-	return orders[order].compare(left, right);
-}
-
-int og_version_order_parse(const char *name, enum og_version_order *ret_order)
-{
-	for (size_t i = 0; i < OG_VERSION_ORDERS; i++) {
-		if (og_streq(orders[i].name, name)) {
-			*ret_order = (enum og_version_order)i;
-			return 0;
-		}
-	}
-	return -EINVAL;
+	return orders[order](left, right);
 }
 
 int og_version_order_of(const char *ecosystem, enum og_version_order *ret_order)

@@ -35,9 +35,6 @@ enum og_version_order {
 /* Below 0, 0 or above 0. */
 int og_version_compare(enum og_version_order order, const char *a, const char *b);
 
-/* "debian" ..., as in the list above. Returns 0 or -EINVAL. */
-int og_version_order_parse(const char *name, enum og_version_order *ret_order);
-
 /*
  * The order of an OSV ecosystem (schema "affected[].package"), the part behind ':' aside: "Debian:12",
  * "Alpine:v3.18", "npm", "PyPI" ... Errors: -ENOENT (one that is not known).

@@ -8,39 +8,6 @@
 
 #include "format/version_parts.h"
 
-/* -1: @interval is all before @version, 0: it is inside, 1: all behind. */
-static int place(enum og_version_order order, const struct og_interval *interval,
-		 const char *version)
-{
-	if (interval->low.version[0] != '\0') {
-		int low = og_version_compare(order, version, interval->low.version);
-
-		if (low < 0 || (low == 0 && !interval->low.closed))
-			return 1;
-	}
-	if (interval->high.version[0] != '\0') {
-		int high = og_version_compare(order, version, interval->high.version);
-
-		if (high > 0 || (high == 0 && !interval->high.closed))
-			return -1;
-	}
-	return 0;
-}
-
-bool og_interval_holds(enum og_version_order order, const struct og_interval *interval,
-		       const char *version)
-{
-	return place(order, interval, version) == 0;
-}
-
-bool og_range_holds(enum og_version_order order, const struct og_range *range, const char *version)
-{
-	for (size_t i = 0; i < range->count; i++)
-		if (og_interval_holds(order, &range->intervals[i], version))
-			return true;
-	return false;
-}
-
 static bool is_empty(enum og_version_order order, const struct og_interval *interval)
 {
 	int way;

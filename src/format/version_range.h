@@ -37,10 +37,6 @@ int og_range_parse_npm(const char *text, struct og_range *ret_range, struct og_e
 /* Requirements that must all hold, parted by commas. Without "!=", which is no interval: -EINVAL. */
 int og_range_parse_gem(const char *text, struct og_range *ret_range, struct og_err *err);
 
-bool og_interval_holds(enum og_version_order order, const struct og_interval *interval,
-		       const char *version);
-bool og_range_holds(enum og_version_order order, const struct og_range *range, const char *version);
-
 /*
  * All that is in none of @range's intervals. The high bounds that it has are the versions that lead
  * out of it. Errors: -E2BIG.

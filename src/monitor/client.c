@@ -285,9 +285,3 @@ int og_monitor_wait_end(int fd, int timeout_ms, struct og_monitor_exit *ret_exit
 
 	return r < 0 ? r : og_monitor_exit_parse(answer, ret_exit, err);
 }
-
-int og_monitor_wait(int dir_fd, int timeout_ms, struct og_monitor_exit *ret_exit,
-		    struct og_err *err)
-{
-	return ask_wait(dir_fd, new_request("wait"), timeout_ms, ret_exit, err);
-}

@@ -147,15 +147,9 @@ int og_monitor_exec_wait(int dir_fd, const char *exec_id, int timeout_ms,
 
 /*
  * Waits for the workload's end: exit.json is written and onggi-runtime's delete is done by then.
- * A workload that was never started is waited for as well. On any error look for exit.json before
- * taking the monitor for killed: it may have ended just before it was asked.
- */
-int og_monitor_wait(int dir_fd, int timeout_ms, struct og_monitor_exit *ret_exit,
-		    struct og_err *err);
-
-/*
- * The same without blocking: *@ret_fd becomes readable when the workload has ended or its monitor
- * has died; og_monitor_wait_end() then tells which (-ECONNRESET: it died) and closes @fd.
+ * *@ret_fd becomes readable when the workload, which need not have been started yet, has ended or its
+ * monitor has died; og_monitor_wait_end() then tells which (-ECONNRESET: it died) and closes @fd. On any
+ * error look for exit.json before taking the monitor for killed: it may have ended just before it was asked.
  */
 int og_monitor_wait_begin(int dir_fd, int *ret_fd, struct og_err *err);
 int og_monitor_wait_end(int fd, int timeout_ms, struct og_monitor_exit *ret_exit,

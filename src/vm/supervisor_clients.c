@@ -184,12 +184,6 @@ int og_supervisor_listen(struct og_supervisor *supervisor, struct og_err *err)
 			      accept_client, supervisor, NULL, err);
 }
 
-void og_supervisor_clients_free(struct og_supervisor *supervisor)
-{
-	while (supervisor->clients != NULL)
-		forget(supervisor->clients);
-}
-
 int og_supervisor_exec_frame(struct og_supervisor *supervisor, const struct og_guest_frame *frame,
 			     struct og_err *err)
 {

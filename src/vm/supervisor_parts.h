@@ -53,7 +53,6 @@ struct og_supervisor {
 
 /* ---- supervisor_clients.c ---- */
 int og_supervisor_listen(struct og_supervisor *supervisor, struct og_err *err);
-void og_supervisor_clients_free(struct og_supervisor *supervisor);
 
 /* A frame about a process that an exec has started. */
 int og_supervisor_exec_frame(struct og_supervisor *supervisor, const struct og_guest_frame *frame,

@@ -48,8 +48,8 @@ def compare(program, kind, pairs, theirs):
 
 
 @pytest.mark.parametrize("kind, name", [
-    ("debian", "debian"), ("rpm", "redhat"), ("apk", "alpine"), ("semver", "semver"),
-    ("pep440", "pypi"), ("gem", "rubygems")])
+    ("Debian", "debian"), ("Red Hat", "redhat"), ("Alpine", "alpine"), ("npm", "semver"),
+    ("PyPI", "pypi"), ("RubyGems", "rubygems")])
 def test_every_line_of_the_known_orders(program, kind, name):
     path = DATA / f"{name}-versions.txt"
     if not path.exists():
@@ -121,7 +121,7 @@ def test_debian_as_dpkg_compares(program):
               ' elif dpkg --compare-versions "$a" eq "$b"; then echo "="; else echo ">"; fi; done')
     result = subprocess.run(["sh", "-c", script], input="".join(f"{a} {b}\n" for a, b in pairs),
                             stdout=subprocess.PIPE, text=True, check=True)
-    compare(program, "debian", pairs, result.stdout.split())
+    compare(program, "Debian", pairs, result.stdout.split())
 
 
 def rpm_version(draw):
@@ -143,7 +143,7 @@ def way(a, b):
     a, b = parts(a), parts(b)
     return rpm.labelCompare(a, b) if a[1] and b[1] else None
 """, pairs)
-    compare(program, "rpm", pairs, signs(theirs))
+    compare(program, "Red Hat", pairs, signs(theirs))
 
 
 def python_version(draw):
@@ -165,7 +165,7 @@ def way(a, b):
         return None
     return (a > b) - (a < b)
 """, pairs)
-    compare(program, "pep440", pairs, signs(theirs))
+    compare(program, "PyPI", pairs, signs(theirs))
 
 
 def semver(draw):
@@ -191,7 +191,7 @@ def test_semver_as_npm_compares(program):
     pairs = pairs_of(semver)
     theirs = node("console.log(JSON.stringify(given.map(([a, b]) =>"
                   " semver.valid(a) && semver.valid(b) ? semver.compare(a, b) : null)))", pairs)
-    compare(program, "semver", pairs, signs(theirs))
+    compare(program, "npm", pairs, signs(theirs))
 
 
 def npm_range(draw):
@@ -243,7 +243,7 @@ def test_gems_as_rubygems_compares(program):
     pairs = pairs_of(gem_version)
     theirs = ruby("Gem::Version.correct?(a) && Gem::Version.correct?(b) ?"
                   " Gem::Version.new(a) <=> Gem::Version.new(b) : nil", pairs)
-    compare(program, "gem", pairs, signs(theirs))
+    compare(program, "RubyGems", pairs, signs(theirs))
 
 
 def test_gem_requirements_as_rubygems_reads_them(program):
@@ -272,15 +272,15 @@ MAVEN_EQUAL = ["1.0 1 1.ga 1-final 1.0.0 1-release 1.0.0-0", "1-a1 1-alpha-1", "
 def test_maven_by_its_own_examples(program):
     """Maven itself is not among the tools here."""
     rising = [(a, b) for row in MAVEN_RISING for i, a in enumerate(row.split()) for b in row.split()[i + 1:]]
-    wrong = [pair for pair, way in zip(rising, ask(program, "maven", rising)) if way != "<"]
+    wrong = [pair for pair, way in zip(rising, ask(program, "Maven", rising)) if way != "<"]
     assert len(rising) > 500 and not wrong, f"{len(wrong)}: {wrong}"
-    assert set(ask(program, "maven", [(b, a) for a, b in rising])) == {">"}
+    assert set(ask(program, "Maven", [(b, a) for a, b in rising])) == {">"}
     equal = [(a, b) for row in MAVEN_EQUAL for a in row.split() for b in row.split()]
-    assert set(ask(program, "maven", equal)) == {"="}
+    assert set(ask(program, "Maven", equal)) == {"="}
 
 
 def test_go_pseudo_versions(program):
     rising = ["v0.0.0-20190101000000-aaaaaaaaaaaa", "v0.0.0-20200101000000-000000000000", "v0.0.1", "v1.2.3-pre",
               "v1.2.4-0.20191109021931-daa7c04131f5", "v1.2.4", "v2.0.0+incompatible", "v2.0.1"]
-    assert set(ask(program, "semver", list(zip(rising, rising[1:])))) == {"<"}
-    assert ask(program, "semver", [("go1.20.3", "1.20.3"), ("v2.0.0+incompatible", "2.0.0")]) == ["=", "="]
+    assert set(ask(program, "npm", list(zip(rising, rising[1:])))) == {"<"}
+    assert ask(program, "npm", [("go1.20.3", "1.20.3"), ("v2.0.0+incompatible", "2.0.0")]) == ["=", "="]

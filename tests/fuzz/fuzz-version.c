@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../tools/range_holds.h"
 #include "format/version_range.h"
 #include "replay.h"
 
@@ -21,11 +22,11 @@ static void check_order(enum og_version_order order, const char *a, const char *
 static void check_range(enum og_version_order order, struct og_range *range, const char *version)
 {
 	static struct og_range inverse;
-	bool inside = og_range_holds(order, range, version);
+	bool inside = range_holds(order, range, version);
 
 	if (og_range_invert(order, range, &inverse, NULL) < 0)
 		return;
-	if (og_range_holds(order, &inverse, version) == inside)
+	if (range_holds(order, &inverse, version) == inside)
 		abort();
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Version orders for the tests that ask others, too. Lines of standard input: "ORDER<TAB>A<TAB>B" gives
+ * Version orders for the tests that ask others, too. Lines of standard input: "ECOSYSTEM<TAB>A<TAB>B" gives
  * "<", "=" or ">"; "npm-range<TAB>RANGE<TAB>VERSION" and "gem-range..." give "in", "out" or "bad".
  */
 #include <stdio.h>
@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "format/version.h"
 #include "format/version_range.h"
+#include "range_holds.h"
 
 static const char *in_range(const char *kind, const char *text, const char *version)
 {
@@ -19,8 +20,8 @@ static const char *in_range(const char *kind, const char *text, const char *vers
 
 	if ((npm ? og_range_parse_npm : og_range_parse_gem)(text, &range, NULL) < 0)
 		return "bad";
-	return og_range_holds(npm ? OG_VERSION_SEMVER : OG_VERSION_GEM, &range, version) ? "in"
-											 : "out";
+	return range_holds(npm ? OG_VERSION_SEMVER : OG_VERSION_GEM, &range, version) ? "in"
+										      : "out";
 }
 
 static const char *answer(char *line)
@@ -33,7 +34,7 @@ static const char *answer(char *line)
 		return "?";
 	if (og_ends_with(kind, "-range"))
 		return in_range(kind, a, b);
-	if (og_version_order_parse(kind, &order) < 0)
+	if (og_version_order_of(kind, &order) < 0)
 		return "?";
 	way = og_version_compare(order, a, b);
 	return way < 0 ? "<" : way > 0 ? ">" : "=";

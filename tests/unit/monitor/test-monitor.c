@@ -149,8 +149,11 @@ static int wait_end(const struct place *place)
 	struct og_monitor_exit end = {};
 	struct og_err err = {};
 
-	if (og_monitor_wait(place->dir_fd, TIMEOUT_MS, &end, &err) < 0 &&
-	    og_monitor_read_exit(place->state_fd, &end, &err) < 0) {
+	int fd = -EBADF, r = og_monitor_wait_begin(place->dir_fd, &fd, &err);
+
+	if (r == 0)
+		r = og_monitor_wait_end(fd, TIMEOUT_MS, &end, &err);
+	if (r < 0 && og_monitor_read_exit(place->state_fd, &end, &err) < 0) {
 		fprintf(stderr, "%s\n", err.text);
 		exit(EXIT_FAILURE);
 	}
@@ -325,6 +328,7 @@ TEST(an_exec_has_streams_and_a_status_of_its_own)
 	struct og_monitor_exit end = {};
 	og_auto_free char *out = NULL;
 	struct og_err err = {};
+	int wait_fd = -EBADF;
 	pid_t pid = 0;
 	size_t len;
 	int fd = -1;
@@ -334,7 +338,8 @@ TEST(an_exec_has_streams_and_a_status_of_its_own)
 	CHECK_OK(og_monitor_exec(place.dir_fd, &exec, TIMEOUT_MS, &fd, &pid, &err));
 	CHECK(pid > 0);
 	CHECK_EQ(og_monitor_exec_wait(place.dir_fd, "e1", 0, &end, &err), -ETIMEDOUT);
-	CHECK_EQ(og_monitor_wait(place.dir_fd, 0, &end, &err), -ETIMEDOUT);
+	CHECK_OK(og_monitor_wait_begin(place.dir_fd, &wait_fd, &err));
+	CHECK_EQ(og_monitor_wait_end(wait_fd, 0, &end, &err), -ETIMEDOUT);
 	CHECK_EQ(og_monitor_exec(place.dir_fd, &exec, TIMEOUT_MS, &fd, &pid, &err), -EEXIST);
 	CHECK_OK(og_write_all(fd, "ping", 4));
 	CHECK_OK(shutdown(fd, SHUT_WR));
