@@ -17,30 +17,66 @@ static bool is_plain(char c)
 	return c != '"' && c != '\\' && (unsigned char)c >= 0x20;
 }
 
+/* Is any byte of @word under @least, at most 128, or (of the differences to some letter, under 1) that letter? */
+static bool has_under(uint64_t word, uint64_t least)
+{
+	const uint64_t ones = 0x0101010101010101U;
+
+	return ((word - ones * least) & ~word & ones << 7) != 0;
+}
+
+/* How many bytes from the first on are written as they are. Eight at a time: reports have megabytes of them. */
+static size_t count_plain(const char *string, size_t len)
+{
+	const uint64_t ones = 0x0101010101010101U;
+	size_t at = 0;
+
+	for (uint64_t word; at + sizeof(word) <= len; at += sizeof(word)) {
+		memcpy(&word, string + at, sizeof(word));
+		if (has_under(word, 0x20) || has_under(word ^ ones * '"', 1) ||
+		    has_under(word ^ ones * '\\', 1))
+			break;
+	}
+	while (at < len && is_plain(string[at]))
+		at++;
+	return at;
+}
+
+static void write_escape(struct og_json_stream *stream, char c)
+{
+	static const char named[] = "\"\\\b\f\n\r\t";
+	static const char names[] = "\"\\bfnrt";
+	const char *name = strchr(named, c);
+
+	if (name != NULL)
+		add(stream, (char[]){ '\\', names[name - named] }, 2);
+	else
+		og_text_addf(stream->text, "\\u%04x", (unsigned)c);
+}
+
 static void write_string(struct og_json_stream *stream, const char *string, size_t len)
 {
-	const char *end = string + len;
+	size_t plain = count_plain(string, len);
+	char *to = og_text_room(stream->text, plain + 2);
 
-	add(stream, "\"", 1);
-	while (string < end) {
-		static const char named[] = "\"\\\b\f\n\r\t";
-		static const char names[] = "\"\\bfnrt";
-		const char *plain = string;
-		const char *name;
+	if (to == NULL)
+		return;
+	*to++ = '"';
+	memcpy(to, string, plain);
+	to += plain;
+	if (plain == len)
+		*to++ = '"';
+	og_text_wrote(stream->text, to);
+	while (plain < len) {
+		size_t more;
 
-		while (string < end && is_plain(*string))
-			string++;
-		add(stream, plain, (size_t)(string - plain));
-		if (string == end)
-			break;
-		name = strchr(named, *string);
-		if (name != NULL)
-			add(stream, (char[]){ '\\', names[name - named] }, 2);
-		else
-			og_text_addf(stream->text, "\\u%04x", (unsigned)*string);
-		string++;
+		write_escape(stream, string[plain++]);
+		more = count_plain(string + plain, len - plain);
+		add(stream, string + plain, more);
+		plain += more;
+		if (plain == len)
+			add(stream, "\"", 1);
 	}
-	add(stream, "\"", 1);
 }
 
 /* A double stays one when it is read again. */
@@ -54,28 +90,29 @@ static void write_double(struct og_json_stream *stream, double number)
 		og_text_add(stream->text, ".0");
 }
 
-static void write_line(struct og_json_stream *stream)
+/* A new line, behind a comma or not. */
+static void write_line(struct og_json_stream *stream, bool comma)
 {
-	static const char line[] = "\n                                ";
-	size_t blanks = 2 * (size_t)stream->depth, most = sizeof(line) - 2;
-	size_t n = blanks < most ? blanks : most;
+	size_t blanks = 2 * (size_t)stream->depth;
+	char *to = og_text_room(stream->text, 2 + blanks);
 
-	if (!stream->pretty)
+	if (to == NULL)
 		return;
-	add(stream, line, 1 + n);
-	for (blanks -= n; blanks > 0; blanks -= n) {
-		n = blanks < most ? blanks : most;
-		add(stream, line + 1, n);
+	if (comma)
+		*to++ = ',';
+	if (stream->pretty) {
+		*to++ = '\n';
+		memset(to, ' ', blanks);
+		to += blanks;
 	}
+	og_text_wrote(stream->text, to);
 }
 
 /* What stands in front of a value. */
 static void write_key(struct og_json_stream *stream, const char *key)
 {
-	if (stream->begun)
-		add(stream, ",", 1);
 	if (stream->depth > 0)
-		write_line(stream);
+		write_line(stream, stream->begun);
 	stream->begun = true;
 	if (key == NULL)
 		return;
@@ -94,7 +131,7 @@ static void end(struct og_json_stream *stream, const char *bracket)
 {
 	stream->depth--;
 	if (stream->begun)
-		write_line(stream);
+		write_line(stream, false);
 	add(stream, bracket, 1);
 	stream->begun = true;
 }

@@ -46,6 +46,19 @@ void og_text_add_bytes(struct og_text *text, const void *more, size_t len)
 	text->buf[text->len] = '\0';
 }
 
+char *og_text_room(struct og_text *text, size_t len)
+{
+	if (len >= text->room - text->len && !text_reserve(text, len))
+		return NULL;
+	return text->buf + text->len;
+}
+
+void og_text_wrote(struct og_text *text, const char *end)
+{
+	text->len = (size_t)(end - text->buf);
+	text->buf[text->len] = '\0';
+}
+
 void og_text_add(struct og_text *text, const char *more)
 {
 	og_text_add_bytes(text, more, strlen(more));

@@ -26,6 +26,13 @@ void og_text_add(struct og_text *text, const char *more);
 void og_text_add_bytes(struct og_text *text, const void *more, size_t len);
 void og_text_addf(struct og_text *text, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/*
+ * Where up to @len more bytes may be written, of which og_text_wrote() tells then; NULL when memory ran out.
+ * For what is written a letter at a time, in many millions.
+ */
+char *og_text_room(struct og_text *text, size_t len);
+void og_text_wrote(struct og_text *text, const char *end);
+
 /* Makes it empty and keeps its memory. */
 void og_text_clear(struct og_text *text);
 

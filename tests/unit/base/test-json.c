@@ -231,6 +231,25 @@ TEST(a_text_for_people_has_two_blanks_a_level)
 	CHECK(og_streq(pretty, expected.buf));
 }
 
+TEST(every_letter_is_written_so_that_it_is_read_again_wherever_it_stands)
+{
+	for (int letter = 1; letter < 0x80; letter++) {
+		for (size_t at = 0; at < 24; at++) {
+			og_cleanup(og_json_freep) struct og_json *root = NULL, *again = NULL;
+			og_auto_free char *written = NULL;
+			char text[25] = "abcdefghijklmnopqrstuvw ";
+
+			text[at] = (char)letter;
+			root = og_json_new_string(text);
+			written = og_json_write(root);
+			CHECK_OK(og_json_parse(written, strlen(written), &again, NULL));
+			CHECK(og_streq(og_json_string(again, ""), text));
+			CHECK_EQ(strlen(written) == 26,
+				 letter >= 0x20 && letter != '"' && letter != '\\');
+		}
+	}
+}
+
 TEST(a_stream_is_written_as_the_tree_of_the_same_is)
 {
 	static const char wanted[] =
@@ -273,6 +292,7 @@ TEST(a_stream_is_written_as_the_tree_of_the_same_is)
 }
 
 TEST_MAIN(TEST_ENTRY(what_was_written_can_be_read),
+	  TEST_ENTRY(every_letter_is_written_so_that_it_is_read_again_wherever_it_stands),
 	  TEST_ENTRY(a_stream_is_written_as_the_tree_of_the_same_is),
 	  TEST_ENTRY(a_text_for_people_has_two_blanks_a_level),
 	  TEST_ENTRY(equal_keys_are_refused_however_they_are_spelled),
