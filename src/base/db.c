@@ -218,7 +218,8 @@ static int open_still(struct og_db *db, int dir_fd, const char *name, struct og_
 		return fail(db, s, err);
 	return og_db_exec(db,
 			  "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON;"
-			  "PRAGMA mmap_size = 1073741824;",
+			  /* Else each query would be a transaction of its own. */
+			  "BEGIN;",
 			  err);
 }
 
