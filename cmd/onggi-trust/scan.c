@@ -2,6 +2,7 @@
 /* scan: which known vulnerabilities are in something, and what else should not be. */
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,7 @@
 #include "trust/report.h"
 
 #define EXIT_FOUND 1 /* what --fail-on asks about is in it */
+#define KEPT_BYTES (32 << 20)
 
 struct scan_options {
 	const char *db, *format, *output, *fail_on, *image;
@@ -212,6 +214,13 @@ static int confine(const struct opened *opened, struct og_err *err)
 	return og_confine(&rules, err);
 }
 
+/* What one reader gives back the next one wants: from the kernel it comes a page and a fault at a time. */
+static void keep_memory(void)
+{
+	(void)mallopt(M_MMAP_THRESHOLD, KEPT_BYTES);
+	(void)mallopt(M_TRIM_THRESHOLD, KEPT_BYTES);
+}
+
 static int scan(const struct scan_options *options, const char *text, enum og_report_format format,
 		struct og_err *err)
 {
@@ -220,8 +229,10 @@ static int scan(const struct scan_options *options, const char *text, enum og_re
 	og_cleanup(og_scan_freep) struct og_scan *result = NULL;
 	struct threshold threshold = {};
 	char now[OG_CLOCK_TEXT_BYTES], today[11];
-	int r = open_all(options, text, &opened, err);
+	int r;
 
+	keep_memory();
+	r = open_all(options, text, &opened, err);
 	set_now(now);
 	(void)snprintf(today, sizeof(today), "%.10s", now);
 	if (r == 0)

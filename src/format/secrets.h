@@ -15,7 +15,7 @@
 
 /*
  * Could @path, from the root on, be of people rather than of a package? What programs bring with them has
- * keys for its own tests.
+ * keys for its own tests. The folder decides: it holds for all files of one, and for its path with a slash behind.
  */
 bool og_secrets_is_candidate(const char *path);
 

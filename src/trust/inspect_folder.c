@@ -46,6 +46,7 @@ struct linux_dirent64 {
 struct level {
 	int fd;		 /* borrowed */
 	size_t path_len; /* of the walker's path, how much is the folder's own */
+	bool secrets;	 /* may be in its files */
 	char *entries;	 /* owned; some of what is in it */
 	size_t at, end;	 /* of @entries: what nobody has taken yet */
 };
@@ -151,17 +152,20 @@ static bool is_text(const char *name)
 		['z'] = "zip.",
 	};
 	const char *dot = strrchr(name, '.'), *at;
-	size_t len;
 
-	if (dot == NULL || (unsigned char)dot[1] >= sizeof(endings) / sizeof(endings[0]))
+	if (dot == NULL || (unsigned char)*++dot >= sizeof(endings) / sizeof(endings[0]))
 		return false;
-	len = strlen(++dot);
-	for (at = endings[(unsigned char)dot[0]]; at != NULL && *at != '\0';) {
-		size_t end = strcspn(at, ".");
+	for (at = endings[(unsigned char)*dot]; at != NULL && *at != '\0'; at++) {
+		const char *letter = dot;
 
-		if (end == len && memcmp(at, dot, len) == 0)
+		while (*at == *letter) {
+			at++;
+			letter++;
+		}
+		if (*at == '.' && *letter == '\0')
 			return true;
-		at += end + 1;
+		while (*at != '.')
+			at++;
 	}
 	return false;
 }
@@ -201,13 +205,10 @@ static bool is_dull(const char *path, size_t len)
 /* ---- files ---- */
 
 /* Whether it matters at all is asked first without its mode and size, which cost a call. */
-static bool could_matter(const struct walker *walker, const char *name, enum og_interest interest)
+static bool could_matter(const struct level *level, const char *name, enum og_interest interest)
 {
-	if (walker->crew->ownership)
-		return og_interest_is_ownership(interest);
-	return interest != OG_INTEREST_NONE
-		       ? !og_interest_is_ownership(interest)
-		       : !is_text(name) || og_secrets_is_candidate(walker->path);
+	return interest != OG_INTEREST_NONE ? !og_interest_is_ownership(interest)
+					    : level->secrets || !is_text(name);
 }
 
 static int open_file(int dir_fd, const char *name)
@@ -256,17 +257,19 @@ static int look_at_file(struct walker *walker, int dir_fd, const char *name, str
 		      : visit_open_file(walker, fd, err);
 }
 
-static int visit_file(struct walker *walker, int dir_fd, const char *name, struct og_err *err)
+static int visit_file(struct walker *walker, const struct level *level, const char *name,
+		      struct og_err *err)
 {
 	enum og_interest interest = og_interest_of(walker->path);
 	og_auto_fd fd = -EBADF;
 
-	if (!could_matter(walker, name, interest))
+	if (!could_matter(level, name, interest))
 		return 0;
 	/* One that matters by its name is as good as always opened: where it cannot be, does it have to? */
 	if (interest != OG_INTEREST_NONE)
-		fd = open_file(dir_fd, name);
-	return fd >= 0 ? visit_open_file(walker, fd, err) : look_at_file(walker, dir_fd, name, err);
+		fd = open_file(level->fd, name);
+	return fd >= 0 ? visit_open_file(walker, fd, err)
+		       : look_at_file(walker, level->fd, name, err);
 }
 
 /* ---- folders ---- */
@@ -299,7 +302,7 @@ static int look_at(struct walker *walker, const struct level *level, struct linu
 	if (type == DT_UNKNOWN && fstatat(level->fd, entry->name, &st, AT_SYMLINK_NOFOLLOW) == 0)
 		type = S_ISDIR(st.st_mode) ? DT_DIR : S_ISREG(st.st_mode) ? DT_REG : DT_LNK;
 	if (type == DT_REG && !walker->crew->ownership)
-		return visit_file(walker, level->fd, entry->name, err);
+		return visit_file(walker, level, entry->name, err);
 	if (type == DT_DIR
 		    ? walker->crew->ownership || !is_dull(walker->path, walker->len)
 		    : type == DT_REG && og_interest_is_ownership(og_interest_of(walker->path)))
@@ -414,6 +417,17 @@ static int visit_entries(struct walker *walker, struct level *level, struct og_e
 	return r;
 }
 
+/* It is the folder that decides: each place that is one or none ends in a slash. */
+static bool may_have_secrets(struct walker *walker)
+{
+	bool may;
+
+	memcpy(walker->path + walker->len, "/", 2);
+	may = og_secrets_is_candidate(walker->path);
+	walker->path[walker->len] = '\0';
+	return may;
+}
+
 /* The path is the folder's. */
 static int visit_folder(struct walker *walker, int fd, struct og_err *err)
 {
@@ -431,6 +445,7 @@ static int visit_folder(struct walker *walker, int fd, struct og_err *err)
 	(void)pthread_mutex_lock(&walker->lock);
 	level->fd = fd;
 	level->path_len = walker->len;
+	level->secrets = may_have_secrets(walker);
 	level->at = level->end = 0;
 	walker->depth++;
 	(void)pthread_mutex_unlock(&walker->lock);

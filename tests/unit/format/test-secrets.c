@@ -99,6 +99,12 @@ TEST(files_of_people_are_candidates_and_those_of_packages_not)
 	CHECK(!og_secrets_is_candidate("usr/share/doc/x/key.pem"));
 	CHECK(!og_secrets_is_candidate("app/node_modules/x/test.pem"));
 	CHECK(!og_secrets_is_candidate("usr/local/lib/python3/site-packages/x/key.pem"));
+	CHECK(og_secrets_is_candidate(""));
+	CHECK(og_secrets_is_candidate("usr/local/"));
+	CHECK(og_secrets_is_candidate("tests"));
+	CHECK(!og_secrets_is_candidate("usr/"));
+	CHECK(!og_secrets_is_candidate("app/tests/"));
+	CHECK(!og_secrets_is_candidate("srv/node_modules/"));
 }
 
 TEST_MAIN(TEST_ENTRY(private_keys_and_not_their_names), TEST_ENTRY(tokens_by_their_form),

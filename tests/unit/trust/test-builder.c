@@ -236,9 +236,15 @@ TEST(what_parts_found_is_joined_as_if_one_had_found_it)
 		CHECK_EQ(inventory->package_count, 102);
 		CHECK_EQ(inventory->finding_count, 51);
 		CHECK(og_streq(inventory->os_id, "debian"));
-		for (size_t i = 0; i < 102; i++)
-			CHECK_EQ(inventory->packages[i].owned,
-				 og_starts_with(inventory->packages[i].path, "opt/"));
+		for (size_t i = 0; i < 102; i++) {
+			const struct og_package *package = &inventory->packages[i];
+
+			CHECK_EQ(package->owned, og_starts_with(package->path, "opt/"));
+			CHECK(i == 0 || !og_streq(package->path, package[-1].path));
+		}
+		for (size_t i = 1; i < 51; i++)
+			CHECK(!og_streq(inventory->findings[i].path,
+					inventory->findings[i - 1].path));
 	}
 	(void)og_builder_free(builder);
 }
