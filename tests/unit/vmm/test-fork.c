@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vmm/fork.h"
 
+#include <sys/resource.h>
+
 #include "forks.h"
 #include "proc.h"
 
@@ -272,6 +274,31 @@ TEST(a_fork_forks_and_outlives_the_first)
 	end_child(&grandchild);
 }
 
+/* Then page tables are copied, few where memory could be collapsed into huge pages. */
+TEST(a_machine_whose_memory_is_in_no_file_forks)
+{
+	const struct rlimit limit = { 16 << 20, 16 << 20 };
+	struct child child, second;
+	struct machine m;
+
+	CHECK_OK(setrlimit(RLIMIT_FSIZE, &limit));
+	begin(&m, "fill", 64);
+	hear_first(m.out_fd, (off_t)strlen("filled 1000\n..."));
+	fork_into(&child, m.process.control_fd, "child", NULL, false);
+	fork_into(&second, child.control_fd, "second", NULL, false);
+	if (geteuid() == 0)
+		CHECK_EQ(count_descriptors(m.process.pid, MEMORY_FILE), 0);
+	hear(child.out_fd, 5);
+	hear(second.out_fd, 5);
+	hear(m.out_fd, 5);
+	check_said(second.out_fd, "broken", 1);
+	check_said(child.out_fd, "broken", 1);
+	check_said(m.out_fd, "broken", 0);
+	end_child(&second);
+	end_child(&child);
+	end_machine(&m);
+}
+
 /* What a paused machine's memory is: the base with its changes in it, and again, as a whole. */
 static void check_saved(int control_fd, const char *state, const char *base, const char *whole)
 {
@@ -346,4 +373,6 @@ TEST_MAIN(TEST_ENTRY(a_fork_goes_on_beside_the_first),
 	  TEST_ENTRY(a_fork_that_lacks_something_is_refused),
 	  TEST_ENTRY(a_machine_that_was_not_made_to_fork_does_not),
 	  TEST_ENTRY(devices_of_both_go_on), TEST_ENTRY(a_jailed_machine_forks),
-	  TEST_ENTRY(a_fork_forks_and_outlives_the_first), TEST_ENTRY(both_are_saved_as_they_are))
+	  TEST_ENTRY(a_fork_forks_and_outlives_the_first),
+	  TEST_ENTRY(a_machine_whose_memory_is_in_no_file_forks),
+	  TEST_ENTRY(both_are_saved_as_they_are))
