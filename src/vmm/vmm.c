@@ -105,16 +105,27 @@ static int add_memory(struct og_vmm *vmm, struct og_err *err)
 	return r < 0 ? r : og_kvm_add_memory(&vmm->kvm, &vmm->mem, err);
 }
 
+static bool has_template(const struct og_vmm_config *config)
+{
+	return config->cpu_template != NULL || (config->cpu_template_name != NULL &&
+						strcmp(config->cpu_template_name, "None") != 0);
+}
+
+/* Those of its snapshot are loaded later; but a template is also asked whether it is for this host. */
+static bool has_features(const struct og_vmm_config *config)
+{
+	return config->snapshot.state != NULL && !has_template(config);
+}
+
 /* Makes of what KVM supports what the guest is to see; *@ret_template stays NULL without one. */
 static int choose_cpu(struct og_vmm *vmm, struct og_cpuid *cpuid, struct og_cpu_template *room,
 		      const struct og_cpu_template **ret_template, struct og_err *err)
 {
-	const char *name = vmm->config->cpu_template_name;
 	const struct og_cpu_template *template = vmm->config->cpu_template;
 	int r = og_cpuid_supported(&vmm->kvm, cpuid, err);
 
-	if (r == 0 && template == NULL && name != NULL && strcmp(name, "None") != 0) {
-		r = og_cpu_template_named(name, cpuid, room, err);
+	if (r == 0 && template == NULL && has_template(vmm->config)) {
+		r = og_cpu_template_named(vmm->config->cpu_template_name, cpuid, room, err);
 		template = room;
 	}
 	if (r < 0 || template == NULL)
@@ -134,7 +145,8 @@ static int add_vcpus(struct og_vmm *vmm, struct og_err *err)
 	og_auto_free struct og_cpuid *cpuid = malloc(sizeof(*cpuid));
 	og_auto_free struct og_cpu_template *room = malloc(sizeof(*room));
 	const struct og_cpu_template *template = NULL;
-	int r;
+	bool known = has_features(vmm->config);
+	int r = 0;
 
 	vmm->vcpus = calloc(vmm->config->cpus, sizeof(*vmm->vcpus));
 	if (cpuid == NULL || room == NULL || vmm->vcpus == NULL)
@@ -146,9 +158,11 @@ static int add_vcpus(struct og_vmm *vmm, struct og_err *err)
 		.gate = &vmm->gate,
 		.metrics = vmm->config->metrics != NULL ? &vmm->config->metrics->vcpu : NULL,
 	};
-	r = choose_cpu(vmm, cpuid, room, &template, err);
+	if (!known)
+		r = choose_cpu(vmm, cpuid, room, &template, err);
 	for (unsigned i = 0; r == 0 && i < vmm->config->cpus; i++) {
-		r = og_vcpu_init(&vmm->vcpus[i], &vmm->kvm, i, &layout, cpuid, &vmm->world, err);
+		r = og_vcpu_init(&vmm->vcpus[i], &vmm->kvm, i, &layout, known ? NULL : cpuid,
+				 &vmm->world, err);
 		if (r == 0)
 			vmm->n_vcpus++;
 		if (r == 0 && template != NULL)

@@ -44,8 +44,9 @@ int og_vcpu_init(struct og_vcpu *vcpu, struct og_kvm *kvm, unsigned index,
 		return r;
 	}
 
-	og_cpuid_adapt(cpuid, index, layout);
-	if (ioctl(vcpu->fd, KVM_SET_CPUID2, cpuid) < 0) {
+	if (cpuid != NULL)
+		og_cpuid_adapt(cpuid, index, layout);
+	if (cpuid != NULL && ioctl(vcpu->fd, KVM_SET_CPUID2, cpuid) < 0) {
 		r = og_fail(err, -errno, "set the features of vCPU %u", index);
 		og_vcpu_done(vcpu);
 		return r;

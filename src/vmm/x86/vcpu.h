@@ -39,7 +39,10 @@ struct og_vcpu {
 	struct og_err err; /* why it failed, read after og_vcpu_join() */
 };
 
-/* @cpuid is what KVM supports or what a CPU template made of it, and is changed. */
+/*
+ * @cpuid is what KVM supports or what a CPU template made of it, and is changed; NULL: the features are
+ * those of a snapshot, which is yet to be loaded.
+ */
 int og_vcpu_init(struct og_vcpu *vcpu, struct og_kvm *kvm, unsigned index,
 		 const struct og_cpu_layout *layout, struct og_cpuid *cpuid,
 		 const struct og_vcpu_world *world, struct og_err *err);
