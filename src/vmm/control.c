@@ -27,10 +27,10 @@ int og_control_wait(int fd, struct og_answer *ret_answer, struct og_err *err)
 	do {
 		got = og_fdpass_receive(fd, ret_answer, sizeof(*ret_answer), NULL, 0, &n_fds, err);
 	} while (got == -EINTR);
+	if (got == 0 || got == -ECONNRESET)
+		return og_fail(err, -EPIPE, "the machine has ended");
 	if (got < 0)
 		return (int)got;
-	if (got == 0)
-		return og_fail(err, -EPIPE, "the machine has ended");
 	if (got != sizeof(*ret_answer) || ret_answer->bytes > sizeof(ret_answer->body))
 		return og_fail(err, -EPROTO, "the machine's answer cannot be");
 	ret_answer->text[sizeof(ret_answer->text) - 1] = '\0';

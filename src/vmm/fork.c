@@ -108,6 +108,7 @@ static int prepare(struct og_vmm *vmm, const struct og_fork_command *command, co
 	*config = *vmm->config;
 	config->n_kept = 0;
 	config->kernel_fd = config->initrd_fd = -EBADF;
+	config->kvm = NULL;
 	config->confined = true;
 	config->metrics = NULL;
 	config->start_paused = command->start_paused != 0;

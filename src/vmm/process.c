@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -13,8 +14,10 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/fdpass.h"
 #include "base/weak.h"
 #include "vmm/control.h"
+#include "vmm/handover.h"
 #include "vmm/jail.h"
 #include "vmm/x86/kvm.h"
 
@@ -23,6 +26,18 @@
 #else
 #define CONFINE true
 #endif
+
+/* Where a configuration is handed over (handover.h); at is NULL where it was there from the start. */
+struct room {
+	void *at;
+	int fd;
+};
+
+static void leave_room(void *room)
+{
+	if (room != NULL)
+		(void)munmap(room, OG_HANDOVER_BYTES);
+}
 
 /* Returns the exit status. */
 static int build_and_run(const struct og_vmm_config *config, struct og_err *err)
@@ -122,16 +137,81 @@ int og_vmm_go_on(const struct og_vmm_config *config, struct og_err *err)
 	return status;
 }
 
+/* A view of its own: the front cannot change what this process has written, nor the other way round. */
+static int see_room(void *room, int room_fd, struct og_err *err)
+{
+	if (mmap(room, OG_HANDOVER_BYTES, PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE, room_fd, 0) == MAP_FAILED)
+		return og_fail(err, -errno, "see what the machine is to be");
+	(void)og_close(room_fd);
+	return 0;
+}
+
+/* Returns when all have come; without a word where there is no front any more. */
+static int receive_fds(int control_fd, struct og_handover_fds *ret_fds, struct og_err *err)
+{
+	struct pollfd p = { .fd = control_fd, .events = POLLIN };
+	uint32_t left;
+
+	ret_fds->n = 0;
+	do {
+		size_t got = 0;
+		ssize_t n;
+
+		while (poll(&p, 1, -1) < 0 && errno == EINTR)
+			;
+		n = og_fdpass_receive(control_fd, &left, sizeof(left), ret_fds->fds + ret_fds->n,
+				      OG_VMM_FDS_MAX - ret_fds->n, &got, err);
+		if (n == 0)
+			_exit(OG_EXIT_ERROR);
+		if (n != sizeof(left))
+			return n < 0 ? (int)n : og_fail(err, -EPROTO, "no descriptors came");
+		ret_fds->n += (unsigned)got;
+	} while (left > 0);
+	return 0;
+}
+
+/* Until it is told what to be; @own has the descriptors that it began with. */
+static int wait_in_jail(const struct og_vmm_config *own, const struct room *room,
+			struct og_kvm *kvm, struct og_err *err)
+{
+	struct og_vmm_config *config = room->at;
+	struct og_handover_fds fds;
+	int r = see_room(room->at, room->fd, err);
+
+	if (r == 0)
+		r = og_jail_prepare(err);
+	if (r == 0)
+		r = og_kvm_init(kvm, own->kvm_fd, err);
+	if (r == 0)
+		r = receive_fds(own->control_fd, &fds, err);
+	if (r == 0)
+		r = og_handover_unpack(config, &fds, err);
+	if (r < 0)
+		return r;
+	config->kvm = kvm;
+	config->control_fd = own->control_fd;
+	config->broker_fd = own->broker_fd;
+	return 0;
+}
+
 /* @parent: as getppid() says it here; 0 where that is outside of the namespace. */
-__attribute__((noreturn)) static void be_machine(struct og_vmm_config *config, pid_t parent)
+__attribute__((noreturn)) static void be_machine(struct og_vmm_config *config,
+						 const struct room *room, pid_t parent)
 {
 	struct og_err err = {};
+	struct og_kvm kvm;
 	int status;
 
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
 		_exit(OG_EXIT_ERROR);
 	og_process_keep_only(config);
-	status = og_vmm_become(config, &err);
+	if (room->at == NULL)
+		status = og_vmm_become(config, &err);
+	else if (wait_in_jail(config, room, &kvm, &err) < 0)
+		status = OG_EXIT_ERROR;
+	else
+		status = build_and_run(room->at, &err);
 	if (status == OG_EXIT_ERROR)
 		say_why(config, &err);
 	_exit(status);
@@ -163,6 +243,7 @@ static void keep(pid_t machine, int front_fd)
 
 /* The namespace's first process. */
 __attribute__((noreturn)) static void be_keeper(struct og_vmm_config *config,
+						const struct room *room,
 						const struct og_jail_origin *origin, int front_fd)
 {
 	struct og_err err = {};
@@ -171,7 +252,7 @@ __attribute__((noreturn)) static void be_keeper(struct og_vmm_config *config,
 	if (og_jail_enter(&config->jail, origin, &err) == 0) {
 		machine = fork();
 		if (machine == 0)
-			be_machine(config, 1);
+			be_machine(config, room, 1);
 		if (machine < 0)
 			(void)og_fail(&err, -errno, "start the machine's process");
 	}
@@ -182,6 +263,7 @@ __attribute__((noreturn)) static void be_keeper(struct og_vmm_config *config,
 	config->kept_fds[0] = front_fd;
 	config->n_kept = 1;
 	og_process_keep_only(config);
+	leave_room(room->at);
 	keep(machine, front_fd);
 	(void)close(front_fd);
 	while (waitpid(-1, NULL, 0) > 0 || errno == EINTR)
@@ -195,11 +277,11 @@ static pid_t fork_into(int flags)
 	return flags == 0 ? fork() : (pid_t)syscall(SYS_clone, flags | SIGCHLD, 0, 0, 0, 0);
 }
 
-static int start(struct og_vmm_config *config, struct og_process *process, struct og_err *err)
+static int fork_machine(struct og_vmm_config *config, const struct room *room,
+			struct og_process *process, struct og_err *err)
 {
 	struct og_jail_origin origin = og_jail_origin();
-	struct og_answer answer;
-	int ends[2], r;
+	int ends[2], r = 0;
 
 	origin.cloned = true;
 	process->kept = config->jail.enabled;
@@ -207,53 +289,133 @@ static int start(struct og_vmm_config *config, struct og_process *process, struc
 		return og_fail(err, -errno, "make a pair of sockets");
 	process->pid = fork_into(og_jail_clone_flags(&config->jail));
 	if (process->pid == 0 && process->kept)
-		be_keeper(config, &origin, ends[1]);
+		be_keeper(config, room, &origin, ends[1]);
 	if (process->pid == 0)
-		be_machine(config, origin.pid);
+		be_machine(config, room, origin.pid);
 	if (process->kept) {
 		og_close(ends[1]);
 		process->ended_fd = ends[0];
 	}
 	if (process->pid < 0)
-		return og_fail(err, -errno, "start the machine's process");
-	if (!process->kept)
+		r = og_fail(err, -errno, "start the machine's process");
+	else if (!process->kept)
 		process->ended_fd = (int)syscall(SYS_pidfd_open, process->pid, 0);
 
 	config->control_fd = og_close(config->control_fd);
 	config->broker_fd = og_close(config->broker_fd);
 	config->n_kept -= 2;
-	r = og_control_wait(process->control_fd, &answer, err);
 	return r;
 }
 
-int og_process_start(struct og_vmm_config *config, struct og_process *ret_process,
-		     struct og_err *err)
+/* On failure what of *@process was made is the caller's to end, too. */
+static int start(struct og_vmm_config *config, const struct room *room, struct og_process *process,
+		 struct og_err *err)
 {
-	struct og_process process = { .ended_fd = -EBADF,
-				      .control_fd = -EBADF,
-				      .broker_fd = -EBADF };
 	int control[2], broker[2], r = open_kvm(config, err);
 
 	if (r == 0)
 		r = og_control_pair(control, err);
 	if (r < 0)
 		return r;
-	process.control_fd = control[0];
+	process->control_fd = control[0];
 	r = og_control_pair(broker, err);
 	if (r < 0) {
-		og_close_all(control, 2);
+		og_close(control[1]);
 		return r;
 	}
-	process.broker_fd = broker[0];
+	process->broker_fd = broker[0];
 	config->control_fd = control[1];
 	config->broker_fd = broker[1];
 	og_vmm_config_keep(config, control[1]);
 	og_vmm_config_keep(config, broker[1]);
-	r = start(config, &process, err);
+	return fork_machine(config, room, process, err);
+}
+
+int og_process_start(struct og_vmm_config *config, struct og_process *ret_process,
+		     struct og_err *err)
+{
+	const struct room none = { .at = NULL, .fd = -EBADF };
+	struct og_process process = OG_PROCESS_NONE;
+	struct og_answer answer;
+	int r = start(config, &none, &process, err);
+
+	if (r == 0)
+		r = og_control_wait(process.control_fd, &answer, err);
 	if (r < 0)
 		(void)og_process_end(&process);
 	else
 		*ret_process = process;
+	return r;
+}
+
+static int make_room(struct room *room, struct og_err *err)
+{
+	void *at;
+
+	room->fd = memfd_create("machine", MFD_CLOEXEC);
+	if (room->fd < 0 || ftruncate(room->fd, OG_HANDOVER_BYTES) < 0)
+		return og_fail(err, -errno, "make room for a machine's configuration");
+	at = mmap(NULL, OG_HANDOVER_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, room->fd, 0);
+	if (at == MAP_FAILED)
+		return og_fail(err, -errno, "make room for a machine's configuration");
+	room->at = at;
+	return 0;
+}
+
+int og_process_prepare(const struct og_jail_config *jail, struct og_process *ret_process,
+		       struct og_err *err)
+{
+	struct room room = { .at = NULL, .fd = -EBADF };
+	struct og_process process = OG_PROCESS_NONE;
+	struct og_vmm_config config;
+	int r = make_room(&room, err);
+
+	process.room = room.at;
+	og_vmm_config_init(&config);
+	config.jail = *jail;
+	og_vmm_config_keep(&config, room.fd);
+	if (r == 0)
+		r = start(&config, &room, &process, err);
+	(void)og_close(config.kvm_fd);
+	(void)og_close(room.fd);
+	if (r < 0)
+		(void)og_process_end(&process);
+	else
+		*ret_process = process;
+	return r;
+}
+
+static int send_fds(int control_fd, const struct og_handover_fds *fds, struct og_err *err)
+{
+	unsigned sent = 0;
+	int r;
+
+	do {
+		unsigned n = fds->n - sent < OG_FDPASS_MAX ? fds->n - sent : OG_FDPASS_MAX;
+		uint32_t left = fds->n - sent - n;
+
+		r = og_fdpass_send(control_fd, &left, sizeof(left), fds->fds + sent, n, err);
+		sent += n;
+	} while (r == 0 && sent < fds->n);
+	return r;
+}
+
+int og_process_begin(struct og_process *process, const struct og_vmm_config *config,
+		     struct og_err *err)
+{
+	struct og_handover_fds fds;
+	struct og_answer answer;
+	int r = og_handover_pack(config, process->room, &fds, err);
+
+	/* Where it does not take them it has ended, and may have said why. */
+	if (r == 0) {
+		(void)send_fds(process->control_fd, &fds, NULL);
+		r = og_control_wait(process->control_fd, &answer, err);
+	}
+	leave_room(process->room);
+	process->room = NULL;
+	if (r < 0)
+		(void)og_process_end(process);
 	return r;
 }
 
@@ -289,5 +451,7 @@ int og_process_end(struct og_process *process)
 		(void)kill(process->pid, SIGKILL);
 	status = og_process_wait(process);
 	process->ended_fd = og_close(process->ended_fd);
+	leave_room(process->room);
+	process->room = NULL;
 	return status;
 }

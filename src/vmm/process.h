@@ -10,6 +10,7 @@
  */
 #pragma once
 
+#include <errno.h>
 #include <stdbool.h>
 #include <sys/types.h>
 
@@ -29,7 +30,13 @@ struct og_process {
 	int ended_fd;	/* readable when the machine's process has ended */
 	int control_fd; /* control.h */
 	int broker_fd;	/* what the machine asks for; the caller serves it */
+	void *room;	/* not NULL: it waits for og_process_begin() */
 };
+
+#define OG_PROCESS_NONE                                                       \
+	{                                                                     \
+		.ended_fd = -EBADF, .control_fd = -EBADF, .broker_fd = -EBADF \
+	}
 
 /*
  * Builds the machine in this process and runs it to its end. Returns the exit status; where it is
@@ -50,6 +57,21 @@ int og_vmm_become_jailed(struct og_vmm_config *config, struct og_err *err);
  * Errors: those of og_vmm_new(), with their texts.
  */
 int og_process_start(struct og_vmm_config *config, struct og_process *ret_process,
+		     struct og_err *err);
+
+/*
+ * Starts a process that is to be a machine, and does all that can be done before it is known which: its
+ * jail, as @jail says, and a machine of KVM. It does not wait for that: what goes wrong is said by
+ * og_process_begin(). On success *@ret_process is the caller's, to begin or to end.
+ */
+int og_process_prepare(const struct og_jail_config *jail, struct og_process *ret_process,
+		       struct og_err *err);
+
+/*
+ * og_process_start() in a process that waits; config->jail is not looked at again. On failure it has ended, and
+ * *@process is none.
+ */
+int og_process_begin(struct og_process *process, const struct og_vmm_config *config,
 		     struct og_err *err);
 
 /* For a forked machine: closes all but standard input, output and error and what @config keeps. */

@@ -258,7 +258,10 @@ int og_vmm_new(const struct og_vmm_config *config, struct og_vmm **ret_vmm, stru
 	vmm->mem = (struct og_mem)OG_MEM_NONE;
 	vmm->stop_fd = -EBADF;
 	og_gate_init(&vmm->gate, true);
-	r = og_kvm_init(&vmm->kvm, config->kvm_fd, err);
+	if (config->kvm != NULL)
+		vmm->kvm = *config->kvm;
+	else
+		r = og_kvm_init(&vmm->kvm, config->kvm_fd, err);
 	for (size_t i = 0; r == 0 && i < sizeof(parts) / sizeof(parts[0]); i++)
 		r = parts[i](vmm, err);
 	if (r < 0)

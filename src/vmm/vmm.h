@@ -42,7 +42,8 @@
  * A negative descriptor: there is none. Begin with og_vmm_config_init().
  */
 struct og_vmm_config {
-	int kvm_fd; /* /dev/kvm; negative: it is opened */
+	int kvm_fd;		  /* /dev/kvm; negative: it is opened */
+	const struct og_kvm *kvm; /* a machine of it that is there already, taken over; or NULL */
 
 	int kernel_fd; /* a regular file: bzImage or ELF64 */
 	int initrd_fd;

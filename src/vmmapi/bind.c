@@ -33,6 +33,14 @@ static void set_boot(struct og_bind *bind, struct og_vmmapi *api)
 	og_vmm_config_keep(config, config->initrd_fd);
 }
 
+static struct og_jail_config jail_of(const struct og_bind *bind)
+{
+	struct og_jail_config jail = OG_JAIL_NONE;
+
+	jail.enabled = bind->jail;
+	return jail;
+}
+
 static void set_machine(struct og_bind *bind, const struct og_vmmapi *api)
 {
 	struct og_vmm_config *config = &bind->config;
@@ -47,7 +55,7 @@ static void set_machine(struct og_bind *bind, const struct og_vmmapi *api)
 	config->forkable = bind->forkable;
 	config->rng.present = api->has_entropy;
 	og_limit_convert(&api->entropy.rate_limiter, &config->rng.limits);
-	config->jail.enabled = bind->jail;
+	config->jail = jail_of(bind);
 	config->metrics = api->metrics.shared;
 }
 
@@ -253,14 +261,39 @@ static void on_broker(struct og_source *source, uint32_t events, void *data)
 		bind->broker = og_source_remove(source);
 }
 
+static int watch_end(struct og_bind *bind, struct og_err *err)
+{
+	return og_loop_add_fd(bind->loop, bind->process.ended_fd, EPOLLIN, on_end, bind,
+			      &bind->ended, err);
+}
+
+int og_bind_prepare(struct og_bind *bind, struct og_err *err)
+{
+	const struct og_jail_config jail = jail_of(bind);
+	int r = og_process_prepare(&jail, &bind->process, err);
+
+	return r < 0 ? r : watch_end(bind, err);
+}
+
+/* Where it was watched while it waited, and is no more, nobody is to be told. */
+static int begin(struct og_bind *bind, struct og_err *err)
+{
+	int r = og_process_begin(&bind->process, &bind->config, err);
+
+	if (r < 0)
+		bind->ended = og_source_remove(bind->ended);
+	return r;
+}
+
 int og_bind_launch(struct og_bind *bind, struct og_vmmapi *api, struct og_err *err)
 {
-	int r = og_process_start(&bind->config, &bind->process, err);
+	bool waits = bind->process.room != NULL;
+	int r = waits ? begin(bind, err) : og_process_start(&bind->config, &bind->process, err);
 
 	if (r < 0)
 		return r;
-	r = og_loop_add_fd(bind->loop, bind->process.ended_fd, EPOLLIN, on_end, bind, &bind->ended,
-			   err);
+	if (!waits)
+		r = watch_end(bind, err);
 	if (r == 0)
 		r = og_loop_add_fd(bind->loop, bind->process.broker_fd, EPOLLIN, on_broker, bind,
 				   &bind->broker, err);
@@ -342,7 +375,7 @@ void og_bind_init(struct og_bind *bind, struct og_loop *loop, bool jail)
 	bind->loop = loop;
 	bind->jail = jail;
 	bind->status = OG_EXIT_OFF;
-	bind->process.control_fd = bind->process.broker_fd = bind->process.ended_fd = -EBADF;
+	bind->process = (struct og_process)OG_PROCESS_NONE;
 	bind->vsock_fd = bind->serial_fd = -EBADF;
 	for (unsigned i = 0; i < OG_VMM_NETS_MAX; i++)
 		bind->tap_fds[i] = -EBADF;

@@ -32,7 +32,10 @@ static size_t respond(void *data, const char *request, size_t len, uint64_t now_
 {
 	struct og_bind_mmds *own = data;
 	struct og_mmds_outcome outcome;
-	size_t n = og_mmds_respond(&own->mmds, request, len, now_ms, nonce, answer, size, &outcome);
+	size_t n;
+
+	own->mmds.text = own->mmds.len > 0 ? own->text : NULL; /* it may have been moved */
+	n = og_mmds_respond(&own->mmds, request, len, now_ms, nonce, answer, size, &outcome);
 
 	if (own->metrics != NULL) {
 		og_counted(&own->metrics->mmds.rx_invalid_token, outcome.invalid_token);
@@ -48,12 +51,11 @@ static int update(void *data, int fd, struct og_err *err)
 	struct og_bind_mmds *own = data;
 	ssize_t n;
 
-	own->mmds.text = NULL;
+	own->mmds.len = 0;
 	n = og_read_upto(fd, own->text, own->room); /* the front wound it back */
 	if (n < 0)
 		return og_fail(err, (int)n, "read the metadata");
 	own->mmds.len = (size_t)n;
-	own->mmds.text = n > 0 ? own->text : NULL;
 	return 0;
 }
 
@@ -98,7 +100,6 @@ static int make_mmds(struct og_bind *bind, const struct og_vmmapi *api, struct o
 		return og_fail(err, -EIO, "make a key for tokens");
 	if (api->mmds.text != NULL) {
 		memcpy(own->text, api->mmds.text, api->mmds.len);
-		own->mmds.text = own->text;
 		own->mmds.len = api->mmds.len;
 	}
 	return 0;
@@ -152,6 +153,7 @@ int og_bind_nets(struct og_bind *bind, const struct og_vmmapi *api, struct og_er
 			.update = update,
 			.cloned = cloned,
 			.data = bind->mmds,
+			.data_bytes = bind->mmds_bytes,
 			.answer_max = og_mmds_answer_max(api->mmds.max_bytes),
 			.ipv4 = ipv4_of(api->mmds_config.ipv4_address),
 		};

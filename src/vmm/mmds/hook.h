@@ -44,7 +44,8 @@ struct og_mmds_config {
 	 */
 	int (*cloned)(void *data, struct og_metrics *metrics);
 
-	void *data;	   /* for all; borrowed */
+	void *data;	   /* for all; borrowed; may be at another place than where it was made */
+	size_t data_bytes; /* of @data */
 	size_t answer_max; /* of any answer; each connection has as much memory when it is used */
 	uint32_t ipv4;	   /* the service's address, in the host's order; 0: the default */
 };

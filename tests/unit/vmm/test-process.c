@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/stat.h>
 
 #include "base/test.h"
@@ -16,27 +17,46 @@ struct machine {
 	int out_fd;
 };
 
+/* How a machine's process comes to be. */
+enum how {
+	PLAIN,
+	JAILED,
+	WAITED, /* jailed, and there before it was known what the machine is to be */
+};
+
+static int start(struct machine *m, enum how how, struct og_err *err)
+{
+	struct og_jail_config jail = OG_JAIL_NONE;
+	int r;
+
+	m->config.jail.enabled = jail.enabled = how != PLAIN;
+	if (how != WAITED)
+		return og_process_start(&m->config, &m->process, err);
+	r = og_process_prepare(&jail, &m->process, err);
+	return r < 0 ? r : og_process_begin(&m->process, &m->config, err);
+}
+
 /* The test guest (tests/guest), told @word. */
-static void begin_on(struct machine *m, int kvm_fd, const char *word, bool jailed)
+static void begin_on(struct machine *m, int kvm_fd, const char *word, enum how how)
 {
 	const char *guest = getenv("OG_TEST_GUEST");
 	struct og_err err = {};
 
 	og_vmm_config_init(&m->config);
 	m->config.kvm_fd = kvm_fd;
-	og_vmm_config_keep(&m->config, kvm_fd);
+	if (how != WAITED) /* which has its own */
+		og_vmm_config_keep(&m->config, kvm_fd);
 	m->config.kernel_fd = open(guest, O_RDONLY | O_CLOEXEC);
 	m->config.kernel_name = guest;
 	m->config.cmdline = word;
 	m->config.memory_mib = 32;
 	m->config.serial = true;
-	m->config.jail.enabled = jailed;
 	m->out_fd = m->config.serial_out_fd =
 		open("out", O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 	CHECK(m->config.kernel_fd >= 0 && m->out_fd >= 0);
 	og_vmm_config_keep(&m->config, m->config.kernel_fd);
 	og_vmm_config_keep(&m->config, m->out_fd);
-	if (og_process_start(&m->config, &m->process, &err) < 0)
+	if (start(m, how, &err) < 0)
 		printf("# %s\n", err.text);
 	CHECK(m->process.pid > 0);
 }
@@ -48,13 +68,13 @@ static void end(struct machine *m)
 	og_close(m->config.kernel_fd);
 }
 
-static void begin(struct machine *m, const char *word, bool jailed)
+static void begin(struct machine *m, const char *word, enum how how)
 {
 	if (getenv("OG_TEST_GUEST") == NULL || access("/dev/kvm", R_OK | W_OK) < 0) {
 		printf("# no /dev/kvm, or no test guest\n");
 		exit(TEST_SKIP_STATUS);
 	}
-	begin_on(m, -EBADF, word, jailed);
+	begin_on(m, -EBADF, word, how);
 }
 
 static bool is_ended(const struct og_process *process)
@@ -79,11 +99,11 @@ static void wait_for_more(const struct machine *m, off_t than)
 	CHECK(said(m) > than);
 }
 
-static void a_paused_guest_stands_still_and_goes_on(bool jailed)
+static void a_paused_guest_stands_still_and_goes_on(enum how how)
 {
 	struct machine m = {};
 
-	begin(&m, "count", jailed);
+	begin(&m, "count", how);
 	for (unsigned round = 0; round < 5; round++) {
 		off_t at;
 
@@ -99,7 +119,7 @@ static void a_paused_guest_stands_still_and_goes_on(bool jailed)
 	end(&m);
 }
 
-static void a_machine_says_how_it_is_and_refuses_what_it_has_not(bool jailed)
+static void a_machine_says_how_it_is_and_refuses_what_it_has_not(enum how how)
 {
 	struct og_command command = { .kind = OG_COMMAND_STATUS };
 	struct og_answer answer;
@@ -107,7 +127,7 @@ static void a_machine_says_how_it_is_and_refuses_what_it_has_not(bool jailed)
 	struct og_err err = {};
 	struct machine m = {};
 
-	begin(&m, "count", jailed);
+	begin(&m, "count", how);
 	CHECK_OK(og_control_call(m.process.control_fd, &command, NULL, 0, &answer, NULL));
 	CHECK_EQ(answer.bytes, sizeof(status));
 	memcpy(&status, answer.body, sizeof(status));
@@ -125,45 +145,48 @@ static void a_machine_says_how_it_is_and_refuses_what_it_has_not(bool jailed)
 	end(&m);
 }
 
-static void a_machine_ends_when_told_and_with_whoever_told_it(bool jailed)
+static void a_machine_ends_when_told_and_with_whoever_told_it(enum how how)
 {
 	struct machine m = {};
 
-	begin(&m, "spin", jailed);
+	begin(&m, "spin", how);
 	CHECK_OK(og_control_tell(m.process.control_fd, OG_COMMAND_STOP, NULL));
 	CHECK(is_ended(&m.process));
 	CHECK_EQ(og_process_wait(&m.process), OG_EXIT_OFF);
 	CHECK_EQ(og_control_tell(m.process.control_fd, OG_COMMAND_STATUS, NULL), -EPIPE);
 	end(&m);
 
-	begin(&m, "spin", jailed);
+	begin(&m, "spin", how);
 	m.process.control_fd = og_close(m.process.control_fd);
 	CHECK(is_ended(&m.process));
 	end(&m);
 }
 
-static void why_a_machine_cannot_start_is_heard_by_whoever_started_it(bool jailed)
+static void why_a_machine_cannot_start_is_heard_by_whoever_started_it(enum how how)
 {
 	struct og_err err = {};
 	struct machine m = {};
 
-	begin(&m, "spin", jailed);
+	begin(&m, "spin", how);
 	(void)og_process_end(&m.process);
 	m.config.kernel_fd = m.out_fd;
 	m.config.kernel_name = "no-kernel";
-	CHECK_EQ(og_process_start(&m.config, &m.process, &err), -ENOEXEC);
+	m.config.n_kept = 0;
+	og_vmm_config_keep(&m.config, m.config.kvm_fd);
+	og_vmm_config_keep(&m.config, m.out_fd);
+	CHECK_EQ(start(&m, how, &err), -ENOEXEC);
 	CHECK(strstr(err.text, "no-kernel") != NULL);
 	og_close(m.out_fd);
 }
 
-static void the_machine_keeps_no_descriptor_that_is_not_its_own(bool jailed)
+static void the_machine_keeps_no_descriptor_that_is_not_its_own(enum how how)
 {
 	struct machine m = {};
 	struct pollfd p;
 	int ends[2];
 
 	CHECK_OK(pipe2(ends, O_CLOEXEC));
-	begin(&m, "spin", jailed);
+	begin(&m, "spin", how);
 	og_close(ends[1]); /* were it open in the machine, too, there would be no end */
 	p = (struct pollfd){ .fd = ends[0], .events = POLLIN };
 	CHECK_EQ(poll(&p, 1, 5000), 1);
@@ -254,16 +277,26 @@ static void check_jail(const struct machine *m)
 	CHECK(strstr(text, "Max core file size        0                    0") != NULL);
 }
 
-TEST(a_jailed_machine_has_nothing_of_its_host)
+static void has_nothing_of_its_host(enum how how)
 {
 	struct machine m = {};
 
 	if (geteuid() != 0)
 		exit(TEST_SKIP_STATUS); /* only root may look at all of it */
-	begin(&m, "count", true);
+	begin(&m, "count", how);
 	wait_for_more(&m, 0);
 	check_jail(&m);
 	end(&m);
+}
+
+TEST(a_jailed_machine_has_nothing_of_its_host)
+{
+	has_nothing_of_its_host(JAILED);
+}
+
+TEST(a_machine_that_waited_has_nothing_of_its_host)
+{
+	has_nothing_of_its_host(WAITED);
 }
 
 /* An ordinary user's is as empty: the same by the power of a user namespace alone. */
@@ -284,7 +317,7 @@ TEST(an_ordinary_users_machine_is_jailed_as_well)
 
 		CHECK_OK(setresgid(65534, 65534, 65534));
 		CHECK_OK(setresuid(65534, 65534, 65534));
-		begin_on(&m, kvm_fd, "count", true);
+		begin_on(&m, kvm_fd, "count", JAILED);
 		wait_for_more(&m, 0);
 		end(&m);
 		exit(0);
@@ -293,32 +326,83 @@ TEST(an_ordinary_users_machine_is_jailed_as_well)
 	CHECK_EQ(status, 0);
 }
 
-/* Each is seen without a jail and in one. */
-#define BOTH(name)             \
+static void prepare(struct machine *m)
+{
+	struct og_jail_config jail = OG_JAIL_NONE;
+
+	if (access("/dev/kvm", R_OK | W_OK) < 0)
+		exit(TEST_SKIP_STATUS);
+	jail.enabled = true;
+	CHECK_OK(og_process_prepare(&jail, &m->process, NULL));
+}
+
+TEST(a_process_that_waits_ends_with_whoever_made_it)
+{
+	struct machine m = {};
+
+	prepare(&m);
+	m.process.control_fd = og_close(m.process.control_fd);
+	CHECK(is_ended(&m.process));
+	CHECK_EQ(og_process_end(&m.process), OG_EXIT_ERROR);
+
+	prepare(&m);
+	CHECK_EQ(og_process_end(&m.process), OG_EXIT_ERROR);
+	CHECK(m.process.room == NULL && m.process.control_fd < 0);
+}
+
+TEST(a_process_that_ended_while_it_waited_begins_no_machine)
+{
+	struct machine m = {};
+	struct og_err err = {};
+
+	prepare(&m);
+	CHECK_OK(kill(m.process.pid, SIGKILL)); /* the first of its namespace: all of it ends */
+	CHECK(is_ended(&m.process));
+	og_vmm_config_init(&m.config);
+	m.config.memory_mib = 32;
+	CHECK_EQ(og_process_begin(&m.process, &m.config, &err), -EPIPE);
+	CHECK(strstr(err.text, "has ended") != NULL);
+	CHECK(m.process.room == NULL && m.process.control_fd < 0);
+}
+
+/* Each is seen without a jail, in one, and in one that was there before. */
+#define EACH(name)             \
 	TEST(name)             \
 	{                      \
-		name(false);   \
+		name(PLAIN);   \
 	}                      \
 	TEST(name##_in_a_jail) \
 	{                      \
-		name(true);    \
+		name(JAILED);  \
+	}                      \
+	TEST(name##_waiting)   \
+	{                      \
+		name(WAITED);  \
 	}
 
-BOTH(a_paused_guest_stands_still_and_goes_on)
-BOTH(a_machine_says_how_it_is_and_refuses_what_it_has_not)
-BOTH(a_machine_ends_when_told_and_with_whoever_told_it)
-BOTH(why_a_machine_cannot_start_is_heard_by_whoever_started_it)
-BOTH(the_machine_keeps_no_descriptor_that_is_not_its_own)
+EACH(a_paused_guest_stands_still_and_goes_on)
+EACH(a_machine_says_how_it_is_and_refuses_what_it_has_not)
+EACH(a_machine_ends_when_told_and_with_whoever_told_it)
+EACH(why_a_machine_cannot_start_is_heard_by_whoever_started_it)
+EACH(the_machine_keeps_no_descriptor_that_is_not_its_own)
 
 TEST_MAIN(TEST_ENTRY(a_jailed_machine_has_nothing_of_its_host),
+	  TEST_ENTRY(a_machine_that_waited_has_nothing_of_its_host),
+	  TEST_ENTRY(a_process_that_waits_ends_with_whoever_made_it),
+	  TEST_ENTRY(a_process_that_ended_while_it_waited_begins_no_machine),
 	  TEST_ENTRY(an_ordinary_users_machine_is_jailed_as_well),
 	  TEST_ENTRY(a_paused_guest_stands_still_and_goes_on),
 	  TEST_ENTRY(a_paused_guest_stands_still_and_goes_on_in_a_jail),
+	  TEST_ENTRY(a_paused_guest_stands_still_and_goes_on_waiting),
 	  TEST_ENTRY(a_machine_says_how_it_is_and_refuses_what_it_has_not),
 	  TEST_ENTRY(a_machine_says_how_it_is_and_refuses_what_it_has_not_in_a_jail),
+	  TEST_ENTRY(a_machine_says_how_it_is_and_refuses_what_it_has_not_waiting),
 	  TEST_ENTRY(a_machine_ends_when_told_and_with_whoever_told_it),
 	  TEST_ENTRY(a_machine_ends_when_told_and_with_whoever_told_it_in_a_jail),
+	  TEST_ENTRY(a_machine_ends_when_told_and_with_whoever_told_it_waiting),
 	  TEST_ENTRY(why_a_machine_cannot_start_is_heard_by_whoever_started_it),
 	  TEST_ENTRY(why_a_machine_cannot_start_is_heard_by_whoever_started_it_in_a_jail),
+	  TEST_ENTRY(why_a_machine_cannot_start_is_heard_by_whoever_started_it_waiting),
 	  TEST_ENTRY(the_machine_keeps_no_descriptor_that_is_not_its_own),
-	  TEST_ENTRY(the_machine_keeps_no_descriptor_that_is_not_its_own_in_a_jail))
+	  TEST_ENTRY(the_machine_keeps_no_descriptor_that_is_not_its_own_in_a_jail),
+	  TEST_ENTRY(the_machine_keeps_no_descriptor_that_is_not_its_own_waiting))
