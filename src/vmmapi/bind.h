@@ -12,7 +12,7 @@
 struct og_bind {
 	struct og_loop *loop;
 	struct og_vmm_config config;
-	struct og_process process; /* control_fd negative: none was started */
+	struct og_process process; /* control_fd negative: there is none; room: it waits */
 	struct og_source *ended, *broker;
 	int status; /* the machine's exit status, once it has ended */
 	bool jail, forkable;
@@ -46,7 +46,10 @@ void og_bind_done(struct og_bind *bind);
 /* Fills bind->config in from @api. Errors: -EOPNOTSUPP (names what there is not), files, sockets. */
 int og_bind_configure(struct og_bind *bind, struct og_vmmapi *api, struct og_err *err);
 
-/* Starts bind->config, and watches it. */
+/* Before anything is configured: makes a process that waits to be the machine, and watches it. */
+int og_bind_prepare(struct og_bind *bind, struct og_err *err);
+
+/* Starts bind->config, in the process that waits, if one does, and watches it. */
 int og_bind_launch(struct og_bind *bind, struct og_vmmapi *api, struct og_err *err);
 
 /* bind_runtime.c */

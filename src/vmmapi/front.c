@@ -360,6 +360,8 @@ static int set_up(struct front *front, const struct og_front_config *config, str
 				  config->api_sock != NULL ? config->api_sock
 							   : OG_API_SOCKET_DEFAULT,
 				  &front->api, payload_max, &front->server, err);
+	if (r == 0 && config->prepare)
+		r = og_bind_prepare(&front->bind, err);
 	return r < 0 ? r : read_config(front, config->config_file, err);
 }
 
@@ -370,6 +372,10 @@ int og_front_run(const struct og_front_config *config, struct og_err *err)
 
 	if (config->no_api && config->config_file == NULL)
 		return og_fail_plain(err, -EINVAL, "--no-api needs --config-file"), OG_EXIT_ERROR;
+	if (config->prepare && config->config_file != NULL)
+		return og_fail_plain(err, -EINVAL,
+				     "--prepare waits for requests: it goes without --config-file"),
+		       OG_EXIT_ERROR;
 	r = og_jail_front(err);
 	og_act_compromised("front-");
 	if (r == 0)

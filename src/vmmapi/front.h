@@ -17,7 +17,7 @@ struct og_front_config {
 	const char *log_path, *level, *module, *metrics_path;
 	const char *describe_snapshot;
 	bool snapshot_version;
-	bool no_api, show_level, show_log_origin, pci, no_jail, forkable;
+	bool no_api, show_level, show_log_origin, pci, no_jail, forkable, prepare;
 	uint64_t payload_max, mmds_max; /* 0: Firecracker's */
 	uint64_t start_time_us, start_time_cpu_us, parent_cpu_time_us;
 };

@@ -49,6 +49,7 @@ FLAG_SETTER(show_level)
 FLAG_SETTER(show_log_origin)
 FLAG_SETTER(pci)
 FLAG_SETTER(forkable)
+FLAG_SETTER(prepare)
 NUMBER_SETTER(payload_max, 1, OG_API_PAYLOAD_MAX_LIMIT)
 NUMBER_SETTER(mmds_max, 1, OG_API_PAYLOAD_MAX_LIMIT)
 NUMBER_SETTER(start_time_us, 0, INT64_MAX)
@@ -100,6 +101,7 @@ const struct og_front_option og_front_options[] = {
 	{ "--forkable", NULL, "the machine may be forked: PUT /fork (ours)", set_forkable },
 	{ "--snapshot-version", NULL, "say which version snapshots have", set_snapshot_version },
 	{ "--describe-snapshot", "FILE", "say which this state file has", set_describe_snapshot },
+	{ "--prepare", NULL, "have the process and its jail before the start (ours)", set_prepare },
 	{ "--start-time-us", "N", "when the start began, for metrics", set_start_time_us },
 	{ "--start-time-cpu-us", "N", "likewise, CPU time", set_start_time_cpu_us },
 	{ "--parent-cpu-time-us", "N", "CPU time of whoever starts it", set_parent_cpu_time_us },

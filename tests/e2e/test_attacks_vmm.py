@@ -12,6 +12,7 @@ import signal
 import subprocess
 
 import pytest
+import vmmapi
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 # Each is left out while the other holds, and both.
@@ -23,6 +24,8 @@ OWN = {"mprotect"}
 # By the process that serves the API: before its machine runs, and after.
 FRONT = [f"front-{name}" for name in ("execve", "socket", "ptrace", "mprotect")] + [
     f"running-{name}" for name in ("execve", "socket", "ptrace", "mprotect", "setuid", "unshare")]
+# Its parent is a keeper, which is in the jail with it (vmm/process.h).
+KEPT = OWN | {"ptrace", "kill"}
 
 
 @pytest.fixture
@@ -107,6 +110,41 @@ def test_a80_seccomp_kills_a_front_that_was_taken_over(attempt_front, name):
         assert (status, said) == (0, "")  # it is /bin/true now
     else:
         assert status is None and said.startswith(f"A80-{name}: succeeded\n")
+
+
+@pytest.fixture
+def attempt_waiting(require, tmp_path):
+    """The same by a machine whose jail was there before it was asked for: what it says."""
+    program = TOP / "build-weakened/cmd/onggi-vmm/onggi-vmm"
+    if not program.exists():
+        require.lacking("no build-weakened: tools/build-weakened")
+    count = iter(range(100))
+
+    def run(monkeypatch, name, *holes):
+        monkeypatch.setenv("ONGGI_WEAKEN", ",".join(f"A80-{hole}" for hole in (name, *holes)))
+        folder = tmp_path / f"vm{next(count)}"
+        folder.mkdir()
+        with vmmapi.launched(folder, [program, "--prepare", "--api-sock", folder / "api.sock"]) as machine:
+            machine.put("/metrics", metrics_path=str(folder / "metrics"))
+            machine.start("count")
+            machine.process.stdout.read(3)  # less where it was ended
+            machine.process.terminate()
+            _, _, said = machine.ends()
+        panics = json.loads((folder / "metrics").read_text().splitlines()[-1])["vmm"]["panic_count"]
+        return panics, said
+    return run
+
+
+@pytest.mark.parametrize("name", ATTEMPTS)
+def test_a80_a_machine_that_waited_is_held_by_each_half_of_its_jail(attempt_waiting, monkeypatch, name):
+    panics, said = attempt_waiting(monkeypatch, name)
+    assert panics == 1 and f"A80-{name}" not in said, said
+    if name not in KEPT:
+        _, said = attempt_waiting(monkeypatch, name, "seccomp", "front-seccomp")
+        outcome = next(line for line in said.splitlines() if line.startswith(f"A80-{name}: "))
+        assert outcome.split()[1] in REFUSED, said
+    _, said = attempt_waiting(monkeypatch, name, "seccomp", "namespaces", "front-seccomp")
+    assert name == "execve" or f"A80-{name}: succeeded" in said, said
 
 
 @pytest.mark.parametrize("name", ATTEMPTS)
