@@ -33,20 +33,23 @@ def boots(kernel):
             ("PUT", "/actions", {"action_type": "InstanceStart"})]
 
 
+WAYS = ["boot", "restore, from exec", "restore by a process that waits, from the request",
+        "the same with --prepare"]
 LOAD = [("PUT", "/snapshot/load", {"snapshot_path": "/w/state", "resume_vm": True,
                                    "mem_backend": {"backend_type": "File", "backend_path": "/w/memory"}})]
 
 
-def until(requests, *options):
+def until(requests, *more, waits=False):
     """Counts what these requests take to make the guest say something; nothing is left of it then."""
-    words = ["/until", "-s", "/w/api", *options]
+    words = ["/until", "-s", "/w/api", *["-w"] * waits]
     for method, path, body in requests:
         words += ["-r", request(method, path, **body)]
-    return shlex.join([*words, MARKER, API, "--api-sock", "/w/api", "--id", "bench"]) + "; rm -f /w/api; sleep 1"
+    words += [MARKER, API, "--api-sock", "/w/api", "--id", "bench", *more]
+    return shlex.join(words) + "; rm -f /w/api; sleep 1"
 
 
 def script():
-    """Boots and counts; boots again and takes a snapshot; restores it and counts, in two ways."""
+    """Boots and counts; boots again and takes a snapshot; restores it and counts, in each way of WAYS."""
     return "\n".join([
         "mkdir -p /w",
         until(boots("/kernel")),
@@ -59,7 +62,8 @@ def script():
         "echo stored $(du -k /w/memory | cut -f1) $(du -k /w/state | cut -f1)",
         "kill -9 $!; sleep 1",
         until(LOAD),
-        until(LOAD, "-w"),
+        until(LOAD, waits=True),
+        until(LOAD, "--prepare", waits=True),
         "poweroff -f",
     ])
 
@@ -79,16 +83,14 @@ def run_in_lab(prefix, kernel):
                               errors="replace").stdout
     found = [int(n) // boot.NS_AN_INSTRUCTION for n in re.findall(r"^until (\d+)", text, re.MULTILINE)]
     stored = re.search(r"^stored (\d+) (\d+)", text, re.MULTILINE)
-    if len(found) != 3 or not stored:
+    if len(found) != len(WAYS) or not stored:
         raise RuntimeError(f"no figures from the lab:\n{text[-3000:]}")
     return found, [int(n) for n in stored.groups()]
 
 
 def rows_of(label, counted):
-    boots_in = counted[0]
-    names = ["boot", "restore, from exec", "restore by a process that waits, from its request"]
-    return [[f"{label}: {name}", f"{value / 1e6:.1f}", f"{value / boots_in:.4f}" if value != boots_in else ""]
-            for name, value in zip(names, counted)]
+    return [[f"{label}: {way}", f"{value / 1e6:.1f}", f"{value / counted[0]:.4f}" if way != "boot" else ""]
+            for way, value in zip(WAYS, counted)]
 
 
 def main(prefix, quick=False):
@@ -102,7 +104,7 @@ def main(prefix, quick=False):
     debian, debian_stored = run_in_lab(prefix, guest / "vmlinuz")
     return (f"{boot.setting(prefix)}; a guest of {MEMORY_MIB} MiB, through the API, with its requests, until the "
             "guest's first process says something; each guest against itself. A process that waits has its API "
-            "open, as one of a pool has. The snapshots, of idle guests, take "
+            "open, as one of a pool has, and with --prepare its machine's jail and KVM. The snapshots, of idle guests, take "
             f"{stored[0] / 1024:.1f} and {debian_stored[0] / 1024:.1f} MiB for their memory and {stored[1]} and "
             f"{debian_stored[1]} KiB for their state.\n\n"
             + common.table(["", "10^6 instructions", "to its boot"],
