@@ -354,9 +354,13 @@ static int install(const struct sock_filter *code, size_t n, struct og_err *err)
 	return 0;
 }
 
-#define LOAD(what)   BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, what))
-#define KILL	     BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS)
-#define FORBID(call) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (call), 0, 1), KILL
+#define LOAD(what)	  BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, what))
+#define KILL		  BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS)
+#define ALLOW		  BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)
+#define BELOW(call, skip) BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, (call), 0, skip)
+#define FORBID(call)	  BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (call), 0, 1), KILL
+#define FORBID_ALL(first, last) \
+	BELOW(first, 2), BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, (last), 1, 0), KILL
 /* Where the comparison of an argument does not jump over it. */
 #define FORBID_IF(call, argument, comparison)                                                      \
 	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (call), 0, 4), LOAD(args[argument]), comparison, KILL, \
@@ -366,35 +370,41 @@ static int install(const struct sock_filter *code, size_t n, struct og_err *err)
 
 /*
  * Starting a machine takes much: namespaces, mounts, other users. It takes no program, no network, nobody
- * else's process, no kernel's inside, and no code that was not there.
+ * else's process, no kernel's inside, and no code that was not there. In three parts by number, as the
+ * kernel tries it with all of them when it is installed.
  */
 static const struct sock_filter front_start[] = {
 	LOAD(arch),
 	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_X86_64, 1, 0),
 	KILL,
 	LOAD(nr),
-	BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, X32_CALL, 0, 1),
-	KILL,
+	BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, SYS_kexec_load, 22, 0),
 	FORBID(SYS_execve),
-	FORBID(SYS_execveat),
 	FORBID(SYS_ptrace),
-	FORBID(SYS_process_vm_readv),
-	FORBID(SYS_process_vm_writev),
-	FORBID(SYS_pidfd_getfd),
-	FORBID(SYS_bpf),
-	FORBID(SYS_perf_event_open),
 	FORBID(SYS_init_module),
-	FORBID(SYS_finit_module),
-	FORBID(SYS_kexec_load),
-	FORBID(SYS_kexec_file_load),
-	FORBID(SYS_add_key),
-	FORBID(SYS_keyctl),
 	FORBID_IF(SYS_socket, 0, NOT_UNIX),
 	FORBID_IF(SYS_mmap, 2, CODE),
 	FORBID_IF(SYS_mprotect, 2, CODE),
+	ALLOW,
+	/* 22 further on, from kexec_load() */
+	BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, SYS_kexec_file_load, 13, 0),
+	FORBID(SYS_kexec_load),
+	FORBID_ALL(SYS_add_key, SYS_keyctl),
+	FORBID(SYS_perf_event_open),
+	FORBID_ALL(SYS_process_vm_readv, SYS_process_vm_writev),
+	FORBID(SYS_finit_module),
+	ALLOW,
+	/* 13 further on, from kexec_file_load(), bpf() and execveat() */
+	FORBID_ALL(SYS_kexec_file_load, SYS_execveat),
+	FORBID_ALL(X32_CALL, UINT32_MAX),
+	FORBID(SYS_pidfd_getfd),
 	FORBID_IF(SYS_pkey_mprotect, 2, CODE),
-	BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	ALLOW,
 };
+
+_Static_assert(SYS_keyctl == SYS_add_key + 2 && SYS_process_vm_writev == SYS_process_vm_readv + 1 &&
+		       SYS_execveat == SYS_kexec_file_load + 2,
+	       "nothing that is wanted lies between");
 
 static int confine(struct rules *rules, struct og_err *err)
 {

@@ -21,6 +21,8 @@
 	"reboot=k panic=1 nomodule 8250.nr_uarts=0 i8042.noaux i8042.nomux i8042.dumbkbd " \
 	"swiotlb=noforce"
 
+#define CONFINE_AFTER_MS 100U
+
 static void set_boot(struct og_bind *bind, struct og_vmmapi *api)
 {
 	struct og_vmm_config *config = &bind->config;
@@ -285,6 +287,27 @@ static int begin(struct og_bind *bind, struct og_err *err)
 	return r;
 }
 
+static void on_running(struct og_source *source, void *data)
+{
+	struct og_bind *bind = data;
+
+	(void)source;
+	bind->confined = og_jail_front_running(NULL) == 0;
+	og_act_compromised("running-");
+	if (bind->confined)
+		return;
+	bind->status = OG_EXIT_ERROR;
+	og_loop_stop(bind->loop);
+}
+
+/* Not while a restored guest is waited for: the kernel takes a fifteenth of a restore to compile it. */
+static int confine_soon(struct og_bind *bind, struct og_err *err)
+{
+	return bind->confined ? 0
+			      : og_loop_add_timer(bind->loop, CONFINE_AFTER_MS, on_running, bind,
+						  NULL, err);
+}
+
 int og_bind_launch(struct og_bind *bind, struct og_vmmapi *api, struct og_err *err)
 {
 	bool waits = bind->process.room != NULL;
@@ -299,11 +322,10 @@ int og_bind_launch(struct og_bind *bind, struct og_vmmapi *api, struct og_err *e
 				   &bind->broker, err);
 	for (unsigned i = 0; r == 0 && i < api->n_pins; i++)
 		r = og_bind_pin(bind, &api->pins[i], err);
+	if (r == 0)
+		r = confine_soon(bind, err);
 	if (r < 0)
 		og_bind_done(bind);
-	else
-		r = og_jail_front_running(err);
-	og_act_compromised("running-");
 	return r;
 }
 
@@ -352,7 +374,10 @@ int og_bind_adopt(struct og_bind *bind, struct og_loop *loop, const struct og_pr
 	bind->process = *process;
 	bind->vsock_fd = bind->serial_fd = -EBADF;
 	memcpy(bind->vsock_path, params->vsock_override.uds_path, sizeof(bind->vsock_path));
-	r = og_loop_add_fd(loop, process->control_fd, 0, on_clone_end, bind, &bind->ended, err);
+	r = confine_soon(bind, err);
+	if (r == 0)
+		r = og_loop_add_fd(loop, process->control_fd, 0, on_clone_end, bind, &bind->ended,
+				   err);
 	if (r == 0)
 		r = og_loop_add_fd(loop, process->broker_fd, EPOLLIN, on_broker, bind,
 				   &bind->broker, err);

@@ -16,6 +16,7 @@ struct og_bind {
 	struct og_source *ended, *broker;
 	int status; /* the machine's exit status, once it has ended */
 	bool jail, forkable;
+	bool confined; /* this process has nothing left but to serve a machine that runs */
 
 	/*
 	 * Goes on as @process's front, with its counters, in another process, and returns in this

@@ -2,6 +2,8 @@
 """Snapshots and clones of a machine, by the API, with the test guest behind it."""
 
 import json
+import pathlib
+import re
 import time
 
 import pytest
@@ -100,6 +102,41 @@ def test_a_clone_runs_with_an_api_of_its_own(launch, tmp_path):
     clone.patch("/vm", state="Resumed")
     assert clone.get("/")["state"] == "Running"
     end(clone.sock)
+
+
+def filters(pid):
+    """Of seccomp."""
+    status = pathlib.Path(f"/proc/{pid}/status").read_text()
+    return int(re.search(r"^Seccomp_filters:\s*(\d+)$", status, re.MULTILINE)[1])
+
+
+def test_what_is_asked_of_a_front_that_has_few_system_calls_left_is_done(launch, tmp_path):
+    for name in ("one", "two"):
+        (tmp_path / name).write_bytes(bytes(8192))
+    machine = launch("--forkable", "--metrics-path", tmp_path / "metrics")
+    machine.put("/drives/d", drive_id="d", is_root_device=False, is_read_only=True,
+                path_on_host=str(tmp_path / "one"))
+    machine.put("/vsock", guest_cid=3, uds_path=str(tmp_path / "v"))
+    machine.start("spin")
+    end_of_patience = time.monotonic() + 60
+    while filters(machine.process.pid) < filters("self") + 2:
+        assert time.monotonic() < end_of_patience
+    machine.patch("/drives/d", drive_id="d", path_on_host=str(tmp_path / "two"))
+    machine.put("/mmds", a="b" * 50_000)
+    machine.patch("/mmds", a="c" * 50_000)
+    machine.put("/actions", action_type="FlushMetrics")
+    snapshot(machine, tmp_path)
+    machine.put("/fork", id="clone", api_sock=str(tmp_path / "clone.sock"), metrics_path=str(tmp_path / "second"),
+                vsock_override={"uds_path": str(tmp_path / "w")})
+    clone = Machine(None, tmp_path)
+    clone.sock = tmp_path / "clone.sock"
+    clone.put("/actions", action_type="FlushMetrics")
+    clone.patch("/drives/d", drive_id="d", path_on_host=str(tmp_path / "one"))
+    clone.put("/fork", id="third", api_sock=str(tmp_path / "third.sock"))
+    end(tmp_path / "third.sock")
+    end(clone.sock)
+    machine.process.terminate()
+    assert machine.process.wait(60) == 1 and not machine.sock.exists()
 
 
 def flush(machine, path):

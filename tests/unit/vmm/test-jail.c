@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <linux/kvm.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
@@ -133,6 +134,88 @@ TEST(an_io_thread_that_was_taken_over_can_do_nothing_else)
 	}
 }
 
+/* By any number, with arguments that nothing takes. */
+static int front_ends_by(int (*jail)(struct og_err *err), long call, long first, long third)
+{
+	pid_t pid = fork();
+	int status;
+
+	CHECK(pid >= 0);
+	if (pid == 0) {
+		if (jail(NULL) < 0)
+			_exit(99);
+		(void)syscall(call, first, -1L, third, -1L, -1L, -1L);
+		(void)syscall(SYS_exit_group, 0);
+	}
+	CHECK_EQ(waitpid(pid, &status, 0), pid);
+	CHECK(!WIFEXITED(status) || WEXITSTATUS(status) == 0);
+	return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+}
+
+/* A80 */
+TEST(a_front_that_was_taken_over_runs_no_program_and_reaches_nobody)
+{
+	static const long forbidden[] = {
+		SYS_execve,
+		SYS_execveat,
+		SYS_ptrace,
+		SYS_process_vm_readv,
+		SYS_pidfd_getfd,
+		SYS_bpf,
+		SYS_perf_event_open,
+		SYS_init_module,
+		SYS_finit_module,
+		SYS_kexec_load,
+		SYS_kexec_file_load,
+		SYS_add_key,
+		SYS_request_key,
+		SYS_keyctl,
+		SYS_process_vm_writev,
+		0x40000000 | SYS_getpid,
+	};
+	static const long neighbours[] = {
+		SYS_connect, SYS_getuid, SYS_mq_getsetattr, SYS_waitid,	      SYS_ioprio_set,
+		SYS_kcmp,    SYS_getcpu, SYS_sched_setattr, SYS_memfd_create, SYS_userfaultfd,
+		SYS_openat2, SYS_mount,	 SYS_unshare,	    SYS_faccessat2,   SYS_rt_tgsigqueueinfo,
+	};
+	const long exec[] = { SYS_mmap, SYS_mprotect, SYS_pkey_mprotect };
+
+#ifdef __SANITIZE_ADDRESS__
+	exit(TEST_SKIP_STATUS); /* og_jail_front() does nothing then */
+#endif
+	for (size_t i = 0; i < sizeof(forbidden) / sizeof(forbidden[0]); i++)
+		CHECK_EQ(front_ends_by(og_jail_front, forbidden[i], -1, -1), SIGSYS);
+	for (size_t i = 0; i < sizeof(neighbours) / sizeof(neighbours[0]); i++)
+		CHECK_EQ(front_ends_by(og_jail_front, neighbours[i], -1, -1), 0);
+	for (size_t i = 0; i < sizeof(exec) / sizeof(exec[0]); i++) {
+		CHECK_EQ(front_ends_by(og_jail_front, exec[i], -1, PROT_EXEC), SIGSYS);
+		CHECK_EQ(front_ends_by(og_jail_front, exec[i], -1, PROT_READ | PROT_WRITE), 0);
+	}
+	CHECK_EQ(front_ends_by(og_jail_front, SYS_socket, AF_INET, 0), SIGSYS);
+	CHECK_EQ(front_ends_by(og_jail_front, SYS_socket, AF_UNIX, 0), 0);
+}
+
+/* A80 */
+TEST(a_front_whose_machine_runs_starts_nothing_more)
+{
+	static const long forbidden[] = { SYS_execve,  SYS_ptrace, SYS_mount,  SYS_unshare,
+					  SYS_setuid,  SYS_prctl,  SYS_setns,  SYS_pivot_root,
+					  SYS_seccomp, SYS_capset, SYS_chroot, SYS_clone3 };
+	static const long allowed[] = { SYS_openat, SYS_recvfrom, SYS_sendmsg, SYS_connect,
+					SYS_write };
+
+#ifdef __SANITIZE_ADDRESS__
+	exit(TEST_SKIP_STATUS); /* og_jail_front() does nothing then */
+#endif
+	for (size_t i = 0; i < sizeof(forbidden) / sizeof(forbidden[0]); i++)
+		CHECK_EQ(front_ends_by(og_jail_front_running, forbidden[i], -1, -1), SIGSYS);
+	for (size_t i = 0; i < sizeof(allowed) / sizeof(allowed[0]); i++)
+		CHECK_EQ(front_ends_by(og_jail_front_running, allowed[i], -1, -1), 0);
+	CHECK_EQ(front_ends_by(og_jail_front_running, SYS_clone, CLONE_NEWUSER | SIGCHLD, 0),
+		 SIGSYS);
+	CHECK_EQ(front_ends_by(og_jail_front_running, SYS_socket, AF_INET, 0), SIGSYS);
+}
+
 static void run_vcpu(void)
 {
 	(void)syscall(SYS_ioctl, 0, KVM_RUN, 0); /* the sanitizers would do more */
@@ -187,6 +270,8 @@ TEST(the_process_cannot_be_dumped_or_gain_privileges)
 
 TEST_MAIN(TEST_ENTRY(a_vcpu_that_was_taken_over_can_do_nothing_else),
 	  TEST_ENTRY(an_io_thread_that_was_taken_over_can_do_nothing_else),
+	  TEST_ENTRY(a_front_that_was_taken_over_runs_no_program_and_reaches_nobody),
+	  TEST_ENTRY(a_front_whose_machine_runs_starts_nothing_more),
 	  TEST_ENTRY(what_the_work_takes_is_allowed),
 	  TEST_ENTRY(a_thread_is_confined_alone_and_can_end),
 	  TEST_ENTRY(the_process_cannot_be_dumped_or_gain_privileges))
