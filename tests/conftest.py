@@ -74,6 +74,11 @@ def need_tool(name):
     return lacking(f"no {name}: tools/install-deps test")
 
 
+def need_built(name):
+    path = pathlib.Path(os.environ.get("ONGGI_BUILD", ROOT / "build")) / "tests/tools" / name
+    return path if path.exists() else lacking(f"no {path}: ninja -C build")
+
+
 def need_root():
     if os.geteuid() != 0:
         lacking("needs root")
@@ -81,9 +86,13 @@ def need_root():
 
 @pytest.fixture(scope="session")
 def require():
-    """require.tool("skopeo") or require.root(): skip, or fail where everything is required."""
+    """
+    require.tool("skopeo"), require.built("og-layer") (of tests/tools) or require.root(): skip, or fail
+    where everything is required.
+    """
     class Require:
         tool = staticmethod(need_tool)
+        built = staticmethod(need_built)
         root = staticmethod(need_root)
         lacking = staticmethod(lacking)
     return Require
@@ -271,10 +280,7 @@ def onggi_registry(start_onggi_registry):
 
 @pytest.fixture(scope="session")
 def og_images(require):
-    path = pathlib.Path(os.environ.get("ONGGI_BUILD", ROOT / "build")) / "tests/tools/og-images"
-    if not path.exists():
-        require.lacking(f"no {path}: ninja -C build")
-    return path
+    return require.built("og-images")
 
 
 @pytest.fixture

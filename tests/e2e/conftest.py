@@ -88,10 +88,7 @@ def weakened_build(require):
 
 @pytest.fixture(scope="session")
 def attacker(require):
-    path = pathlib.Path(os.environ.get("ONGGI_BUILD", ROOT / "build")) / "tests/tools/og-attacker"
-    if not path.exists():
-        require.lacking(f"no {path}: ninja -C build")
-    return path
+    return require.built("og-attacker")
 
 
 @pytest.fixture
@@ -104,9 +101,7 @@ def runtime(prefix, require, tmp_path):
 
 @pytest.fixture(scope="session")
 def inspect(require):
-    tool = pathlib.Path(os.environ.get("ONGGI_BUILD", ROOT / "build")) / "tests/tools/og-inventory"
-    if not tool.exists():
-        require.lacking(f"no {tool}: ninja -C build")
+    tool = require.built("og-inventory")
 
     def run(kind, what, ok=True, stdin=None):
         result = subprocess.run([tool, kind, what], capture_output=True, text=True, timeout=60,

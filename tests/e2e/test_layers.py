@@ -2,7 +2,6 @@
 """Archives to EROFS, against oracles: fsck.erofs, the kernel, and GNU tar as root."""
 
 import os
-import pathlib
 import random
 import shutil
 import subprocess
@@ -12,7 +11,6 @@ import pytest
 import images
 import trees
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
 SEED = int(os.environ.get("ONGGI_TEST_SEED", random.randrange(1 << 32)))
 
 
@@ -65,10 +63,7 @@ class Store:
 
 @pytest.fixture(scope="module")
 def program(require):
-    path = pathlib.Path(os.environ.get("ONGGI_BUILD", ROOT / "build")) / "tests/tools/og-layer"
-    if not path.exists():
-        require.lacking(f"no {path}: ninja -C build")
-    return path
+    return require.built("og-layer")
 
 
 @pytest.fixture

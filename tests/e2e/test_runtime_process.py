@@ -11,21 +11,14 @@ import pytest
 
 import bundles
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
 HAS_NUMA = pathlib.Path("/proc/self/numa_maps").exists()
 HAS_RT_GROUPS = pathlib.Path("/sys/fs/cgroup/cpu/cpu.rt_runtime_us").exists()
 
 
 @pytest.fixture
-def runtime(prefix, require, tmp_path):
-    require.root()
-    program = pathlib.Path(os.environ.get("ONGGI_BUILD", ROOT / "build")) / "tests/tools/og-process"
-    if not program.exists():
-        require.lacking(f"no {program}: ninja -C build")
-    made = bundles.Runtime(prefix, tmp_path)
-    shutil.copy(program, made.rootfs / "bin/og-process")
-    yield made
-    made.clean()
+def runtime(runtime, require):
+    shutil.copy(require.built("og-process"), runtime.rootfs / "bin/og-process")
+    return runtime
 
 
 def topics(text):

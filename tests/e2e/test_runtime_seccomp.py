@@ -2,18 +2,14 @@
 """linux.seccomp, as system calls inside a container see it."""
 
 import errno
-import os
-import pathlib
 import platform
 import shutil
 import socket
 
 import pytest
 
-import bundles
 import notifications
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
 X86_64 = platform.machine() == "x86_64"
 only_x86 = pytest.mark.skipif(not X86_64, reason="numbers of x86-64")
 # Numbers of x86-64 and of 32-bit x86; no program here needs these calls.
@@ -24,15 +20,9 @@ pytestmark = [pytest.mark.in_lab, only_x86]
 
 
 @pytest.fixture
-def runtime(prefix, require, tmp_path):
-    require.root()
-    program = pathlib.Path(os.environ.get("ONGGI_BUILD", ROOT / "build")) / "tests/tools/og-syscall"
-    if not program.exists():
-        require.lacking(f"no {program}: ninja -C build")
-    made = bundles.Runtime(prefix, tmp_path)
-    shutil.copy(program, made.rootfs / "bin/og-syscall")
-    yield made
-    made.clean()
+def runtime(runtime, require):
+    shutil.copy(require.built("og-syscall"), runtime.rootfs / "bin/og-syscall")
+    return runtime
 
 
 @pytest.fixture

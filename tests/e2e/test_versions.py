@@ -4,7 +4,6 @@ osv-scalibr's tests."""
 
 import json
 import os
-import pathlib
 import random
 import re
 import shutil
@@ -14,7 +13,6 @@ import pytest
 
 import shareddata
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
 DATA = shareddata.path("versions")
 SEED = int(os.environ.get("ONGGI_TEST_SEED", random.randrange(1 << 32)))
 PAIRS = 4000
@@ -22,10 +20,7 @@ PAIRS = 4000
 
 @pytest.fixture(scope="module")
 def program(require):
-    path = pathlib.Path(os.environ.get("ONGGI_BUILD", ROOT / "build")) / "tests/tools/og-versions"
-    if not path.exists():
-        require.lacking(f"no {path}: ninja -C build")
-    return path
+    return require.built("og-versions")
 
 
 def ask(program, kind, pairs):

@@ -15,6 +15,7 @@ import pytest
 import pushing
 import registries
 import vmmapi
+from disks import sparse
 
 MIB = 1 << 20
 CHUNK, PAGE = 65536, 4096
@@ -33,15 +34,6 @@ def onggi(prefix, tmp_path):
         assert not check or result.returncode == 0, result.stdout + result.stderr
         return result
     return run
-
-
-def sparse(path, size, pieces):
-    with open(path, "wb") as file:
-        file.truncate(size)
-        for at, data in pieces.items():
-            file.seek(at)
-            file.write(data)
-    return path
 
 
 def data_of(path):

@@ -27,10 +27,8 @@ RENAME_ROUNDS = 3000
 
 @pytest.fixture(scope="module")
 def program(prefix, require):
-    path = pathlib.Path(os.environ.get("ONGGI_BUILD", TOP / "build")) / "tests/tools/og-fs"
-    if os.geteuid() != 0 or not path.exists():
-        require.lacking("no root, or no tests/tools/og-fs: make")
-    return path
+    require.root()
+    return require.built("og-fs")
 
 
 @pytest.fixture

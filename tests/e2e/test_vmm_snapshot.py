@@ -6,6 +6,8 @@ import subprocess
 
 import pytest
 
+from disks import sparse
+
 MIB = 1 << 20
 
 
@@ -15,15 +17,6 @@ def merge(prefix):
         words = [str(w) for w in (prefix / "bin/onggi-vmm", *words)]
         return subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False)
     return run
-
-
-def sparse(path, size, pieces):
-    with open(path, "wb") as file:
-        file.truncate(size)
-        for at, data in pieces.items():
-            file.seek(at)
-            file.write(data)
-    return path
 
 
 def test_changes_take_the_place_of_what_the_base_has(merge, tmp_path):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Disks that a PC boots from, made of files without a loop device: GRUB for BIOS and for UEFI."""
+"""Files with holes; and disks that a PC boots from, made of files without a loop device: GRUB for BIOS and for UEFI."""
 
 import pathlib
 import subprocess
@@ -8,6 +8,16 @@ MIB = 1 << 20
 GRUB_BIOS = pathlib.Path("/usr/lib/grub/i386-pc")
 GRUB_EFI = pathlib.Path("/usr/lib/grub/x86_64-efi")
 MODULES = ["ext2", "normal", "linux", "echo", "boot", "test", "search", "sleep", "halt"]
+
+
+def sparse(path, size, pieces):
+    """Holes but for @pieces: {offset: bytes}."""
+    with open(path, "wb") as file:
+        file.truncate(size)
+        for at, data in pieces.items():
+            file.seek(at)
+            file.write(data)
+    return path
 
 
 def run(*words, **more):
