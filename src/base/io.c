@@ -231,3 +231,15 @@ int og_write_file(int dir_fd, const char *path, const char *text, struct og_err 
 		return og_fail(err, r, "write '%s' to '%s'", text, path);
 	return 0;
 }
+
+int og_fail_fs(struct og_err *err, int code, int fs_fd, const char *what)
+{
+	char text[256]; /* "e ", and a sentence */
+	ssize_t n = read(fs_fd, text, sizeof(text) - 1);
+
+	if (n <= 2)
+		return og_fail(err, code, "%s", what);
+	text[n] = '\0';
+	text[strcspn(text, "\n")] = '\0';
+	return og_fail(err, code, "%s (%s)", what, text + 2);
+}

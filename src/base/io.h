@@ -50,5 +50,11 @@ int og_read_head(int dir_fd, const char *path, size_t max_bytes, char **ret_buf,
 int og_replace_file(int dir_fd, const char *name, const void *buf, size_t len, mode_t mode,
 		    bool durable, struct og_err *err);
 
+/*
+ * @code and @what, and what the file system itself has to say of it: @fs_fd is of fsopen() or fspick().
+ * Returns @code.
+ */
+int og_fail_fs(struct og_err *err, int code, int fs_fd, const char *what);
+
 /* Writes @text to an existing file such as those of /proc and cgroups. @path is trusted. */
 int og_write_file(int dir_fd, const char *path, const char *text, struct og_err *err);

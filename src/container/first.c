@@ -49,17 +49,11 @@ static int run_hooks(struct og_launch *launch, const char *kind,
 		     const struct og_oci_hook_list *hooks, enum og_status status,
 		     struct og_err *err)
 {
-	og_cleanup(og_json_freep) struct og_json *state = NULL;
-	og_auto_free char *text = NULL;
-
 	if (hooks->count == 0)
 		return 0;
 	/* As it is seen from where these hooks run (config.md, Posix-platform Hooks). */
 	launch->workload->pid = getpid();
-	state = og_workload_state_json(launch->workload, status);
-	text = og_json_write(state);
-	return text == NULL ? og_fail(err, -ENOMEM, "run hooks")
-			    : og_hooks_run(kind, hooks, text, err);
+	return og_hooks_run_for(launch->workload, kind, hooks, status, err);
 }
 
 /* Keys that a process of the host's session has must not be found from inside. */

@@ -9,6 +9,7 @@
 #include <sys/syscall.h>
 #include <sys/xattr.h>
 
+#include "base/io.h"
 #include "base/path.h"
 #include "base/text.h"
 #include "base/weak.h"
@@ -47,19 +48,6 @@ int og_mount_clone(int fd, bool recursive)
 	return tree_fd < 0 ? -errno : tree_fd;
 }
 
-/* What the file system itself has to say: "e " and a sentence. */
-static int fail_with_log(int fs_fd, int code, const char *what, struct og_err *err)
-{
-	char text[256];
-	ssize_t n = read(fs_fd, text, sizeof(text) - 1);
-
-	if (n <= 2)
-		return og_fail(err, code, "%s", what);
-	text[n] = '\0';
-	text[strcspn(text, "\n")] = '\0';
-	return og_fail(err, code, "%s (%s)", what, text + 2);
-}
-
 static int give_word(int fs_fd, const char *word, struct og_err *err)
 {
 	const char *equals = strchr(word, '=');
@@ -80,7 +68,7 @@ static int give_word(int fs_fd, const char *word, struct og_err *err)
 	if (r < 0) {
 		int code = -errno;
 
-		(void)fail_with_log(fs_fd, code, word, err);
+		(void)og_fail_fs(err, code, fs_fd, word);
 		return og_fail_in(err, code, "option");
 	}
 	return 0;
@@ -126,18 +114,18 @@ int og_mount_new(const char *type, const char *source, const struct og_mount_opt
 					       : "open file system '%s'",
 			       type);
 	if (source != NULL && fsconfig(fs_fd, FSCONFIG_SET_STRING, "source", source, 0) < 0)
-		return fail_with_log(fs_fd, -errno, "source", err);
+		return og_fail_fs(err, -errno, fs_fd, "source");
 	r = give_words(fs_fd, options, err);
 	if (r < 0)
 		return r;
 	if (options->label != NULL && !label_later &&
 	    fsconfig(fs_fd, FSCONFIG_SET_STRING, "context", options->label, 0) < 0)
-		return fail_with_log(fs_fd, -errno, "linux.mountLabel", err);
+		return og_fail_fs(err, -errno, fs_fd, "linux.mountLabel");
 	if (fsconfig(fs_fd, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
-		return fail_with_log(fs_fd, -errno, "create the file system", err);
+		return og_fail_fs(err, -errno, fs_fd, "create the file system");
 	mount_fd = fsmount(fs_fd, FSMOUNT_CLOEXEC, (unsigned int)attributes_of_new(options));
 	if (mount_fd < 0)
-		return fail_with_log(fs_fd, -errno, "mount the file system", err);
+		return og_fail_fs(err, -errno, fs_fd, "mount the file system");
 	r = options->label != NULL && label_later ? label_root(mount_fd, options->label, err) : 0;
 	return r < 0 ? (og_close(mount_fd), r) : mount_fd;
 }
@@ -233,7 +221,7 @@ int og_mount_reconfigure(int target_fd, const struct og_mount_options *options, 
 		return og_fail(err, -errno, "remount: nothing is mounted there");
 	r = give_words(fs_fd, options, err);
 	if (r == 0 && fsconfig(fs_fd, FSCONFIG_CMD_RECONFIGURE, NULL, NULL, 0) < 0)
-		r = fail_with_log(fs_fd, -errno, "remount the file system", err);
+		r = og_fail_fs(err, -errno, fs_fd, "remount the file system");
 	return r;
 }
 

@@ -11,6 +11,7 @@
 #include <sys/syscall.h>
 
 #include "base/clock.h"
+#include "base/io.h"
 #include "base/path.h"
 #include "base/text.h"
 
@@ -97,19 +98,6 @@ static int attach_loop(int file_fd, char path[PATH_ROOM], struct og_err *err)
 	return og_fail(err, -EBUSY, "no loop device stays free");
 }
 
-/* What fsconfig() has to say is read from its descriptor: "e message". */
-static int fail_with_log(int fs_fd, int code, const char *what, struct og_err *err)
-{
-	char log[256];
-	ssize_t n = read(fs_fd, log, sizeof(log) - 1);
-
-	if (n <= 0)
-		return og_fail(err, code, "%s", what);
-	log[n] = '\0';
-	log[strcspn(log, "\n")] = '\0';
-	return og_fail(err, code, "%s: %s", what, log);
-}
-
 struct parts {
 	char paths[PARTS_MAX][PATH_ROOM];
 	int fds[PARTS_MAX];
@@ -164,14 +152,14 @@ static int make_mount(const struct parts *parts, struct og_err *err)
 	if (fs_fd < 0)
 		return og_fail(err, -errno, "this kernel has no EROFS (load the module 'erofs')");
 	if (fsconfig(fs_fd, FSCONFIG_SET_STRING, "source", parts->paths[0], 0) < 0)
-		return fail_with_log(fs_fd, -errno, "mount image", err);
+		return og_fail_fs(err, -errno, fs_fd, "mount image");
 	for (size_t i = 1; i < parts->count; i++) {
 		if (fsconfig(fs_fd, FSCONFIG_SET_STRING, "device", parts->paths[i], 0) < 0)
-			return fail_with_log(fs_fd, -errno, "mount image's layer", err);
+			return og_fail_fs(err, -errno, fs_fd, "mount image's layer");
 	}
 	(void)fsconfig(fs_fd, FSCONFIG_SET_FLAG, "ro", NULL, 0);
 	if (fsconfig(fs_fd, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
-		return fail_with_log(fs_fd, -errno, "mount image", err);
+		return og_fail_fs(err, -errno, fs_fd, "mount image");
 	fd = fsmount(fs_fd, FSMOUNT_CLOEXEC, MOUNT_ATTR_RDONLY);
 	return fd < 0 ? og_fail(err, -errno, "mount image") : fd;
 }

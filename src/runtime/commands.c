@@ -148,26 +148,11 @@ int og_command_create(const struct og_context *context, struct og_err *err)
 	return create(context, NULL, NULL, &workload, &isolation, err);
 }
 
-static int run_state_hooks(struct og_workload *workload, const char *kind,
-			   const struct og_oci_hook_list *hooks, enum og_status status,
-			   struct og_err *err)
-{
-	og_cleanup(og_json_freep) struct og_json *state = NULL;
-	og_auto_free char *text = NULL;
-
-	if (hooks->count == 0)
-		return 0;
-	state = og_workload_state_json(workload, status);
-	text = og_json_write(state);
-	return text == NULL ? og_fail(err, -ENOMEM, "run hooks")
-			    : og_hooks_run(kind, hooks, text, err);
-}
-
 int og_workload_poststart(struct og_workload *workload, const struct og_isolation *isolation,
 			  struct og_err *err)
 {
-	int r = run_state_hooks(workload, "poststart", &workload->config->hooks.poststart,
-				OG_STATUS_RUNNING, err);
+	int r = og_hooks_run_for(workload, "poststart", &workload->config->hooks.poststart,
+				 OG_STATUS_RUNNING, err);
 
 	if (r < 0) /* runtime.md, Lifecycle: the workload is stopped then */
 		(void)isolation->kill(workload, SIGKILL, false, NULL);

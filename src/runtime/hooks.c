@@ -116,6 +116,21 @@ int og_hooks_run(const char *kind, const struct og_oci_hook_list *hooks, const c
 	return 0;
 }
 
+int og_hooks_run_for(struct og_workload *workload, const char *kind,
+		     const struct og_oci_hook_list *hooks, enum og_status status,
+		     struct og_err *err)
+{
+	og_cleanup(og_json_freep) struct og_json *state = NULL;
+	og_auto_free char *text = NULL;
+
+	if (hooks->count == 0)
+		return 0;
+	state = og_workload_state_json(workload, status);
+	text = og_json_write(state);
+	return text == NULL ? og_fail(err, -ENOMEM, "run hooks")
+			    : og_hooks_run(kind, hooks, text, err);
+}
+
 void og_hooks_run_each(const char *kind, const struct og_oci_hook_list *hooks,
 		       const char *state_text, struct og_notes *notes)
 {

@@ -16,6 +16,21 @@ const char *og_package_type_name(enum og_package_type type)
 	return type < OG_PACKAGE_TYPES ? names[type] : "";
 }
 
+const char *og_finding_kind_name(enum og_finding_kind kind)
+{
+	static const char *const names[OG_FINDING_KINDS] = {
+		[OG_FINDING_SECRET] = "secret",
+		[OG_FINDING_SETUID] = "setuid",
+		[OG_FINDING_ROOT_USER] = "root-user",
+		[OG_FINDING_ENV_SECRET] = "env-secret",
+		[OG_FINDING_NO_HEALTHCHECK] = "no-healthcheck",
+		[OG_FINDING_ADD] = "add",
+		[OG_FINDING_UPDATE_ALONE] = "update-alone",
+	};
+
+	return names[kind];
+}
+
 struct og_inventory *og_inventory_free(struct og_inventory *inventory)
 {
 	if (inventory == NULL)

@@ -62,6 +62,9 @@ enum og_finding_kind {
 	OG_FINDING_KINDS,
 };
 
+/* "secret", "setuid" ... */
+const char *og_finding_kind_name(enum og_finding_kind kind);
+
 struct og_finding {
 	enum og_finding_kind kind;
 	const char *rule;   /* "private-key", "aws-access-key", "CIS-DI-0001" */

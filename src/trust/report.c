@@ -25,21 +25,6 @@ int og_report_format_parse(const char *name, enum og_report_format *ret_format)
 	return -EINVAL;
 }
 
-const char *og_finding_kind_name(enum og_finding_kind kind)
-{
-	static const char *const names[OG_FINDING_KINDS] = {
-		[OG_FINDING_SECRET] = "secret",
-		[OG_FINDING_SETUID] = "setuid",
-		[OG_FINDING_ROOT_USER] = "root-user",
-		[OG_FINDING_ENV_SECRET] = "env-secret",
-		[OG_FINDING_NO_HEALTHCHECK] = "no-healthcheck",
-		[OG_FINDING_ADD] = "add",
-		[OG_FINDING_UPDATE_ALONE] = "update-alone",
-	};
-
-	return names[kind];
-}
-
 struct og_score_text og_score_text(int tenths)
 {
 	struct og_score_text score = {};

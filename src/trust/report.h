@@ -37,6 +37,3 @@ int og_report_write(const struct og_report *report, enum og_report_format format
 
 /* Days between the database's writing and @now; -1 unknown. */
 int64_t og_report_database_days(const struct og_report *report);
-
-/* "secret", "setuid" ... */
-const char *og_finding_kind_name(enum og_finding_kind kind);

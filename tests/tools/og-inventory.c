@@ -81,18 +81,9 @@ static struct og_json *of_package(const struct og_package *package)
 
 static struct og_json *of_finding(const struct og_finding *finding)
 {
-	static const char *const kinds_of[OG_FINDING_KINDS] = {
-		[OG_FINDING_SECRET] = "secret",
-		[OG_FINDING_SETUID] = "setuid",
-		[OG_FINDING_ROOT_USER] = "root-user",
-		[OG_FINDING_ENV_SECRET] = "env-secret",
-		[OG_FINDING_NO_HEALTHCHECK] = "no-healthcheck",
-		[OG_FINDING_ADD] = "add",
-		[OG_FINDING_UPDATE_ALONE] = "update-alone",
-	};
 	struct og_json *object = og_json_new_object();
 
-	og_json_set_string(object, "kind", kinds_of[finding->kind]);
+	og_json_set_string(object, "kind", og_finding_kind_name(finding->kind));
 	og_json_set_string(object, "rule", finding->rule);
 	og_json_set_string(object, "path", finding->path);
 	og_json_set_string(object, "detail", finding->detail);
