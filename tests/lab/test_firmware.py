@@ -4,7 +4,6 @@
 import json
 import pathlib
 import shutil
-import subprocess
 
 import pytest
 
@@ -15,16 +14,6 @@ pytestmark = pytest.mark.lab
 TOP = pathlib.Path(__file__).resolve().parents[2]
 NEEDED = ["/usr/share/seabios/bios-256k.bin", "/usr/lib/grub-rescue/grub-rescue-cdrom.iso",
           "/boot/memtest86+x64.bin", "/boot/gnumach-1.8-486.gz"]
-# Says where it is and powers off, in place of all that a system does after its first minutes.
-SERVICE = """[Unit]
-DefaultDependencies=no
-After=local-fs.target
-[Service]
-Type=oneshot
-ExecStart=/bin/sh -c 'echo "reached $(. /etc/os-release; echo $ID $VERSION_ID) on $(findmnt -no \
-SOURCE /), $(dmesg | grep -c "8259") and $(ls -d /sys/firmware/efi 2>&1)" >/dev/ttyS0'
-ExecStart=/bin/sh -c 'touch /written; sync; systemctl poweroff -ff'
-"""
 
 
 def grub_tree(path, config, *files):
@@ -32,24 +21,6 @@ def grub_tree(path, config, *files):
     (path / "boot/grub/grub.cfg").write_text(config)
     for file in files:
         shutil.copy(file, path)
-    return path
-
-
-def debian_tree(path):
-    """Debian as mmdebstrap installs it, with GRUB's configuration and a service of ours."""
-    tar = subprocess.run([TOP / "tools/debian-root", "bootable"], stdout=subprocess.PIPE, text=True,
-                         check=True).stdout.strip()
-    path.mkdir()
-    subprocess.run(["tar", "-xf", tar, "-C", path], check=True)
-    (path / "etc/systemd/system/lab.service").write_text(SERVICE)
-    wants = path / "etc/systemd/system/sysinit.target.wants"
-    wants.mkdir(exist_ok=True)
-    (wants / "lab.service").symlink_to("/etc/systemd/system/lab.service")
-    kernel, initrd = (next((path / "boot").glob(name)).name for name in ("vmlinuz-*", "initrd.img-*"))
-    (path / "boot/grub").mkdir(exist_ok=True)
-    (path / "boot/grub/grub.cfg").write_text(
-        f"linux /boot/{kernel} root=/dev/vda1 rw console=ttyS0 quiet panic=-1\n"
-        f"initrd /boot/{initrd}\nboot\n")
     return path
 
 
@@ -66,7 +37,7 @@ def boots(in_lab, prefix, require, tmp_path_factory):
     memtest = grub_tree(top / "tree", "linux16 /memtest86+x64.bin console=ttyS0,115200\nboot\n",
                         "/boot/memtest86+x64.bin")
     disks.bios_disk(top / "memtest/disk", memtest, 16)
-    disks.bios_disk(top / "debian/disk", debian_tree(top / "root"), 500)
+    disks.bios_disk(top / "debian/disk", disks.debian_tree(top / "root", "/dev/vda1"), disks.DEBIAN_MIB)
     shutil.rmtree(top / "root")
     script = (f"exec /usr/bin/python3 {TOP}/tests/lab/vmm_firmware.py {prefix} "
               f"{TOP}/build/tests/guest {top} /run/lab/disk")

@@ -7,6 +7,8 @@ waits: OVMF) or stands still (iPXE).
 
 import lzma
 import pathlib
+import re
+import shutil
 import subprocess
 
 import pytest
@@ -17,7 +19,7 @@ pytestmark = pytest.mark.lab
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 UEFI = """mkdir -p /tmp /run
-/onggi-vmm --memory 128 --serial stdio --firmware /firmware --disk /disk
+/onggi-vmm --memory 384 --serial stdio --firmware /firmware --disk /disk
 echo "status $?"
 poweroff -f"""
 # What iPXE says after its address is not waited for: it looks for a server to boot from.
@@ -55,12 +57,12 @@ def needed(require, *paths):
             require.lacking(f"no {path}: tools/install-deps test")
 
 
-def counted(script, files):
-    words = [TOP / "tools/lab", "count", "--memory", "2048", "--timeout", "500"]
+def counted(script, files, seconds=500):
+    words = [TOP / "tools/lab", "count", "--memory", "2048", "--timeout", seconds]
     for target, file in files.items():
         words += ["--file", f"/{target}={file}"]
     result = subprocess.run([*map(str, words), "--", script], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                            stderr=subprocess.PIPE, timeout=600, check=False)
+                            stderr=subprocess.PIPE, timeout=seconds + 100, check=False)
     assert result.returncode == 0, result.stderr[-2000:]
     return result.stdout.decode(errors="replace")
 
@@ -73,14 +75,29 @@ def tree(path, config, *files):
     return path
 
 
-def test_a_disk_boots_by_ovmf_and_powers_off(prefix, require, tmp_path):
+def by_ovmf(prefix, require, path, tree, mib, seconds):
+    """What is said when OVMF starts a disk with @tree."""
     needed(require, "/usr/share/ovmf/OVMF.fd")
-    (tmp_path / "disk").mkdir()
-    disks.uefi_disk(tmp_path / "disk/disk", tree(tmp_path / "tree", "echo reached by $grub_platform\nhalt\n"), 8)
+    (path / "disk").mkdir()
+    disks.uefi_disk(path / "disk/disk", tree, mib)
+    shutil.rmtree(tree)
     output = counted(UEFI, {"onggi-vmm": prefix / "bin/onggi-vmm", "firmware": "/usr/share/ovmf/OVMF.fd",
-                            "disk": tmp_path / "disk/disk"})
-    assert "reached by efi" in output
-    assert "status 0" in output
+                            "disk": path / "disk/disk"}, seconds)
+    (path / "disk/disk").unlink()
+    assert "status 0" in output, output[-2000:]
+    return output
+
+
+def test_a_disk_boots_by_ovmf_and_powers_off(prefix, require, tmp_path):
+    root = tree(tmp_path / "tree", "echo reached by $grub_platform\nhalt\n")
+    assert "reached by efi" in by_ovmf(prefix, require, tmp_path, root, 8, 500)
+
+
+def test_an_installed_debian_boots_by_ovmf_and_grub_and_powers_off(prefix, require, tmp_path):
+    require.tool("mmdebstrap")
+    root = disks.debian_tree(tmp_path / "tree", "/dev/vda2")
+    output = by_ovmf(prefix, require, tmp_path, root, disks.DEBIAN_MIB, 1500)
+    assert re.search(r"reached debian 12 on /dev/vda2, \d+ and /sys/firmware/efi\r?$", output, re.MULTILINE), output
 
 
 def test_ipxe_gets_an_address_through_virtio_net(prefix, require, tmp_path):

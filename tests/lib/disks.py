@@ -2,12 +2,26 @@
 """Files with holes; and disks that a PC boots from, made of files without a loop device: GRUB for BIOS and for UEFI."""
 
 import pathlib
+import shutil
 import subprocess
 
+TOP = pathlib.Path(__file__).resolve().parents[2]
 MIB = 1 << 20
 GRUB_BIOS = pathlib.Path("/usr/lib/grub/i386-pc")
 GRUB_EFI = pathlib.Path("/usr/lib/grub/x86_64-efi")
 MODULES = ["ext2", "normal", "linux", "echo", "boot", "test", "search", "sleep", "halt"]
+
+DEBIAN_MIB = 340  # what debian_tree() needs
+# Says where it is and powers off, in place of all that a system does after its first minutes.
+SERVICE = """[Unit]
+DefaultDependencies=no
+After=local-fs.target
+[Service]
+Type=oneshot
+ExecStart=/bin/sh -c 'echo "reached $(. /etc/os-release; echo $ID $VERSION_ID) on $(findmnt -no \
+SOURCE /), $(dmesg | grep -c "8259") and $(ls -d /sys/firmware/efi 2>&1)" >/dev/ttyS0'
+ExecStart=/bin/sh -c 'touch /written; sync; systemctl poweroff -ff'
+"""
 
 
 def sparse(path, size, pieces):
@@ -69,3 +83,23 @@ def uefi_disk(path, tree, mib=64, esp_mib=8):
     with open(path, "r+b") as file:
         file.seek(MIB)
         file.write((work / "esp").read_bytes())
+
+
+def debian_tree(path, root):
+    """Debian as mmdebstrap installs it, on the disk that it calls @root, with GRUB's configuration and SERVICE."""
+    tar = subprocess.run([TOP / "tools/debian-root", "bootable"], stdout=subprocess.PIPE, text=True,
+                         check=True).stdout.strip()
+    path.mkdir()
+    run("tar", "-xf", tar, "-C", path)
+    for name in ("doc", "locale", "man"):
+        shutil.rmtree(path / "usr/share" / name)
+    (path / "etc/systemd/system/lab.service").write_text(SERVICE)
+    wants = path / "etc/systemd/system/sysinit.target.wants"
+    wants.mkdir(exist_ok=True)
+    (wants / "lab.service").symlink_to("/etc/systemd/system/lab.service")
+    kernel, initrd = (next((path / "boot").glob(name)).name for name in ("vmlinuz-*", "initrd.img-*"))
+    (path / "boot/grub").mkdir(exist_ok=True)
+    (path / "boot/grub/grub.cfg").write_text(
+        f"linux /boot/{kernel} root={root} rw console=ttyS0 quiet panic=-1\n"
+        f"initrd /boot/{initrd}\nboot\n")
+    return path
