@@ -184,6 +184,8 @@ static int wait_in_jail(const struct og_vmm_config *own, const struct room *room
 	if (r == 0)
 		r = og_kvm_init(kvm, own->kvm_fd, err);
 	if (r == 0)
+		r = og_kvm_make_first_vcpu(kvm, err);
+	if (r == 0)
 		r = receive_fds(own->control_fd, &fds, err);
 	if (r == 0)
 		r = og_handover_unpack(config, &fds, err);

@@ -190,9 +190,11 @@ static int launch(struct og_bind *bind, struct og_vmmapi *api, size_t bytes,
 	config->snapshot.state = bind->state;
 	config->snapshot.state_bytes = bytes;
 	config->snapshot.realtime = load->clock_realtime;
-	config->start_paused = true;
+	config->start_paused = !load->resume_vm || api->n_pins > 0;
 	r = og_bind_launch(bind, api, err);
 	(void)og_close(config->snapshot.uffd_device_fd);
+	if (r == 0 && load->resume_vm && config->start_paused)
+		r = og_control_tell(bind->process.control_fd, OG_COMMAND_RESUME, err);
 	return r;
 }
 

@@ -133,14 +133,8 @@ int og_put_snapshot_load(struct og_vmmapi *api, const void *body, struct og_json
 		r = api->ops->load(api->data, api, &load, err);
 	if (r < 0)
 		return r;
-	api->phase = OG_API_PAUSED;
+	api->phase = load.resume_vm ? OG_API_RUNNING : OG_API_PAUSED;
 	api->machine.track_dirty_pages = load.track_dirty_pages;
-	if (load.resume_vm) {
-		r = api->ops->resume(api->data, err);
-		if (r < 0)
-			return og_fail_in(err, r, "Failed to resume microVM");
-		api->phase = OG_API_RUNNING;
-	}
 	api->metrics.load_us = now_us() - from;
 	return 0;
 }

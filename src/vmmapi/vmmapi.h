@@ -69,7 +69,7 @@ struct og_vmmapi_ops {
 	int (*start)(void *data, struct og_vmmapi *api, struct og_err *err);
 	int (*pause)(void *data, struct og_err *err);
 	int (*resume)(void *data, struct og_err *err);
-	/* Makes a machine of a snapshot; it is paused afterwards. */
+	/* Makes a machine of a snapshot; it is paused afterwards, unless @load wants it to run. */
 	int (*load)(void *data, struct og_vmmapi *api, const struct og_api_snapshot_load *load,
 		    struct og_err *err);
 	/* Of a machine that is paused. */

@@ -80,7 +80,7 @@ int og_kvm_init(struct og_kvm *kvm, int kvm_fd, struct og_err *err)
 {
 	int r;
 
-	*kvm = (struct og_kvm){ .fd = -EBADF, .vm_fd = -EBADF };
+	*kvm = (struct og_kvm){ .fd = -EBADF, .vm_fd = -EBADF, .first_vcpu_fd = -EBADF };
 	kvm->fd = kvm_fd >= 0 ? kvm_fd : og_kvm_open(err);
 	if (kvm->fd < 0)
 		return kvm->fd;
@@ -93,8 +93,15 @@ int og_kvm_init(struct og_kvm *kvm, int kvm_fd, struct og_err *err)
 	return r;
 }
 
+int og_kvm_make_first_vcpu(struct og_kvm *kvm, struct og_err *err)
+{
+	kvm->first_vcpu_fd = ioctl(kvm->vm_fd, KVM_CREATE_VCPU, 0UL);
+	return kvm->first_vcpu_fd < 0 ? og_fail(err, -errno, "create vCPU 0") : 0;
+}
+
 void og_kvm_done(struct og_kvm *kvm)
 {
+	kvm->first_vcpu_fd = og_close(kvm->first_vcpu_fd);
 	kvm->vm_fd = og_close(kvm->vm_fd);
 	kvm->fd = og_close(kvm->fd);
 }

@@ -8,8 +8,9 @@
 #include "vmm/memory.h"
 
 struct og_kvm {
-	int fd;		  /* /dev/kvm; owned */
-	int vm_fd;	  /* owned */
+	int fd;	   /* /dev/kvm; owned */
+	int vm_fd; /* owned */
+	int first_vcpu_fd; /* made ahead, until the first vCPU takes it; owned; negative: it makes its own */
 	size_t run_bytes; /* of a vCPU's shared page */
 	bool any_length;  /* an ioeventfd may match any width, which needs no decoding */
 	bool tsc_deadline;
@@ -26,6 +27,9 @@ int og_kvm_open(struct og_err *err);
  */
 int og_kvm_init(struct og_kvm *kvm, int kvm_fd, struct og_err *err);
 void og_kvm_done(struct og_kvm *kvm);
+
+/* Makes what of the first vCPU, which every machine has, does not depend on the others. */
+int og_kvm_make_first_vcpu(struct og_kvm *kvm, struct og_err *err);
 
 /* KVM's numbers for pieces of memory: what the guest begins with has the first ones. */
 #define OG_KVM_SLOT_PMEM    16U

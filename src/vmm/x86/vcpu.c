@@ -16,7 +16,9 @@
 
 static int create(struct og_vcpu *vcpu, struct og_kvm *kvm, struct og_err *err)
 {
-	vcpu->fd = ioctl(kvm->vm_fd, KVM_CREATE_VCPU, (unsigned long)vcpu->index);
+	vcpu->fd = vcpu->index == 0 ? og_take_fd(&kvm->first_vcpu_fd) : -EBADF;
+	if (vcpu->fd < 0)
+		vcpu->fd = ioctl(kvm->vm_fd, KVM_CREATE_VCPU, (unsigned long)vcpu->index);
 	if (vcpu->fd < 0)
 		return og_fail(err, -errno, "create vCPU %u", vcpu->index);
 
