@@ -97,7 +97,7 @@ def test_an_installed_debian_boots_by_ovmf_and_grub_and_powers_off(prefix, requi
     require.tool("mmdebstrap")
     root = disks.debian_tree(tmp_path / "tree", "/dev/vda2")
     output = by_ovmf(prefix, require, tmp_path, root, disks.DEBIAN_MIB, 1500)
-    assert re.search(r"reached debian 12 on /dev/vda2, \d+ and /sys/firmware/efi\r?$", output, re.MULTILINE), output
+    assert re.search(r"reached debian 12 on /dev/vda2, \d+ and /sys/firmware/efi\r*$", output, re.MULTILINE), output
 
 
 def test_ipxe_gets_an_address_through_virtio_net(prefix, require, tmp_path):
