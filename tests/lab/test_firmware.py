@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """onggi-vmm boots what Debian ships beside Linux, and disks by firmware (vmm_firmware.py)."""
 
+import gzip
 import json
 import pathlib
+import re
 import shutil
 
 import pytest
@@ -32,11 +34,14 @@ def boots(in_lab, prefix, require, tmp_path_factory):
     for tool in ("grub-mkimage", "mmdebstrap"):
         require.tool(tool)
     top = tmp_path_factory.mktemp("firmware")
-    for name in ("memtest", "debian"):
+    for name in ("memtest", "mach", "debian"):
         (top / name).mkdir()
     memtest = grub_tree(top / "tree", "linux16 /memtest86+x64.bin console=ttyS0,115200\nboot\n",
                         "/boot/memtest86+x64.bin")
     disks.bios_disk(top / "memtest/disk", memtest, 16)
+    mach = grub_tree(top / "mach/tree", "multiboot /gnumach gnumach console=com0\nboot\n")
+    (mach / "gnumach").write_bytes(gzip.open("/boot/gnumach-1.8-486.gz").read())
+    disks.bios_disk(top / "mach/disk", mach, 8)
     disks.bios_disk(top / "debian/disk", disks.debian_tree(top / "root", "/dev/vda1"), disks.DEBIAN_MIB)
     shutil.rmtree(top / "root")
     script = (f"exec /usr/bin/python3 {TOP}/tests/lab/vmm_firmware.py {prefix} "
@@ -50,6 +55,12 @@ def test_gnu_mach_boots_by_multiboot(boots):
     output = boots["mach"]["output"]
     assert "GNU Mach 1.8" in output
     assert "0000000000100000:000000000010000000, available" in output  # its memory, as we told it
+
+
+def test_gnu_mach_by_seabios_and_grub_reads_the_clock_and_looks_for_its_system(boots):
+    output = boots["mach-bios"]["output"]
+    assert re.search(r"RTC time is 20\d\d-", output), output[-2000:]
+    assert "No bootstrap code loaded with the kernel" in output  # of the Hurd's, which Debian has for other processors
 
 
 def test_our_pvh_kernel_boots_in_hardware_too(boots):

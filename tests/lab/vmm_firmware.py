@@ -53,6 +53,7 @@ def main():
         "console=ttyS0,115200")
     bios = ["--firmware", SEABIOS, "--disk-readonly"]
     run("memtest-bios", "Memtest86+ v", *bios, DISKS / "memtest/disk")
+    run("mach-bios", "No bootstrap code loaded with the kernel", *bios, DISKS / "mach/disk", seconds=120, memory=256)
     run("rescue", "GNU GRUB", *bios, "/usr/lib/grub-rescue/grub-rescue-cdrom.iso", seconds=150)
     shutil.copyfile(DISKS / "debian/disk", WORK / "debian")
     run("debian", None, "--firmware", SEABIOS, "--disk", WORK / "debian", seconds=240, memory=384)
