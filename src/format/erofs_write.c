@@ -287,6 +287,9 @@ static int place_tree(struct og_erofs_writer *writer, struct og_erofs_tree *tree
 
 	if (r < 0)
 		return r;
+	/* fsck.erofs 1.5 reads behind an inode what of extended attributes might follow it. */
+	if (writer->meta_end % EROFS_BLOCK_BYTES == 0)
+		writer->meta_end += EROFS_SLOT_BYTES;
 	own += blocks_of(writer->meta_end);
 	unified = own + writer->large_end;
 	for (size_t i = 0; i < writer->extra_count; i++) {
@@ -484,6 +487,10 @@ static int put_tree(struct og_erofs_writer *writer, struct og_erofs_tree *tree, 
 	writer->inodes = 0;
 	if (r == 0)
 		r = each_inode(writer, root, put_inode, err);
+	if (r == 0)
+		r = erofs_out_zeros(&writer->out,
+				    writer->meta_at + writer->meta_end - erofs_out_at(&writer->out),
+				    err);
 	if (r == 0)
 		r = erofs_out_align(&writer->out, EROFS_BLOCK_BYTES, err);
 	if (r == 0)

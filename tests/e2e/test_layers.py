@@ -131,6 +131,16 @@ def test_a_random_tree_is_what_gnu_tar_unpacks(store, options, number):
         assert_same(expected, trees.record(mnt))
 
 
+def test_an_inode_at_the_very_end_of_a_block(store):
+    """fsck.erofs reads on behind the last inode: wherever that ends there must be something."""
+    source = store.folder / "files"
+    source.mkdir()
+    for number in range(130):  # two blocks of inodes and their folder's entries
+        (source / f"f{number}").touch()
+        pack(source, store.folder / "files.tar")
+        store.make(store.folder / "files.tar")
+
+
 def test_a_tree_read_by_fsck_has_the_same_content(store, debian_tar):
     digest = store.make(debian_tar)
     out = store.folder / "extracted"
