@@ -17,6 +17,10 @@ TOP = pathlib.Path(__file__).resolve().parents[2]
 NEEDED = ["/usr/share/seabios/bios-256k.bin", "/usr/lib/grub-rescue/grub-rescue-cdrom.iso",
           "/boot/memtest86+x64.bin", "/boot/gnumach-1.8-486.gz"]
 
+# Says "@" on the serial port and writes to ACPI's sleep control of onggi-vmm's PC.
+SECTOR = bytes([0xfa, 0xba, 0xf8, 0x03, 0xb0, ord("@"), 0xee,
+                0xba, 0x00, 0x06, 0xb0, 5 << 2 | 0x20, 0xee, 0xf4, 0xeb, 0xfd])
+
 
 def grub_tree(path, config, *files):
     (path / "boot/grub").mkdir(parents=True)
@@ -31,10 +35,10 @@ def boots(in_lab, prefix, require, tmp_path_factory):
     for path in NEEDED:
         if not pathlib.Path(path).exists():
             require.lacking(f"no {path}: tools/install-deps test")
-    for tool in ("grub-mkimage", "mmdebstrap"):
+    for tool in ("grub-mkimage", "mmdebstrap", "qemu-img"):
         require.tool(tool)
     top = tmp_path_factory.mktemp("firmware")
-    for name in ("memtest", "mach", "debian"):
+    for name in ("memtest", "mach", "sector", "debian"):
         (top / name).mkdir()
     memtest = grub_tree(top / "tree", "linux16 /memtest86+x64.bin console=ttyS0,115200\nboot\n",
                         "/boot/memtest86+x64.bin")
@@ -42,6 +46,7 @@ def boots(in_lab, prefix, require, tmp_path_factory):
     mach = grub_tree(top / "mach/tree", "multiboot /gnumach gnumach console=com0\nboot\n")
     (mach / "gnumach").write_bytes(gzip.open("/boot/gnumach-1.8-486.gz").read())
     disks.bios_disk(top / "mach/disk", mach, 8)
+    (top / "sector/disk").write_bytes(SECTOR.ljust(510, b"\0") + b"\x55\xaa" + bytes(1 << 20))
     disks.bios_disk(top / "debian/disk", disks.debian_tree(top / "root", "/dev/vda1"), disks.DEBIAN_MIB)
     shutil.rmtree(top / "root")
     script = (f"exec /usr/bin/python3 {TOP}/tests/lab/vmm_firmware.py {prefix} "
@@ -83,3 +88,10 @@ def test_an_installed_debian_boots_by_seabios_and_grub_and_powers_off(boots):
     assert "Booting from Hard Disk" in run["output"]
     assert "reached debian 12 on /dev/vda1" in run["output"]
     assert run["status"] == 0, run["output"][-2000:]
+
+
+@pytest.mark.parametrize("name", ["vm-raw", "vm-qcow2"])
+def test_vm_run_ends_with_its_guest_and_leaves_nothing_behind(boots, name):
+    run = boots[name]
+    assert run["output"].partition("Booting from")[2].count("@") == 1, run
+    assert (run["status"], run["left"]) == (0, [])

@@ -2,12 +2,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs inside the lab: boots what is no Linux, and disks by firmware, under onggi-vmm.
 
+Some of them as a user does, by `onggi vm run`.
+
     vmm_firmware.py PREFIX GUESTS DISKS WORKDIR
 
 Each runs until a text is seen on its serial port or its time is over. Prints one JSON object:
-{name of the run: {status, output, seconds}}, status None where it was still running.
+{name of the run: {status, output, seconds}}, status None where it was still running. What was run by
+`onggi vm run` has "left", too: what is there afterwards and was not before.
 """
 
+import fcntl
 import gzip
 import json
 import os
@@ -23,8 +27,7 @@ SEABIOS = "/usr/share/seabios/bios-256k.bin"
 RESULTS = {}
 
 
-def run(name, until, *options, seconds=60, memory=128):
-    words = [PREFIX / "bin/onggi-vmm", "--memory", memory, "--serial", "stdio", *options]
+def watch(name, until, words, seconds):
     begin = time.monotonic()
     output = b""
     with subprocess.Popen([str(w) for w in words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -44,6 +47,46 @@ def run(name, until, *options, seconds=60, memory=128):
                      "seconds": round(time.monotonic() - begin, 1)}
 
 
+def run(name, until, *options, seconds=60, memory=128):
+    watch(name, until, [PREFIX / "bin/onggi-vmm", "--memory", "64m", "--serial", "stdio", *options], seconds)
+
+
+def processes():
+    """Those of user space, each with its command line; of one that nobody has waited for, its name."""
+    found = set()
+    for path in pathlib.Path("/proc").glob("[0-9]*"):
+        try:
+            state = (path / "stat").read_text().rpartition(")")[2].split()[0]
+            line = (path / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            if line or state == "Z":
+                found.add(f"process {path.name} {line or (path / 'comm').read_text()}")
+        except OSError:
+            pass  # it has ended
+    return found
+
+
+def things():
+    """All that a machine could leave behind."""
+    found = processes()
+    for top in ("/tmp", "/var/tmp"):  # this machine's below: slow to walk
+        found |= {f"{top}/{name}" for name in os.listdir(top)}
+    for top in ("/run", "/dev", "/sys/fs/cgroup"):
+        for folder, folders, files in os.walk(top):
+            names = folders if top == "/sys/fs/cgroup" else folders + files
+            found |= {f"{folder}/{name}" for name in names}
+    found |= {f"mount {line}" for line in pathlib.Path("/proc/self/mountinfo").read_text().splitlines()}
+    return found | {f"link {name}" for name in os.listdir("/sys/class/net")}
+
+
+def vm_run(name, disk, file_format):
+    before = things()
+    watch(name, None, [PREFIX / "bin/onggi", "vm", "run", "--hypervisor", "onggi-vmm", "--memory", "64m",
+                       "--disk", f"{disk},format={file_format}"], 120)
+    RESULTS[name]["left"] = sorted(things() - before)
+    with open(disk, "rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # nobody has it any more
+
+
 def main():
     mach = WORK / "gnumach"
     mach.write_bytes(gzip.open("/boot/gnumach-1.8-486.gz").read())
@@ -55,6 +98,10 @@ def main():
     run("memtest-bios", "Memtest86+ v", *bios, DISKS / "memtest/disk")
     run("mach-bios", "No bootstrap code loaded with the kernel", *bios, DISKS / "mach/disk", seconds=120, memory=256)
     run("rescue", "GNU GRUB", *bios, "/usr/lib/grub-rescue/grub-rescue-cdrom.iso", seconds=150)
+    shutil.copyfile(DISKS / "sector/disk", WORK / "sector")
+    vm_run("vm-raw", WORK / "sector", "raw")
+    subprocess.run(["qemu-img", "convert", "-O", "qcow2", WORK / "sector", WORK / "sector.qcow2"], check=True)
+    vm_run("vm-qcow2", WORK / "sector.qcow2", "qcow2")
     shutil.copyfile(DISKS / "debian/disk", WORK / "debian")
     run("debian", None, "--firmware", SEABIOS, "--disk", WORK / "debian", seconds=240, memory=384)
     print(json.dumps(RESULTS))
