@@ -16,7 +16,8 @@
 
 struct fake {
 	struct og_vmmapi api;
-	unsigned started, paused, resumed, snapshots, loaded, forked, updates[OG_UPDATES];
+	unsigned started, paused, resumed, snapshots, loaded, loaded_running, forked,
+		updates[OG_UPDATES];
 	unsigned queries[OG_QUERIES];
 	bool fails; /* as when the machine says no */
 };
@@ -49,8 +50,8 @@ static inline int fake_load(void *data, struct og_vmmapi *api,
 			    const struct og_api_snapshot_load *load, struct og_err *err)
 {
 	(void)api;
-	(void)load;
 	((struct fake *)data)->loaded++;
+	((struct fake *)data)->loaded_running += load->resume_vm;
 	return fake_result(data, err);
 }
 

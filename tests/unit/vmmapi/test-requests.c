@@ -103,6 +103,7 @@ TEST(a_snapshot_is_loaded_into_an_untouched_machine_alone)
 		"too many fields");
 	accepted(fake, "PUT", "/logger", "{\"level\":\"Off\"}");
 	accepted(fake, "PUT", "/snapshot/load", load);
+	CHECK_EQ(fake->loaded_running, 0);
 	CHECK_EQ(fake->api.phase, OG_API_PAUSED);
 	refused(fake, "PUT", "/snapshot/load", load, "not supported after starting");
 	{
@@ -116,7 +117,7 @@ TEST(a_snapshot_is_loaded_into_an_untouched_machine_alone)
 
 		accepted(other, "PUT", "/snapshot/load",
 			 "{\"snapshot_path\":\"s\",\"mem_file_path\":\"m\",\"resume_vm\":true}");
-		CHECK_EQ(other->resumed, 1);
+		CHECK_EQ(other->loaded_running, 1);
 		CHECK_EQ(other->api.phase, OG_API_RUNNING);
 	}
 }
