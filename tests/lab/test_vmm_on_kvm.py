@@ -118,6 +118,23 @@ def test_linux_finds_its_devices_on_a_pci_bus(guests):
     assert facts(guests["facts-pci"])["rng"].startswith("virtio_rng")
 
 
+def test_a_file_is_the_guests_memory_and_holds_what_it_wrote(guests):
+    run = guests["pmem"]
+    assert run.get("status") == 0, run
+    assert facts(run)["writable"] == "dax=always", run["output"]
+    assert facts(run)["given"].split()[0] == run["given"]
+    assert facts(run)["written"].split()[0] == run["file"]  # as a program says that ran from the file's pages
+    assert run["fsck"] == 0
+
+
+def test_memory_that_may_only_be_read_drops_what_is_written_to_it(guests):
+    run = guests["pmem"]
+    assert facts(run)["readonly"] == "dax=always", run["output"]
+    assert facts(run)["seen"].split()[0] == run["given"]
+    assert run["unchanged"]
+    assert facts(run)["kept"].split()[0] == run["image"]
+
+
 def test_the_root_is_on_a_disk(guests):
     assert guests["root"]["status"] == 0, guests["root"]["output"]
     assert facts(guests["root"])["root"] == "ext4"

@@ -131,11 +131,30 @@ def disks():
     make_ext4(WORK / "pci", 64)
     run("disks-pci", "disks", *IMAGE, "--disk", WORK / "pci", "--cpus", 2, "--pci")
     fsck = subprocess.run(["/sbin/e2fsck", "-fn", WORK / "rw"], capture_output=True, check=False)
-    dump = subprocess.run(["/sbin/debugfs", "-R", "cat file", WORK / "rw"], capture_output=True,
-                          check=False)
-    RESULTS["ext4"] = {"fsck": fsck.returncode, "file": hashlib.md5(dump.stdout).hexdigest(),
-                       "bytes": len(dump.stdout)}
+    file = out_of_ext4(WORK / "rw", "file")
+    RESULTS["ext4"] = {"fsck": fsck.returncode, "file": hashlib.md5(file).hexdigest(), "bytes": len(file)}
     run("load", "load", *IMAGE, "--cpus", 2)
+
+
+def out_of_ext4(path, name):
+    return subprocess.run(["/sbin/debugfs", "-R", f"cat {name}", path], capture_output=True, check=False).stdout
+
+
+def pmem():
+    """Two files as memory: an ext4 that the guest writes to, and an EROFS that it may only read."""
+    tree = WORK / "pmem"
+    tree.mkdir()
+    tree.joinpath("given").write_bytes(os.urandom(300_000))
+    make_ext4(WORK / "pmem.ext4", 64, "-b", "4096", "-d", tree)
+    image = WORK / "pmem.erofs"
+    subprocess.run(["mkfs.erofs", "--quiet", image, tree], check=True, stdout=subprocess.DEVNULL)
+    before = image.read_bytes()
+    run("pmem", "pmem", "--pmem", WORK / "pmem.ext4", "--pmem-readonly", image)
+    fsck = subprocess.run(["/sbin/e2fsck", "-fn", WORK / "pmem.ext4"], capture_output=True, check=False)
+    memory = before + bytes(-len(before) % (2 << 20))  # what the guest has of it
+    RESULTS["pmem"] |= {"fsck": fsck.returncode, "given": hashlib.md5(tree.joinpath("given").read_bytes()).hexdigest(),
+                        "file": hashlib.md5(out_of_ext4(WORK / "pmem.ext4", "file")).hexdigest(),
+                        "image": hashlib.md5(memory).hexdigest(), "unchanged": image.read_bytes() == before}
 
 
 def root_on_disk():
@@ -155,9 +174,7 @@ echo kept >/kept && /bin/busybox mount -o remount,ro /
     direct = not KERNELS.joinpath("modules").exists()
     run("root", "root", "--disk", WORK / "root.ext4", initramfs=not direct,
         more="root=/dev/vda rw init=/init" if direct else "")
-    kept = subprocess.run(["/sbin/debugfs", "-R", "cat kept", WORK / "root.ext4"], capture_output=True,
-                          text=True, check=False)
-    RESULTS["root"]["kept"] = kept.stdout
+    RESULTS["root"]["kept"] = out_of_ext4(WORK / "root.ext4", "kept").decode()
 
 
 def connect_until_it_listens(path, port):
@@ -266,6 +283,7 @@ CASES = {
     "processors": processors,
     "bzimage": lambda: run("bzimage", "facts", kernel="vmlinuz"),
     "disks": disks,
+    "pmem": pmem,
     "root": root_on_disk,
     "facts-pci": lambda: run("facts-pci", "facts", "--pci", "--cpus", 2),
     "vsock-in": lambda: vsock_into_the_guest("vsock-in"),
