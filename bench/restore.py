@@ -5,6 +5,7 @@ import json
 import pathlib
 import re
 import shlex
+import statistics
 import subprocess
 import tempfile
 
@@ -35,8 +36,21 @@ def boots(kernel):
 
 WAYS = ["boot", "restore, from exec", "restore by a process that waits, from the request",
         "the same with --prepare"]
-LOAD = [("PUT", "/snapshot/load", {"snapshot_path": "/w/state", "resume_vm": True,
-                                   "mem_backend": {"backend_type": "File", "backend_path": "/w/memory"}})]
+# Snapshots of the same guest at different moments of what it does: what it has to wait for differs.
+MOMENTS = 5
+
+
+def load(moment):
+    return [("PUT", "/snapshot/load", {"snapshot_path": f"/w/state{moment}", "resume_vm": True, "mem_backend": {
+        "backend_type": "File", "backend_path": f"/w/memory{moment}"}})]
+
+
+def take(moment):
+    """Takes a snapshot, and lets the guest work on for a while of no round length."""
+    return [ask("/w/b", "PATCH", "/vm", state="Paused"),
+            ask("/w/b", "PUT", "/snapshot/create", snapshot_type="Full", snapshot_path=f"/w/state{moment}",
+                mem_file_path=f"/w/memory{moment}"),
+            ask("/w/b", "PATCH", "/vm", state="Resumed"), f"sleep 0.{37 + 23 * moment:03}"]
 
 
 def until(requests, *more, waits=False):
@@ -49,27 +63,25 @@ def until(requests, *more, waits=False):
 
 
 def script():
-    """Boots and counts; boots again and takes a snapshot; restores it and counts, in each way of WAYS."""
+    """Boots and counts; boots again and takes snapshots; restores each and counts, in each way of WAYS."""
     return "\n".join([
         "mkdir -p /w",
         until(boots("/kernel")),
         f"{API} --api-sock /w/b --id bench >/w/said 2>&1 &",
         *[ask("/w/b", method, path, **body) for method, path, body in boots("/kernel")],
         f"until grep -q {shlex.quote(MARKER)} /w/said; do sleep 0.1; done",
-        ask("/w/b", "PATCH", "/vm", state="Paused"),
-        ask("/w/b", "PUT", "/snapshot/create", snapshot_type="Full", snapshot_path="/w/state",
-            mem_file_path="/w/memory"),
-        "echo stored $(du -k /w/memory | cut -f1) $(du -k /w/state | cut -f1)",
+        *[line for moment in range(MOMENTS) for line in take(moment)],
+        "echo stored $(du -k /w/memory0 | cut -f1) $(du -k /w/state0 | cut -f1)",
         "kill -9 $!; sleep 1",
-        until(LOAD),
-        until(LOAD, waits=True),
-        until(LOAD, "--prepare", waits=True),
+        *[until(load(moment)) for moment in range(MOMENTS)],
+        *[until(load(moment), waits=True) for moment in range(MOMENTS)],
+        *[until(load(moment), "--prepare", waits=True) for moment in range(MOMENTS)],
         "poweroff -f",
     ])
 
 
 def run_in_lab(prefix, kernel):
-    """([instructions of each `until`], KiB of memory file and state file) of a lab of its own."""
+    """([[instructions] for each of WAYS], KiB of memory file and state file) of a lab of its own."""
     with tempfile.TemporaryDirectory(prefix="onggi-bench-") as name:
         folder = pathlib.Path(name)
         words = [common.TOP / "tools/lab", "count", "--memory", "3072", "--timeout", "900"]
@@ -83,14 +95,20 @@ def run_in_lab(prefix, kernel):
                               errors="replace").stdout
     found = [int(n) // boot.NS_AN_INSTRUCTION for n in re.findall(r"^until (\d+)", text, re.MULTILINE)]
     stored = re.search(r"^stored (\d+) (\d+)", text, re.MULTILINE)
-    if len(found) != len(WAYS) or not stored:
+    if len(found) != 1 + (len(WAYS) - 1) * MOMENTS or not stored:
         raise RuntimeError(f"no figures from the lab:\n{text[-3000:]}")
-    return found, [int(n) for n in stored.groups()]
+    each = [found[:1], *[found[1 + i * MOMENTS:][:MOMENTS] for i in range(len(WAYS) - 1)]]
+    return each, [int(n) for n in stored.groups()]
 
 
 def rows_of(label, counted):
-    return [[f"{label}: {way}", f"{value / 1e6:.1f}", f"{value / counted[0]:.4f}" if way != "boot" else ""]
-            for way, value in zip(WAYS, counted)]
+    rows = []
+    for way, values in zip(WAYS, counted):
+        middle = statistics.median(values)
+        among = "" if way == "boot" else f"{min(values) / 1e6:.1f} to {max(values) / 1e6:.1f}"
+        rows.append([f"{label}: {way}", f"{middle / 1e6:.1f}", among,
+                     "" if way == "boot" else f"{middle / counted[0][0]:.4f}"])
+    return rows
 
 
 def main(prefix, quick=False):
@@ -104,8 +122,10 @@ def main(prefix, quick=False):
     debian, debian_stored = run_in_lab(prefix, guest / "vmlinuz")
     return (f"{boot.setting(prefix)}; a guest of {MEMORY_MIB} MiB, through the API, with its requests, until the "
             "guest's first process says something; each guest against itself. A process that waits has its API "
-            "open, as one of a pool has, and with --prepare its machine's jail and KVM. The snapshots, of idle guests, take "
+            "open, as one of a pool has, and with --prepare its machine's jail and KVM. Restores are medians of "
+            f"{MOMENTS} snapshots at different moments of the guest: the time that it waits for its own timer is counted, "
+            "too. The snapshots, of idle guests, take "
             f"{stored[0] / 1024:.1f} and {debian_stored[0] / 1024:.1f} MiB for their memory and {stored[1]} and "
             f"{debian_stored[1]} KiB for their state.\n\n"
-            + common.table(["", "10^6 instructions", "to its boot"],
+            + common.table(["", "10^6 instructions", "least to most", "to its boot"],
                            rows_of("small kernel", counted) + rows_of("Debian's kernel", debian)))
