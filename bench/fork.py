@@ -47,14 +47,14 @@ def main(prefix, quick=False):
     first, later, again, lines = [], [], [], []
     for mib in SIZES_MIB:
         runs = [measure(mib, count + 1) for _ in range(machines)]
-        first.append((mib, statistics.median(run[0][0] - run[0][1] for run in runs)))
+        first.append((mib, statistics.median(run[0][0] for run in runs)))
         later.append((mib, *medians([fork for run in runs for fork in run[1:]])))
         again.append((mib, *medians(measure(mib, count + 1, "again")[1:])))
         before = statistics.median(run[0][4] for run in runs)
         lines.append([str(mib), *ms(first[-1][1], *later[-1][1:], again[-1][1]), f"{before / 1000:.0f}"])
         common.say(f"{mib} MiB: {first[-1][1] / 1000:.2f} ms, then {later[-1][1] / 1000:.2f} ms")
     return (f"{common.machine()}; {machines} guests of each size, every page of whose memory was written; "
-            "milliseconds, medians. The pause of the first fork is given without stopping the vCPUs; its slope is "
+            "milliseconds, medians. The slope of the first fork's pause is "
             f"{slope(first):.2f} ms a GiB, that of the {machines * count} forks after it {slope(later):.2f}. Where the "
             f"guest writes every page again between two forks ({count} of them) page tables of what was written are "
             f"copied: {slope(again):.0f} ms a GiB. Before its first fork memory is mapped anew, while the guest runs "
