@@ -333,6 +333,17 @@ static int start(struct og_vmm_config *config, const struct room *room, struct o
 	return fork_machine(config, room, process, err);
 }
 
+/* A keeper of no forks ends with its machine; a client may try often, and each would stay a zombie. */
+static void end_start(struct og_process *process)
+{
+	pid_t keeper = process->kept ? process->pid : 0;
+
+	(void)og_process_end(process);
+	if (keeper > 0)
+		while (waitpid(keeper, NULL, 0) < 0 && errno == EINTR)
+			;
+}
+
 int og_process_start(struct og_vmm_config *config, struct og_process *ret_process,
 		     struct og_err *err)
 {
@@ -344,7 +355,7 @@ int og_process_start(struct og_vmm_config *config, struct og_process *ret_proces
 	if (r == 0)
 		r = og_control_wait(process.control_fd, &answer, err);
 	if (r < 0)
-		(void)og_process_end(&process);
+		end_start(&process);
 	else
 		*ret_process = process;
 	return r;
@@ -381,7 +392,7 @@ int og_process_prepare(const struct og_jail_config *jail, struct og_process *ret
 	(void)og_close(config.kvm_fd);
 	(void)og_close(room.fd);
 	if (r < 0)
-		(void)og_process_end(&process);
+		end_start(&process);
 	else
 		*ret_process = process;
 	return r;
@@ -417,7 +428,7 @@ int og_process_begin(struct og_process *process, const struct og_vmm_config *con
 	leave_room(process->room);
 	process->room = NULL;
 	if (r < 0)
-		(void)og_process_end(process);
+		end_start(process);
 	return r;
 }
 

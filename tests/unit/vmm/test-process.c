@@ -166,9 +166,12 @@ static void why_a_machine_cannot_start_is_heard_by_whoever_started_it(enum how h
 {
 	struct og_err err = {};
 	struct machine m = {};
+	pid_t first;
 
 	begin(&m, "spin", how);
+	first = m.process.pid;
 	(void)og_process_end(&m.process);
+	(void)waitpid(first, NULL, 0);
 	m.config.kernel_fd = m.out_fd;
 	m.config.kernel_name = "no-kernel";
 	m.config.n_kept = 0;
@@ -176,6 +179,8 @@ static void why_a_machine_cannot_start_is_heard_by_whoever_started_it(enum how h
 	og_vmm_config_keep(&m.config, m.out_fd);
 	CHECK_EQ(start(&m, how, &err), -ENOEXEC);
 	CHECK(strstr(err.text, "no-kernel") != NULL);
+	CHECK_EQ(waitpid(-1, NULL, WNOHANG),
+		 -1); /* no process is left of it, not as a zombie either */
 	og_close(m.out_fd);
 }
 
