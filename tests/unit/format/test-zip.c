@@ -35,7 +35,7 @@ static int read_archive(void *data, uint64_t offset, void *buf, size_t len)
 static void add(struct og_text *text, unsigned width, uint64_t value)
 {
 	for (unsigned i = 0; i < width; i++) {
-		char byte = (char)(value >> (8 * i));
+		char byte = (char)(i < sizeof(value) ? value >> (8 * i) : 0);
 
 		og_text_add_bytes(text, &byte, 1);
 	}
