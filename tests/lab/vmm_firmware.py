@@ -48,7 +48,7 @@ def watch(name, until, words, seconds):
 
 
 def run(name, until, *options, seconds=60, memory=128):
-    watch(name, until, [PREFIX / "bin/onggi-vmm", "--memory", "64m", "--serial", "stdio", *options], seconds)
+    watch(name, until, [PREFIX / "bin/onggi-vmm", "--memory", memory, "--serial", "stdio", *options], seconds)
 
 
 def processes():
