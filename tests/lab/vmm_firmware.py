@@ -24,6 +24,7 @@ import time
 
 PREFIX, GUESTS, DISKS, WORK = (pathlib.Path(word) for word in sys.argv[1:5])
 SEABIOS = "/usr/share/seabios/bios-256k.bin"
+TEMPORARY = ("/tmp", "/var/tmp")
 RESULTS = {}
 
 
@@ -68,9 +69,7 @@ def processes():
 def things():
     """All that a machine could leave behind."""
     found = processes()
-    for top in ("/tmp", "/var/tmp"):  # this machine's below: slow to walk
-        found |= {f"{top}/{name}" for name in os.listdir(top)}
-    for top in ("/run", "/dev", "/sys/fs/cgroup"):
+    for top in (*TEMPORARY, "/run", "/dev", "/sys/fs/cgroup"):
         for folder, folders, files in os.walk(top):
             names = folders if top == "/sys/fs/cgroup" else folders + files
             found |= {f"{folder}/{name}" for name in names}
@@ -79,10 +78,14 @@ def things():
 
 
 def vm_run(name, disk, file_format):
+    for top in TEMPORARY:  # empty ones: the host's, where others work meanwhile, are seen through them else
+        subprocess.run(["mount", "-t", "tmpfs", "tmpfs", top], check=True)
     before = things()
     watch(name, None, [PREFIX / "bin/onggi", "vm", "run", "--hypervisor", "onggi-vmm", "--memory", "64m",
                        "--disk", f"{disk},format={file_format}"], 120)
     RESULTS[name]["left"] = sorted(things() - before)
+    for top in TEMPORARY:
+        subprocess.run(["umount", top], check=True)
     with open(disk, "rb") as file:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # nobody has it any more
 
@@ -92,10 +95,10 @@ def main():
     mach.write_bytes(gzip.open("/boot/gnumach-1.8-486.gz").read())
     run("mach", "DMA32: min", "--kernel", mach, "--cmdline", "console=com0", memory=256)
     run("pvh", None, "--kernel", GUESTS / "test-guest-pvh", "--cmdline", "in the lab")
-    run("memtest", "Memtest86+ v", "--timer", "--kernel", "/boot/memtest86+x64.bin", "--cmdline",
+    run("memtest", "Memtest86+ v6", "--timer", "--kernel", "/boot/memtest86+x64.bin", "--cmdline",
         "console=ttyS0,115200")
     bios = ["--firmware", SEABIOS, "--disk-readonly"]
-    run("memtest-bios", "Memtest86+ v", *bios, DISKS / "memtest/disk")
+    run("memtest-bios", "Memtest86+ v6", *bios, DISKS / "memtest/disk")
     run("mach-bios", "No bootstrap code loaded with the kernel", *bios, DISKS / "mach/disk", seconds=120, memory=256)
     run("rescue", "GNU GRUB", *bios, "/usr/lib/grub-rescue/grub-rescue-cdrom.iso", seconds=150)
     shutil.copyfile(DISKS / "sector/disk", WORK / "sector")
