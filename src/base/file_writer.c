@@ -4,13 +4,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "base/io.h"
 #include "base/path.h"
+#include "base/thread.h"
 
 /* Large enough for a disk's best speed; one is written while the other is filled. */
 #define PIECE_BYTES (2U << 20)
@@ -101,18 +101,12 @@ static void *run(void *data)
 	return NULL;
 }
 
-/* Signals are for the program's own threads. */
 static int start(struct og_file_writer *writer)
 {
-	sigset_t all, old;
-	int r;
+	int r = og_thread_start(&writer->thread, 0, run, writer);
 
-	(void)sigfillset(&all);
-	(void)pthread_sigmask(SIG_SETMASK, &all, &old);
-	r = pthread_create(&writer->thread, NULL, run, writer);
-	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
 	writer->started = r == 0;
-	return -r;
+	return r;
 }
 
 int og_file_writer_new(int fd, struct og_file_writer **ret_writer, struct og_err *err)

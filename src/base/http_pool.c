@@ -3,7 +3,6 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -12,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/http_conn.h"
+#include "base/thread.h"
 
 /* Handlers parse documents of a megabyte and hash with 64 KiB buffers on the stack. */
 #define WORKER_STACK (1024U * 1024U)
@@ -120,23 +120,6 @@ static void *run_worker(void *data)
 	return NULL;
 }
 
-static int start_thread(pthread_t *thread, size_t stack, void *(*run)(void *data), void *data)
-{
-	sigset_t all, old;
-	pthread_attr_t attr;
-	int r;
-
-	/* Signals are the program's main thread's. */
-	(void)sigfillset(&all);
-	(void)pthread_sigmask(SIG_SETMASK, &all, &old);
-	(void)pthread_attr_init(&attr);
-	(void)pthread_attr_setstacksize(&attr, stack);
-	r = -pthread_create(thread, &attr, run, data);
-	(void)pthread_attr_destroy(&attr);
-	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
-	return r;
-}
-
 /* With the lock held. Where none can be started, the others have to do. */
 static void start_worker(struct og_http_server *server)
 {
@@ -149,7 +132,7 @@ static void start_worker(struct og_http_server *server)
 			(void)pthread_join(worker->thread, NULL);
 		worker->server = server;
 		worker->state = HTTP_WORKER_RUNS;
-		if (start_thread(&worker->thread, WORKER_STACK, run_worker, worker) < 0)
+		if (og_thread_start(&worker->thread, WORKER_STACK, run_worker, worker) < 0)
 			worker->state = HTTP_WORKER_FREE;
 		else
 			server->worker_count++;
@@ -355,7 +338,7 @@ int http_pool_start(struct og_http_server *server, struct og_err *err)
 
 	if (server->front_runs)
 		return 0;
-	r = start_thread(&server->front, FRONT_STACK, run_front, server);
+	r = og_thread_start(&server->front, FRONT_STACK, run_front, server);
 	if (r < 0)
 		return og_fail(err, r, "start HTTP server");
 	server->front_runs = true;

@@ -3,9 +3,10 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
+
+#include "base/thread.h"
 
 /* Less is hashed at once: waking the thread takes as long. */
 #define THREAD_BYTES (64U * 1024U)
@@ -47,18 +48,12 @@ static void *run(void *data)
 	return NULL;
 }
 
-/* Signals are for the program's own threads. */
 static int start(struct og_hasher *hasher)
 {
-	sigset_t all, old;
-	int r;
+	int r = og_thread_start(&hasher->thread, 0, run, hasher);
 
-	(void)sigfillset(&all);
-	(void)pthread_sigmask(SIG_SETMASK, &all, &old);
-	r = pthread_create(&hasher->thread, NULL, run, hasher);
-	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
 	hasher->started = r == 0;
-	return -r;
+	return r;
 }
 
 int og_hasher_new(struct og_hasher **ret_hasher, struct og_err *err)

@@ -2,10 +2,10 @@
 /* What goes on beside requests: index.json, collection, scrub. One thread, one thing at a time. */
 #include <errno.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/thread.h"
 #include "registry/internal.h"
 
 #define TICK_MS 500
@@ -117,13 +117,8 @@ static void *run(void *data)
 
 int og_registry_start(struct og_registry *registry, struct og_err *err)
 {
-	sigset_t all, old;
-	int r;
+	int r = og_thread_start(&registry->thread, 0, run, registry);
 
-	(void)sigfillset(&all);
-	(void)pthread_sigmask(SIG_SETMASK, &all, &old);
-	r = -pthread_create(&registry->thread, NULL, run, registry);
-	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
 	if (r < 0)
 		return og_fail(err, r, "start a thread");
 	registry->started = true;

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +11,7 @@
 
 #include "base/io.h"
 #include "base/path.h"
+#include "base/thread.h"
 
 #define READ_LARGE  (256U << 10)
 #define SECOND_NSEC 1000000000
@@ -318,21 +318,12 @@ static void *run_thread(void *data)
 
 static int start_thread(struct og_store_check *check)
 {
-	pthread_attr_t attr;
-	sigset_t all, old;
-	pthread_t thread;
 	int r;
 
-	(void)sigfillset(&all);
-	(void)pthread_sigmask(SIG_SETMASK, &all, &old);
-	(void)pthread_attr_init(&attr);
-	(void)pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
 	atomic_fetch_add(&check->users, 1);
-	r = -pthread_create(&thread, &attr, run_thread, check);
+	r = og_thread_start(NULL, 0, run_thread, check);
 	if (r < 0)
 		atomic_fetch_sub(&check->users, 1);
-	(void)pthread_attr_destroy(&attr);
-	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
 	return r;
 }
 
