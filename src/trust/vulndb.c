@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/db.h"
+#include "base/grow.h"
 #include "trust/vulndb_shape.h"
 
 struct source {
@@ -41,17 +42,14 @@ static int read_sources(struct og_vulndb *db, struct og_err *err)
 	int r = og_db_query(db->db, &query, err, "SELECT id, name FROM source", "");
 
 	while (r == 0 && (r = og_query_next(query, err)) > 0) {
-		struct source *more =
-			reallocarray(db->sources, db->source_count + 1, sizeof(*more));
+		struct source source = { .id = og_query_int(query, 0) };
 
-		if (more == NULL)
+		if (og_grow(db->sources, db->source_count) < 0)
 			return og_fail(err, -ENOMEM, "database");
-		db->sources = more;
-		more[db->source_count].id = og_query_int(query, 0);
-		more[db->source_count].name = strdup(og_query_text(query, 1));
-		if (more[db->source_count].name == NULL)
+		source.name = strdup(og_query_text(query, 1));
+		if (source.name == NULL)
 			return og_fail(err, -ENOMEM, "database");
-		db->source_count++;
+		db->sources[db->source_count++] = source;
 		r = 0;
 	}
 	return r;

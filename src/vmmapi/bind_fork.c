@@ -142,7 +142,7 @@ int og_bind_fork(void *data, struct og_vmmapi *api, const struct og_api_fork *pa
 		 struct og_err *err)
 {
 	struct og_bind *bind = data;
-	struct og_process clone = { .control_fd = -EBADF, .broker_fd = -EBADF, .ended_fd = -EBADF };
+	struct og_process clone = OG_PROCESS_NONE;
 	struct gift gift = { .body = { .start_paused = !params->resume_vm } };
 	struct og_metrics *metrics = NULL;
 	int r;

@@ -7,14 +7,12 @@ half of it is left out once, so that the other is seen to hold alone and the att
 
 import json
 import os
-import pathlib
 import signal
 import subprocess
 
 import pytest
 import vmmapi
 
-TOP = pathlib.Path(__file__).resolve().parents[2]
 # Each is left out while others hold, and all are.
 HOLES = ["A80-front-seccomp", "A80-namespaces", "A80-seccomp"]
 ATTEMPTS = ["open", "execve", "socket", "ptrace", "kill", "mprotect", "setuid"]
@@ -29,12 +27,13 @@ KEPT = OWN | {"ptrace", "kill"}
 
 
 @pytest.fixture
-def attempt(require, guest_kernel):
-    """attempt("open", holes...): how it ended, and what the attacker says of it."""
-    program = TOP / "build-weakened/cmd/onggi-vmm/onggi-vmm"
-    if not program.exists():
-        require.lacking("no build-weakened: tools/build-weakened")
+def program(weakened_build):
+    return weakened_build / "cmd/onggi-vmm/onggi-vmm"
 
+
+@pytest.fixture
+def attempt(program, guest_kernel):
+    """attempt("open", holes...): how it ended, and what the attacker says of it."""
     def run(name, *holes):
         weaken = ",".join(f"A80-{hole}" for hole in (name, *holes))
         result = subprocess.run([program, "--memory", "32", "--kernel", guest_kernel, "--cmdline", "count"],
@@ -52,11 +51,8 @@ def attempt(require, guest_kernel):
 
 
 @pytest.fixture
-def attempt_forkable(require, guest_kernel, tmp_path):
+def attempt_forkable(program, guest_kernel, tmp_path):
     """The same by a machine that may be forked, whose filter lets it build another one: what it says."""
-    program = TOP / "build-weakened/cmd/onggi-vmm/onggi-vmm"
-    if not program.exists():
-        require.lacking("no build-weakened: tools/build-weakened")
     config = {"boot-source": {"kernel_image_path": str(guest_kernel), "boot_args": "count"},
               "machine-config": {"vcpu_count": 1, "mem_size_mib": 32},
               "metrics": {"metrics_path": str(tmp_path / "metrics")}}
@@ -77,11 +73,8 @@ def attempt_forkable(require, guest_kernel, tmp_path):
 
 
 @pytest.fixture
-def attempt_front(require, guest_kernel, tmp_path):
+def attempt_front(program, guest_kernel, tmp_path):
     """The same by the front that reads requests: how it ended (None: it did not), and what it says."""
-    program = TOP / "build-weakened/cmd/onggi-vmm/onggi-vmm"
-    if not program.exists():
-        require.lacking("no build-weakened: tools/build-weakened")
     config = {"boot-source": {"kernel_image_path": str(guest_kernel), "boot_args": "spin"},
               "machine-config": {"vcpu_count": 1, "mem_size_mib": 32}}
     (tmp_path / "config").write_text(json.dumps(config))
@@ -113,11 +106,8 @@ def test_a80_seccomp_kills_a_front_that_was_taken_over(attempt_front, name):
 
 
 @pytest.fixture
-def attempt_waiting(require, tmp_path):
+def attempt_waiting(program, tmp_path):
     """The same by a machine whose jail was there before it was asked for: what it says."""
-    program = TOP / "build-weakened/cmd/onggi-vmm/onggi-vmm"
-    if not program.exists():
-        require.lacking("no build-weakened: tools/build-weakened")
     count = iter(range(100))
 
     def run(monkeypatch, name, *holes):
