@@ -11,7 +11,8 @@ import pytest
 
 import bundles
 
-COUNT = "i=0; while :; do i=$((i+1)); echo $i >/volume/count; usleep 50000; done"
+# Counts in names of folders: a file that was open at a checkpoint would have to be there as it was then.
+COUNT = "i=0; while :; do i=$((i+1)); mkdir /volume/$i; usleep 50000; done"
 
 
 @pytest.fixture(scope="module")
@@ -40,8 +41,7 @@ def volume(runtime, tmp_path):
 
 
 def count(volume):
-    text = (volume / "count").read_text().strip() if (volume / "count").exists() else ""
-    return int(text) if text else 0
+    return max((int(name) for name in os.listdir(volume) if name.isdigit()), default=0)
 
 
 def wait_for_more(volume, than, seconds=60):
@@ -102,7 +102,8 @@ def test_one_checkpoint_of_a_pre_dump_can_leave_it_running(runtime, criu, images
     then = count(volume)
     wait_for_more(volume, then)
     runtime.call("delete", "--force", name)
-    (volume / "count").unlink()
+    for folder in volume.iterdir():
+        folder.rmdir()
     result = restore(runtime, name, images / "second")
     assert result.returncode == 0, result.stderr
     assert 0 < wait_for_more(volume, 0) < then + 50
@@ -111,9 +112,9 @@ def test_one_checkpoint_of_a_pre_dump_can_leave_it_running(runtime, criu, images
 @pytest.mark.in_lab
 def test_a_tcp_connection_survives(runtime, criu, images, volume):
     del criu
-    server = "sleep 100000 | nc -l -p 999 >/volume/count.all"
+    server = "sleep 100000 | nc -l -p 999 >/volume/all"
     client = "i=0; while :; do i=$((i+1)); echo $i; usleep 50000; done | nc 127.0.0.1 999"
-    last = "while :; do tail -n 1 /volume/count.all >/volume/count 2>/dev/null; usleep 50000; done"
+    last = "while :; do mkdir -p /volume/$(tail -n 1 /volume/all 2>/dev/null); usleep 50000; done"
     for names in ("bounding", "effective", "permitted"):
         runtime.config["process"]["capabilities"][names].append("CAP_NET_ADMIN")
     name = runtime.start("/bin/sh", "-c",
@@ -133,9 +134,8 @@ def test_a_tcp_connection_survives(runtime, criu, images, volume):
 def test_hooks_run_before_a_restored_workload_goes_on(runtime, criu, images, volume, tmp_path):
     del criu
     hook = tmp_path / "hook"
-    (volume / "count").write_text("0")
-    hook.write_text(f"#!/bin/sh\n/bin/cat > {tmp_path}/state-$1\n/bin/cp {volume}/count {tmp_path}/at-$1\n"
-                    f"/bin/sleep 0.3\n/bin/cmp {volume}/count {tmp_path}/at-$1 && : > {tmp_path}/still-$1\nexit 0\n")
+    hook.write_text(f"#!/bin/sh\n/bin/cat > {tmp_path}/state-$1\n/bin/ls {volume} > {tmp_path}/at-$1\n/bin/sleep 1\n"
+                    f"/bin/ls {volume} | /bin/cmp - {tmp_path}/at-$1 && : > {tmp_path}/still-$1\nexit 0\n")
     hook.chmod(0o755)
     runtime.config["hooks"] = {kind: [{"path": str(hook), "args": ["hook", kind]}]
                                for kind in ("createRuntime", "poststart")}
@@ -154,7 +154,7 @@ def test_hooks_run_before_a_restored_workload_goes_on(runtime, criu, images, vol
 @pytest.mark.in_lab
 def test_restore_in_the_foreground_ends_with_the_exit_status(runtime, criu, images, volume):
     del criu
-    name = runtime.start("/bin/sh", "-c", "echo 1 >/volume/count; while [ ! -e /volume/end ]; do usleep 50000; done; exit 7")
+    name = runtime.start("/bin/sh", "-c", "mkdir /volume/1; while [ ! -e /volume/end ]; do usleep 50000; done; exit 7")
     wait_for_more(volume, 0)
     runtime.call("checkpoint", "--image-path", images, name)
     (volume / "end").touch()

@@ -86,36 +86,46 @@ class Cases:
                 found["reseeded"].append("crng reseeded due to virtual machine fork" in vm.text())
         return found
 
-    def total_kib(self, vm, since):
-        """What the guest says next of its memory: (total, free) in KiB, and how many lines then."""
-        found, at = vm.hear(r"total=(\d+) free=(\d+)", since=since)
-        return int(found[1]), int(found[2]), at
+    def memory_kib(self, vm, came, seconds=60):
+        """What the guest says of its memory once came(total, free) holds, or in the end: (total, free) in KiB.
 
-    def inflate(self, vm, mib):
-        """Until the balloon has that size: the guest's free memory in KiB then."""
+        Its lines come late where the host is busy, so the next one may be of before.
+        """
+        end = time.monotonic() + seconds
+        at = len(vm.lines)
+        while True:
+            found, at = vm.hear(r"total=(\d+) free=(\d+)", since=at)
+            total, free = int(found[1]), int(found[2])
+            if came(total, free) or time.monotonic() > end:
+                return total, free
+
+    def inflate(self, vm, mib, came):
+        """Until the balloon has that size: the guest's free memory in KiB once came(it) holds."""
         vm.ask("PATCH", "/balloon", {"amount_mib": mib})
         wait_for(lambda: vm.ask("GET", "/balloon/statistics")["actual_mib"] == mib)
-        return self.total_kib(vm, len(vm.lines) + 1)[1]
+        return self.memory_kib(vm, lambda total, free: came(free))[1]
 
     def balloon(self):
         """64 MiB go into the balloon and come back; the guest's own figures, and those of its statistics."""
         body = {"amount_mib": 0, "deflate_on_oom": False, "stats_polling_interval_s": 1}
         with self.vm("balloon", "memory", balloon=body) as vm:
-            before = self.total_kib(vm, 0)[1]
-            inside = self.inflate(vm, 64)
+            before = self.memory_kib(vm, lambda total, free: True)[1]
+            inside = self.inflate(vm, 64, lambda free: before - free > 48 << 10)
             statistics = vm.ask("GET", "/balloon/statistics")
-            return {"free_kib": [before, inside, self.inflate(vm, 0)], "statistics": statistics,
-                    "output": vm.text()}
+            after = self.inflate(vm, 0, lambda free: free - inside > 48 << 10)
+            return {"free_kib": [before, inside, after], "statistics": statistics, "output": vm.text()}
 
     def hotplug(self):
         """128 MiB are plugged and unplugged; the guest's total each time."""
         with self.vm("hotplug", "memory memhp_default_state=online_movable",
                      **{"memory-hotplug": {"total_size_mib": 256}}) as vm:
-            totals = [self.total_kib(vm, 0)[0]]
-            for mib in (128, 0):
+            first = self.memory_kib(vm, lambda total, free: True)[0]
+            totals = [first]
+            for mib, came in ((128, lambda total, free: total - first > 100 << 10),
+                              (0, lambda total, free: abs(total - first) < 8 << 10)):
                 vm.ask("PATCH", "/hotplug/memory", {"requested_size_mib": mib})
                 wait_for(lambda wanted=mib: vm.ask("GET", "/hotplug/memory")["plugged_size_mib"] == wanted)
-                totals.append(self.total_kib(vm, len(vm.lines) + 1)[0])
+                totals.append(self.memory_kib(vm, came)[0])
             return {"totals_kib": totals, "output": vm.text()}
 
     def ctrl_alt_del(self):
