@@ -374,11 +374,13 @@ static const struct og_policy_scope *find_name(const struct og_containers_policy
 	return NULL;
 }
 
-/* "*.b.c" and "*.c" for the host a.b.c. */
+/* "*.b.c" and "*.c" for the host a.b.c, on any port. */
 static const struct og_policy_scope *find_wildcard(const struct og_containers_policy *policy,
-						   const char *domain)
+						   char *domain)
 {
 	const struct og_policy_scope *found = NULL;
+
+	domain[strcspn(domain, ":")] = '\0';
 
 	for (const char *dot = strchr(domain, '.'); dot != NULL && found == NULL;
 	     dot = strchr(dot + 1, '.')) {
@@ -394,16 +396,13 @@ const struct og_policy_scope *og_containers_policy_find(const struct og_containe
 							const struct og_imageref *ref)
 {
 	struct og_imageref_text name = og_imageref_name(ref);
-	og_auto_free char *whole = NULL;
-	const struct og_policy_scope *found = NULL;
+	char whole[sizeof(name.text) + sizeof(ref->tag) + 1]; /* a tag is longer than a digest */
+	const struct og_policy_scope *found;
 	char *slash;
 
-	if (ref->has_digest)
-		whole = og_strdupf("%s@%s", name.text, og_digest_format(&ref->digest).text);
-	else
-		whole = og_strdupf("%s:%s", name.text, ref->tag);
-	if (whole != NULL)
-		found = find_name(policy, whole);
+	(void)snprintf(whole, sizeof(whole), "%s%c%s", name.text, ref->has_digest ? '@' : ':',
+		       ref->has_digest ? og_digest_format(&ref->digest).text : ref->tag);
+	found = find_name(policy, whole);
 	for (;;) {
 		if (found == NULL)
 			found = find_name(policy, name.text);
@@ -412,8 +411,9 @@ const struct og_policy_scope *og_containers_policy_find(const struct og_containe
 			break;
 		*slash = '\0';
 	}
+	/* The loop has left the host alone. */
 	if (found == NULL)
-		found = find_wildcard(policy, ref->domain);
+		found = find_wildcard(policy, name.text);
 	if (found == NULL)
 		found = find_name(policy, "");
 	return found != NULL ? found : &policy->scopes[0];

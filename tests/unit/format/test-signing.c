@@ -115,6 +115,8 @@ TEST(the_closest_scope_counts)
 	CHECK(og_streq(scope_of(policy, "h.a.io/xx:2"), "h.a.io"));
 	CHECK(og_streq(scope_of(policy, "q.io/a:2"), "*.io"));
 	CHECK(og_streq(scope_of(policy, "debian"), "*.io"));
+	/* A wildcard is of hosts, whatever their port. */
+	CHECK(og_streq(scope_of(policy, "q.io:8443/a:2"), "*.io"));
 	CHECK(og_streq(scope_of(policy, "localhost:5000/a"), ""));
 }
 
