@@ -256,7 +256,7 @@ static bool may_pull(struct call *call, const struct og_manifest_record *record,
 	event.bytes = len;
 	event.body = buf;
 	event.engine_name = name.buf;
-	return call->head || before(call, &event);
+	return !is_pull(call) || before(call, &event);
 }
 
 int og_engine_images_serve_manifest(struct og_engine_images *images, struct call *call,

@@ -90,6 +90,9 @@ void serve_referrers(struct call *call);
 void reply_manifest(struct call *call, const struct og_manifest_record *record, int fd,
 		    const char *buf, size_t len);
 
+/* Does who asks learn what an image is, by its content or by its tag? */
+bool is_pull(const struct call *call);
+
 /* serve_blobs.c: likewise. What was asked for of @size bytes. False: the answer is given. */
 bool choose_range(struct call *call, uint64_t size, int *ret_status, uint64_t *ret_first,
 		  uint64_t *ret_len);

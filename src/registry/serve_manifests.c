@@ -89,6 +89,15 @@ static void note_pull(struct call *call)
 			     NULL);
 }
 
+/*
+ * Clients ask for a tag's digest alone (HEAD), and then for that: it is the tag that may be another than was
+ * signed, so that this is part of a pull.
+ */
+bool is_pull(const struct call *call)
+{
+	return !call->head || !call->path.by_digest;
+}
+
 /* A long one goes out of its file: who takes his time over it holds no memory. */
 static int open_long(struct call *call, const struct og_manifest_record *record, size_t len,
 		     struct og_err *err)
@@ -130,7 +139,7 @@ static int serve_once(struct call *call, struct og_err *err)
 	event.subject = record.subject.text;
 	event.bytes = len;
 	event.body = buf;
-	if (!call->head && !before(call, &event))
+	if (is_pull(call) && !before(call, &event))
 		return 0;
 	fd = open_long(call, &record, len, err);
 	if (fd < 0 && fd != -EBADF)
