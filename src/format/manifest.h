@@ -85,5 +85,17 @@ OG_DEFINE_CLEANUP(struct og_manifest, og_manifest_free)
 const struct og_descriptor *og_manifest_choose(const struct og_manifest *index, const char *os,
 					       const char *architecture, const char *variant);
 
+/*
+ * Could a client run it, whatever it says of itself? They look at different things: Docker unpacks layers of any
+ * media type under a configuration that says nothing of itself, podman any configuration of a manifest of
+ * Docker's, containerd goes by the layers' types. BY_CONTENT: when one of its layers can be unpacked.
+ */
+enum og_runnable {
+	OG_RUNNABLE_NO,
+	OG_RUNNABLE_BY_CONTENT,
+	OG_RUNNABLE_YES,
+};
+enum og_runnable og_manifest_runnable(const struct og_manifest *manifest);
+
 /* This machine's architecture as Go and OCI call it: "amd64", "arm64" ... */
 const char *og_native_architecture(void);

@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What of all manifests can be run, and which of an index's is. */
 #include <errno.h>
+#include <string.h>
+#include <strings.h>
 
 #include "base/text.h"
 #include "format/manifest.h"
+
+/* SHA-256 of "{}", the configuration of what has none (image-spec, manifest.md, "empty descriptor"). */
+#define EMPTY_CONFIG "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"
 
 static int check_descriptor(const struct og_descriptor *descriptor, struct og_err *err)
 {
@@ -101,6 +106,50 @@ const struct og_descriptor *og_manifest_choose(const struct og_manifest *index, 
 		}
 	}
 	return best;
+}
+
+/* ---- what others would run ---- */
+
+static bool begins_with(const char *media_type, const char *prefix)
+{
+	return strncasecmp(media_type, prefix, strlen(prefix)) == 0;
+}
+
+/* Docker takes these for an image's (its distribution/registry.go), and more. */
+static bool is_config_of_image(const struct og_manifest *manifest)
+{
+	const char *type = manifest->config.media_type;
+
+	return manifest->config.kind == OG_MEDIA_CONFIG || og_media_type_is_vague(type) ||
+	       begins_with(type, "text/") || begins_with(type, "application/vnd.oci.image.") ||
+	       begins_with(type, "application/vnd.docker.") ||
+	       !og_media_type_equal(manifest->media_type, OG_MEDIA_OCI_MANIFEST);
+}
+
+static bool has_layer(const struct og_manifest *manifest)
+{
+	for (size_t i = 0; i < manifest->count; i++) {
+		const struct og_descriptor *layer = &manifest->items[i];
+
+		if (layer->kind == OG_MEDIA_LAYER || layer->kind == OG_MEDIA_FOREIGN_LAYER ||
+		    begins_with(layer->media_type, "application/vnd.oci.image.layer."))
+			return true;
+	}
+	return false;
+}
+
+enum og_runnable og_manifest_runnable(const struct og_manifest *manifest)
+{
+	if (manifest->is_index)
+		return OG_RUNNABLE_YES;
+	if (!manifest->has_config)
+		return OG_RUNNABLE_NO;
+	if (is_config_of_image(manifest))
+		return has_layer(manifest) || manifest->count == 0 ? OG_RUNNABLE_YES
+								   : OG_RUNNABLE_BY_CONTENT;
+	return has_layer(manifest) && !og_streq(manifest->config.digest.text, EMPTY_CONFIG)
+		       ? OG_RUNNABLE_YES
+		       : OG_RUNNABLE_NO;
 }
 
 const char *og_native_architecture(void)

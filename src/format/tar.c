@@ -471,7 +471,7 @@ static int take_header(struct og_tar *tar, const uint8_t *block, struct og_err *
 	}
 	if (tar->state == STATE_HALF_END)
 		return og_fail(err, -EBADMSG, "archive goes on behind its end");
-	if (!tar_checksum_ok(block))
+	if (!og_tar_is_header(block))
 		return og_fail(err, -EBADMSG,
 			       "tar header's checksum is wrong: no tar archive, "
 			       "or a damaged one");

@@ -70,6 +70,9 @@ struct og_tar_ops {
 	int (*file_end)(void *data, struct og_err *err);
 };
 
+/* Is its checksum a header's? An end (a block of zeros) is none. */
+bool og_tar_is_header(const uint8_t block[OG_TAR_BLOCK_BYTES]);
+
 struct og_tar;
 
 /* @ops and @data must outlive it. On success *@ret_tar is the caller's to free. -ENOMEM. */

@@ -56,7 +56,8 @@ int tar_number(const uint8_t *field, size_t len, int64_t *ret_number)
 	return field[0] & 0x80 ? base256(field, len, ret_number) : octal(field, len, ret_number);
 }
 
-bool tar_checksum_ok(const uint8_t *block)
+/* Counted unsigned or (old Sun) signed. */
+bool og_tar_is_header(const uint8_t block[OG_TAR_BLOCK_BYTES])
 {
 	int64_t want;
 	int64_t sum = 0, signed_sum = 0;

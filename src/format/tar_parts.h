@@ -68,7 +68,4 @@ void tar_pax_done(struct tar_pax *pax);
 /* A header's number: octal or base-256. Errors: -EINVAL, -ERANGE. */
 int tar_number(const uint8_t *field, size_t len, int64_t *ret_number);
 
-/* Whether the header's checksum is right, counted unsigned or (old Sun) signed. */
-bool tar_checksum_ok(const uint8_t *block);
-
 bool tar_all_zero(const uint8_t *buf, size_t len);

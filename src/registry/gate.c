@@ -2,11 +2,15 @@
 #include "registry/gate.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#include "base/io.h"
 #include "base/text.h"
+#include "format/artifact.h"
+#include "format/layer_text.h"
 #include "format/manifest.h"
 #include "registry/internal.h"
 #include "trust/gate.h"
@@ -188,14 +192,37 @@ static int judge_with_parents(struct store *store, const struct og_admission *ga
 	return r;
 }
 
-/* Is it an image or an index of images, and so something that could run? */
-static bool may_run(const struct og_registry_event *event)
+/* ---- what is judged ---- */
+
+static bool is_text(const struct og_blob_store *store, const struct og_blob_digest *digest)
+{
+	og_auto_fd fd = openat(og_blob_store_folder(store, digest), og_blob_digest_hex(digest),
+			       O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	uint8_t head[OG_LAYER_HEAD_BYTES];
+	ssize_t n = fd < 0 ? fd : og_pread_upto(fd, head, sizeof(head), 0);
+
+	return n >= 0 && og_layer_is_text(head, (size_t)n);
+}
+
+/*
+ * Could a client run it? What it calls itself is the pusher's word: a signature is known by having nothing in it
+ * that could be unpacked.
+ */
+static bool may_run(const struct og_registry *registry, const struct og_registry_event *event)
 {
 	og_cleanup(og_manifest_freep) struct og_manifest *manifest = NULL;
+	enum og_runnable runnable = OG_RUNNABLE_YES;
 
-	return event->body == NULL ||
-	       og_manifest_parse_image(event->body, event->bytes, event->media_type, &manifest,
-				       NULL) != -ENOTSUP;
+	if (event->body != NULL &&
+	    og_manifest_parse(event->body, event->bytes, event->media_type, &manifest, NULL) == 0)
+		runnable = og_manifest_runnable(manifest);
+	if (runnable != OG_RUNNABLE_BY_CONTENT)
+		return runnable == OG_RUNNABLE_YES;
+	for (size_t i = 0; i < manifest->count; i++)
+		if (i == OG_ARTIFACT_LAYERS_MAX ||
+		    !is_text(&registry->store, &manifest->items[i].digest))
+			return true;
+	return false;
 }
 
 static struct og_admission_question question_of(const struct og_registry_event *event)
@@ -295,7 +322,7 @@ int og_registry_gate(const char *policy, const char *host, struct og_registry *r
 	struct store store = { .registry = registry, .repository = event->repository };
 	int r;
 
-	if (!may_run(event))
+	if (!may_run(registry, event))
 		return 0;
 	r = og_admission_open(policy, &gate, err);
 	if (r < 0)

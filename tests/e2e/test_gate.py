@@ -467,6 +467,63 @@ def test_a_registry_refuses_another_repositorys_signature(gate, gated):
     assert answer.status == 401 and "another name" in answer.body.decode()
 
 
+DISGUISES = {
+    # Docker runs an image whose configuration does not say what it is, and unpacks layers of any type ...
+    "unsaid": {"config": "application/octet-stream"},
+    "empty": {"config": ""},
+    "signature": {"layer": "application/vnd.dev.cosign.simplesigning.v1+json"},
+    # ... podman any configuration in a manifest of Docker's.
+    "plugin": {"kind": "application/vnd.docker.distribution.manifest.v2+json",
+               "config": "application/vnd.cncf.helm.config.v1+json", "layer": "application/x"},
+}
+
+
+@pytest.mark.parametrize("disguise", DISGUISES)
+def test_an_image_in_disguise_is_judged(gated, disguise):
+    layer = images.busybox_layer()
+    document = json.loads(image(b'{"rootfs": {}}', (layer,)))
+    document["mediaType"] = DISGUISES[disguise].get("kind", MANIFEST)
+    document["config"]["mediaType"] = DISGUISES[disguise].get("config", document["config"]["mediaType"])
+    document["layers"][0]["mediaType"] = DISGUISES[disguise].get("layer", document["layers"][0]["mediaType"])
+    for blob in (b'{"rootfs": {}}', layer):
+        gated.keeper.push_blob("prod/disguised", blob)
+    assert gated.keeper.put_manifest("prod/disguised", disguise, document).status == 201
+    answer = gated.reader.get(f"/v2/prod/disguised/manifests/{disguise}")
+    assert answer.status == 401 and "there is no signature" in answer.body.decode()
+
+
+def test_what_is_attached_is_given_out(gated):
+    """Charts, what oras attaches, SBOMs of cosign's: none of it runs."""
+    for name, config, config_type, layer, layer_type in (
+            ("chart", b'{"name": "x"}', "application/vnd.cncf.helm.config.v1+json", b"\x1f\x8bx", "application/x"),
+            ("file", b"{}", "application/vnd.oci.empty.v1+json", b"\x1f\x8bx",
+             "application/vnd.oci.image.layer.v1.tar"),
+            ("sbom", b'{"rootfs": {}}', "application/vnd.oci.image.config.v1+json", b"SPDXVersion: SPDX-2.3",
+             "text/spdx")):
+        document = json.loads(image(config, (layer,)))
+        document["config"]["mediaType"], document["layers"][0]["mediaType"] = config_type, layer_type
+        for blob in (config, layer):
+            gated.keeper.push_blob("prod/attached", blob)
+        assert gated.keeper.put_manifest("prod/attached", name, document).status == 201
+        assert gated.reader.get(f"/v2/prod/attached/manifests/{name}").status == 200, name
+
+
+def test_a_tags_digest_is_told_like_its_image(gate, gated):
+    """Who asks for the digest by HEAD and pulls that would get round `identity: exact` otherwise."""
+    before = gated.policy.read_text()
+    gated.keeper.push_image("prod/moved", "1")
+    at_registry(gate, gated, "sign", "--key", "release.key", f"{gated.address}/prod/moved:1")
+    try:
+        gated.policy.write_text(before.replace("release.pub]", "release.pub], identity: exact"))
+        digest = gated.reader.head("/v2/prod/moved/manifests/1").headers["Docker-Content-Digest"]
+        at_registry(gate, gated, "copy", f"{gated.address}/prod/moved:1", f"{gated.address}/prod/moved:2")
+        for ask in (gated.reader.get, gated.reader.head):
+            assert ask("/v2/prod/moved/manifests/2").status == 401
+            assert ask(f"/v2/prod/moved/manifests/{digest}").status == 200
+    finally:
+        gated.policy.write_text(before)
+
+
 def test_an_indexs_signature_lets_its_images_out(gate, gated):
     made = [gated.keeper.push_image("prod/multi", name, layers=(name.encode(),)) for name in ("a", "b")]
     whole = index([(document, MANIFEST) for _, document in made])

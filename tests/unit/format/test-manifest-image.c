@@ -48,6 +48,60 @@ TEST(the_transport_may_say_what_the_document_does_not)
 	CHECK(m->is_index);
 }
 
+#define EMPTY "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"
+
+static enum og_runnable runnable(const char *type, const char *config_type,
+				 const char *config_digest, const char *layer_type)
+{
+	og_cleanup(og_manifest_freep) struct og_manifest *m = NULL;
+	char text[1024];
+
+	(void)snprintf(
+		text, sizeof(text),
+		"{" V2 "\"mediaType\":\"%s\",\"config\":{\"mediaType\":\"%s\",\"digest\":\"%s\","
+		"\"size\":2},\"layers\":[{\"mediaType\":\"%s\",\"digest\":\"" D1 "\",\"size\":9}]}",
+		type, config_type, config_digest, layer_type);
+	CHECK_OK(og_manifest_parse(text, strlen(text), NULL, &m, NULL));
+	return og_manifest_runnable(m);
+}
+
+TEST(what_some_client_runs_is_runnable_whatever_it_calls_itself)
+{
+	static const char helm[] = "application/vnd.cncf.helm.config.v1+json";
+	static const char text[] = "application/vnd.dev.cosign.simplesigning.v1+json";
+	/* Docker takes these for images, and unpacks what they have. */
+	static const char *const vague[] = { "",
+					     "application/json",
+					     "application/octet-stream",
+					     "text/html",
+					     "application/vnd.oci.image.config.v2+json",
+					     "Application/vnd.docker.plugin.v1+json",
+					     OG_MEDIA_OCI_CONFIG };
+	og_cleanup(og_manifest_freep) struct og_manifest *m = NULL;
+
+	for (size_t i = 0; i < sizeof(vague) / sizeof(vague[0]); i++) {
+		CHECK_EQ(runnable(OG_MEDIA_OCI_MANIFEST, vague[i], D1, OG_MEDIA_OCI_LAYER),
+			 OG_RUNNABLE_YES);
+		CHECK_EQ(runnable(OG_MEDIA_OCI_MANIFEST, vague[i], EMPTY, OG_MEDIA_OCI_LAYER),
+			 OG_RUNNABLE_YES);
+		CHECK_EQ(runnable(OG_MEDIA_OCI_MANIFEST, vague[i], D1, text),
+			 OG_RUNNABLE_BY_CONTENT);
+	}
+	/* podman asks no configuration of Docker's manifests what it is, containerd none at all. */
+	CHECK_EQ(runnable(OG_MEDIA_DOCKER_MANIFEST, helm, D1, text), OG_RUNNABLE_BY_CONTENT);
+	CHECK_EQ(runnable(OG_MEDIA_OCI_MANIFEST, helm, D1, OG_MEDIA_OCI_LAYER_ZSTD),
+		 OG_RUNNABLE_YES);
+	CHECK_EQ(runnable(OG_MEDIA_OCI_MANIFEST, helm, D1, "application/vnd.oci.image.layer.v2"),
+		 OG_RUNNABLE_YES);
+	CHECK_EQ(runnable(OG_MEDIA_OCI_MANIFEST, helm, D1, "application/vnd.cncf.helm.chart.v1"),
+		 OG_RUNNABLE_NO);
+	CHECK_EQ(runnable(OG_MEDIA_OCI_MANIFEST, OG_MEDIA_OCI_EMPTY, EMPTY, OG_MEDIA_OCI_LAYER),
+		 OG_RUNNABLE_NO);
+	CHECK_OK(og_manifest_parse("{" V2 "\"manifests\":[]}", strlen("{" V2 "\"manifests\":[]}"),
+				   NULL, &m, NULL));
+	CHECK_EQ(og_manifest_runnable(m), OG_RUNNABLE_YES);
+}
+
 TEST(the_best_platform_is_chosen)
 {
 	og_cleanup(og_manifest_freep) struct og_manifest *m = NULL;
@@ -199,6 +253,7 @@ TEST(a54_a_layer_with_urls_is_known_as_one)
 
 TEST_MAIN(TEST_ENTRY(an_image_manifest_is_read),
 	  TEST_ENTRY(the_transport_may_say_what_the_document_does_not),
+	  TEST_ENTRY(what_some_client_runs_is_runnable_whatever_it_calls_itself),
 	  TEST_ENTRY(the_best_platform_is_chosen),
 	  TEST_ENTRY(what_is_ambiguous_or_no_image_is_refused),
 	  TEST_ENTRY(a51_too_many_descriptors_are_refused),
