@@ -6,6 +6,8 @@
 
 #include "base/grow.h"
 #include "base/text.h"
+#include "format/ecosystem.h"
+#include "format/imageref.h"
 #include "format/purl.h"
 #include "trust/match_parts.h"
 
@@ -342,7 +344,39 @@ static bool is_about(const char *ids, const struct og_hit *hit)
 	return false;
 }
 
-static bool is_package(const struct og_package *package, const struct og_hit *hit, const char *what)
+/* "debian-11" of a Debian 12; what is no release's number ("bookworm") is not compared. */
+static bool is_of_other_release(const struct og_inventory *inventory, char *distro)
+{
+	char theirs[OG_ECOSYSTEM_MAX], ours[OG_ECOSYSTEM_MAX];
+	char *dash = strrchr(distro, '-');
+
+	if (dash == NULL)
+		return false;
+	*dash = '\0';
+	return og_ecosystem_of_os(distro, dash + 1, theirs) == 0 &&
+	       og_ecosystem_of_os(inventory->os_id, inventory->os_version, ours) == 0 &&
+	       !og_streq(theirs, ours);
+}
+
+/* One distribution's word on its packages is none on another's, nor on another release's. */
+static bool is_of_system(const struct og_inventory *inventory, const struct og_package *package,
+			 const struct og_purl *purl)
+{
+	char distro[128], arch[64];
+
+	og_purl_qualifier(purl, "distro", distro, sizeof(distro));
+	og_purl_qualifier(purl, "arch", arch, sizeof(arch));
+	if (purl->namespace[0] != '\0' &&
+	    !og_streq(purl->namespace, og_purl_namespace(inventory->os_id)))
+		return false;
+	if (arch[0] != '\0' && !og_streq(arch, package->architecture) &&
+	    !og_streq(arch, "source") && !og_streq(arch, "src"))
+		return false;
+	return !is_of_other_release(inventory, distro);
+}
+
+static bool is_package(const struct og_inventory *inventory, const struct og_package *package,
+		       const struct og_hit *hit, const char *what)
 {
 	struct og_purl purl;
 	og_auto_free char *path = NULL;
@@ -357,7 +391,8 @@ static bool is_package(const struct og_package *package, const struct og_hit *hi
 	if (purl.version[0] != '\0' && !og_streq(purl.version, package->version))
 		return false;
 	if (distribution)
-		return og_streq(purl.name, name) || og_streq(purl.name, hit->name);
+		return is_of_system(inventory, package, &purl) &&
+		       (og_streq(purl.name, name) || og_streq(purl.name, hit->name));
 	path = purl.namespace[0] == '\0'
 		       ? og_strdupf("%s", purl.name)
 		       : og_strdupf("%s%c%s", purl.namespace,
@@ -369,7 +404,8 @@ static bool is_package(const struct og_package *package, const struct og_hit *hi
 static bool are_packages(const struct og_scan *scan, const struct og_hit *hit, const char *what)
 {
 	for (size_t i = 0; i < hit->package_count; i++)
-		if (!is_package(&scan->inventory->packages[hit->packages[i]], hit, what))
+		if (!is_package(scan->inventory, &scan->inventory->packages[hit->packages[i]], hit,
+				what))
 			return false;
 	return true;
 }
@@ -383,9 +419,24 @@ static size_t image_name(const char *target, const char **ret_name)
 	return strcspn(*ret_name, ":@");
 }
 
+/* "docker.io/library/debian" of "debian:12" */
+static bool is_in_repository(const char *target, const char *url)
+{
+	static const char *const kinds[] = { "registry:", "image:" };
+	struct og_imageref theirs, ours;
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (og_starts_with(target, kinds[i]))
+			target += strlen(kinds[i]);
+	return og_imageref_parse(url, &theirs, NULL) == 0 &&
+	       og_imageref_parse(target, &ours, NULL) == 0 &&
+	       og_streq(theirs.domain, ours.domain) && og_streq(theirs.path, ours.path);
+}
+
 static bool is_image(const struct og_inventory *inventory, const char *what)
 {
 	struct og_purl purl;
+	char url[OG_IMAGEREF_TEXT_MAX];
 	const char *name;
 	size_t len;
 
@@ -397,6 +448,9 @@ static bool is_image(const struct og_inventory *inventory, const char *what)
 		return false;
 	if (og_starts_with(purl.version, "sha256:"))
 		return og_streq(purl.version, inventory->image_digest);
+	og_purl_qualifier(&purl, "repository_url", url, sizeof(url));
+	if (url[0] != '\0' && !is_in_repository(inventory->target, url))
+		return false;
 	len = image_name(inventory->target, &name);
 	return strlen(purl.name) == len && memcmp(purl.name, name, len) == 0;
 }

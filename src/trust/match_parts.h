@@ -44,5 +44,8 @@ int og_hits_finish(struct og_scan *scan, const struct og_statements *statements,
 int og_scan_warn(struct og_scan *scan, struct og_err *err, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/* What stands before the name in the URL of a package of the distribution with this ID in its os-release(5). */
+const char *og_purl_namespace(const char *os_id);
+
 /* A copy in the scan's texts. NULL: no memory. */
 const char *og_scan_text(struct og_scan *scan, const char *text);

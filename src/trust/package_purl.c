@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "trust/match.h"
+#include "trust/match_parts.h"
 
 /* Adds @part percent-encoded (RFC 3986), but for "/" where @slashes, and ":" as purl-spec has it. */
 static void add_encoded(struct og_text *purl, const char *part, bool slashes)
@@ -26,7 +26,7 @@ static void add_encoded(struct og_text *purl, const char *part, bool slashes)
 }
 
 /* "alpine" has "alpine", Red Hat's "rhel" is "redhat" (purl-spec, PURL-TYPES). */
-static const char *namespace_of(const char *os_id)
+const char *og_purl_namespace(const char *os_id)
 {
 	return og_streq(os_id, "rhel") ? "redhat" : os_id;
 }
@@ -37,7 +37,7 @@ static void add_path(struct og_text *purl, const struct og_inventory *inventory,
 	const char *colon;
 
 	if (package->type <= OG_PACKAGE_RPM && inventory->os_id[0] != '\0') {
-		add_encoded(purl, namespace_of(inventory->os_id), false);
+		add_encoded(purl, og_purl_namespace(inventory->os_id), false);
 		og_text_add(purl, "/");
 	}
 	colon = package->type == OG_PACKAGE_MAVEN ? strchr(package->name, ':') : NULL;

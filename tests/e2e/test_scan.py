@@ -236,6 +236,14 @@ PURL = "pkg:deb/debian/libssl3@3.0.1-1"
     ({"products": [{"@id": "pkg:oci/root", "subcomponents": [{"@id": "pkg:deb/debian/openssl"}]}],
       "status": "not_affected"}, True),
     ({"products": ["pkg:oci/root@sha256%3A" + "0" * 64], "status": "not_affected"}, False),
+    # Another distribution's word, another release's, another architecture's, on another registry's image.
+    ({"products": ["pkg:deb/ubuntu/openssl"], "status": "not_affected"}, False),
+    ({"products": ["pkg:deb/debian/openssl?distro=debian-11"], "status": "not_affected"}, False),
+    ({"products": ["pkg:deb/debian/openssl?distro=debian-12.5"], "status": "not_affected"}, True),
+    ({"products": ["pkg:deb/debian/openssl?distro=bookworm"], "status": "not_affected"}, True),
+    ({"products": ["pkg:deb/debian/openssl?arch=s390x"], "status": "not_affected"}, False),
+    ({"products": ["pkg:deb/debian/openssl?arch=source"], "status": "not_affected"}, True),
+    ({"products": ["pkg:oci/root?repository_url=ghcr.io%2Fsomebody%2Froot"], "status": "not_affected"}, False),
 ])
 def test_vex_hides_what_it_is_about(scanner, tmp_path, statement, hidden):
     root = one_cve(scanner, tmp_path)

@@ -4,6 +4,7 @@
 import json
 import subprocess
 import tarfile
+import urllib.parse
 
 import pytest
 
@@ -111,13 +112,20 @@ def test_a_layout(loaded, layers, tmp_path, compression):
         assert tree["image"]["digest"] == digest
 
 
-def test_an_image_in_a_registry(loaded, layers, onggi_registry):
+def test_an_image_in_a_registry(loaded, layers, onggi_registry, tmp_path):
     config = json.dumps(images.image_config(layers)).encode()
     digest, _ = onggi_registry.client().push_image("scan/app", "1", layers, config)
     for reference in ("scan/app:1", f"scan/app@{digest}"):
         tree = loaded.tree(f"registry:{onggi_registry.address}/{reference}")
         check_image(tree, layers)
         assert tree["image"]["digest"] == digest
+    statement = {"vulnerability": {"name": tree["vulnerabilities"][0]["id"]}, "status": "not_affected"}
+    for url, hidden in ((f"{onggi_registry.address}/scan/app", True), ("ghcr.io/scan/app", False)):
+        purl = "pkg:oci/app?repository_url=" + urllib.parse.quote(url, safe="")
+        (tmp_path / "vex.json").write_text(json.dumps({
+            "@context": "https://openvex.dev/ns/v0.2.0", "statements": [{**statement, "products": [purl]}]}))
+        tree = loaded.tree(f"registry:{onggi_registry.address}/scan/app:1", "--vex", tmp_path / "vex.json")
+        assert (tree["summary"]["hidden"] > 0) == hidden
     result = loaded.scan(f"registry:{onggi_registry.address}/scan/none:1", check=False)
     assert result.returncode == 2 and "scan/none" in result.stderr
 
