@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/grow.h"
 #include "base/text.h"
 #include "format/version_parts.h"
@@ -221,6 +222,50 @@ static int cyclonedx_statement(const struct og_json *root, const struct og_json 
 	return r;
 }
 
+/* When it was said; what does not tell has its document's moment. */
+struct moment {
+	struct timespec at;
+	size_t index;
+};
+
+static int compare_moments(const void *left, const void *right)
+{
+	const struct moment *a = left, *b = right;
+
+	if (a->at.tv_sec != b->at.tv_sec)
+		return a->at.tv_sec < b->at.tv_sec ? -1 : 1;
+	if (a->at.tv_nsec != b->at.tv_nsec)
+		return a->at.tv_nsec < b->at.tv_nsec ? -1 : 1;
+	return a->index < b->index ? -1 : 1;
+}
+
+/* A younger statement takes the place of an older one, wherever it stands. */
+static int openvex_statements(const struct og_json *root, const struct og_json *list,
+			      struct og_statements *statements, struct og_err *err)
+{
+	size_t count = og_json_count(list);
+	og_auto_free struct moment *moments = calloc(count + 1, sizeof(moments[0]));
+	struct timespec document = {};
+	int r = 0;
+
+	if (moments == NULL)
+		return og_fail(err, -ENOMEM, "statements");
+	(void)og_clock_parse(og_json_string(og_json_get(root, "timestamp"), ""), &document);
+	for (size_t i = 0; i < count; i++) {
+		const struct og_json *said = og_json_get(og_json_at(list, i), "timestamp");
+
+		moments[i] = (struct moment){ document, i };
+		(void)og_clock_parse(og_json_string(said, ""), &moments[i].at);
+	}
+	qsort(moments, count, sizeof(moments[0]), compare_moments);
+	for (size_t i = 0; r == 0 && i < count; i++) {
+		r = openvex_statement(og_json_at(list, moments[i].index), statements, err);
+		if (r < 0)
+			r = og_fail_in(err, r, "statement %zu", moments[i].index + 1);
+	}
+	return r;
+}
+
 int og_vex_read(const struct og_json *root, struct og_statements *statements, struct og_err *err)
 {
 	const struct og_json *list = og_json_get(root, "statements");
@@ -231,11 +276,11 @@ int og_vex_read(const struct og_json *root, struct og_statements *statements, st
 	    (og_json_kind(list) != OG_JSON_ARRAY ||
 	     strstr(og_json_string(og_json_get(root, "@context"), ""), "openvex.dev/ns") == NULL))
 		return og_fail(err, -EINVAL, "neither OpenVEX nor CycloneDX");
-	if (cyclonedx)
-		list = og_json_get(root, "vulnerabilities");
+	if (!cyclonedx)
+		return openvex_statements(root, list, statements, err);
+	list = og_json_get(root, "vulnerabilities");
 	for (size_t i = 0; r == 0 && i < og_json_count(list); i++) {
-		r = cyclonedx ? cyclonedx_statement(root, og_json_at(list, i), statements, err)
-			      : openvex_statement(og_json_at(list, i), statements, err);
+		r = cyclonedx_statement(root, og_json_at(list, i), statements, err);
 		if (r < 0)
 			r = og_fail_in(err, r, "statement %zu", i + 1);
 	}

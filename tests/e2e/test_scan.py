@@ -261,6 +261,22 @@ def test_vex_hides_what_it_is_about(scanner, tmp_path, statement, hidden):
         assert "1 more not counted" in text and "vulnerable_code_not_in_execute_path" in text
 
 
+@pytest.mark.parametrize("said, hidden", [
+    ([("not_affected", "2026-01-02T00:00:00Z"), ("affected", "2026-01-01T00:00:00Z")], True),
+    ([("affected", "2026-01-02T00:00:00+01:00"), ("not_affected", "2026-01-01T22:00:00Z")], False),
+    # Without a moment of its own, a statement has its document's, which is younger; of equals the last counts.
+    ([("affected", None), ("not_affected", "2026-01-01T22:00:00Z")], False),
+    ([("affected", None), ("not_affected", None)], True),
+])
+def test_the_youngest_vex_statement_counts(scanner, tmp_path, said, hidden):
+    root = one_cve(scanner, tmp_path)
+    path = tmp_path / "vex.json"
+    path.write_text(json.dumps(openvex(*(
+        {"vulnerability": {"name": "CVE-2024-1"}, "products": ["pkg:deb/debian/openssl"], "status": status,
+         **({"timestamp": at} if at else {})} for status, at in said))))
+    assert scanner.tree(root, "--vex", path)["summary"]["hidden"] == hidden
+
+
 def test_cyclonedx_vex_refers_to_a_bill_of_materials(scanner, tmp_path):
     root = one_cve(scanner, tmp_path)
     bom = json.loads(scanner.scan(root, "-f", "cyclonedx").stdout)
