@@ -3,7 +3,7 @@
 #pragma once
 
 #include "vmm/block/disk.h"
-#include "vmm/block/qcow2_header.h"
+#include "format/qcow2.h"
 
 /* L2 tables held in memory, each at its index modulo this: half a GiB each with usual clusters. */
 #define OG_QCOW2_TABLES 8

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "vmm/block/qcow2_header.h"
+#include "format/qcow2.h"
 
 #include <endian.h>
 #include <errno.h>
