@@ -13,7 +13,7 @@
 
 static uint64_t cluster_bytes(const struct og_qcow2 *q)
 {
-	return og_qcow2_cluster_bytes(&q->header);
+	return og_qcow2_cluster_bytes(&q->map.header);
 }
 
 /* Bytes that the image does not have: the backing file's, and zeros behind its end. */
@@ -24,7 +24,7 @@ static int read_below(struct og_qcow2 *q, uint64_t offset, struct iovec *iov, si
 	struct og_window window;
 	int r;
 
-	if (q->header.has_backing && offset < q->backing.bytes)
+	if (q->map.header.has_backing && offset < q->backing.bytes)
 		below = q->backing.bytes - offset;
 	if (below < bytes)
 		og_iov_zero(iov, n);
@@ -124,7 +124,7 @@ static int move(struct og_qcow2 *q, uint64_t offset, struct iovec *iov, size_t n
 		uint64_t room = cluster_bytes(q) - offset % cluster_bytes(q);
 		struct og_qcow2_place place;
 		struct og_window window;
-		int r = og_qcow2_look_up(q, offset, &place);
+		int r = og_qcow2_look_up(&q->map, offset, &place);
 
 		if (r < 0)
 			return r;
@@ -160,9 +160,9 @@ static int zero_cluster(struct og_qcow2 *q, const struct og_qcow2_place *place, 
 {
 	int r;
 
-	if (place->kind == OG_QCOW2_ABSENT && !q->header.has_backing)
+	if (place->kind == OG_QCOW2_ABSENT && !q->map.header.has_backing)
 		return 0;
-	r = og_qcow2_set_entry(q, offset, q->header.version >= 3 ? OG_QCOW2_ZERO : 0);
+	r = og_qcow2_set_entry(q, offset, q->map.header.version >= 3 ? OG_QCOW2_ZERO : 0);
 	if (r == 0 && place->host != 0)
 		r = og_qcow2_give_back(q, place->host);
 	return r;
@@ -174,7 +174,7 @@ static int zero_part(struct og_qcow2 *q, const struct og_qcow2_place *place, uin
 	const uint8_t zeros[4096] = {};
 
 	if (place->kind == OG_QCOW2_ZEROS ||
-	    (place->kind == OG_QCOW2_ABSENT && !q->header.has_backing))
+	    (place->kind == OG_QCOW2_ABSENT && !q->map.header.has_backing))
 		return 0;
 	while (bytes > 0) {
 		uint64_t some = bytes < sizeof(zeros) ? bytes : sizeof(zeros);
@@ -191,7 +191,7 @@ static int zero_part(struct og_qcow2 *q, const struct og_qcow2_place *place, uin
 
 static bool can_drop(const struct og_qcow2 *q)
 {
-	return q->header.version >= 3 || !q->header.has_backing;
+	return q->map.header.version >= 3 || !q->map.header.has_backing;
 }
 
 static int zero_image(const struct og_disk *disk, uint64_t offset, uint64_t bytes, bool discard)
@@ -201,12 +201,12 @@ static int zero_image(const struct og_disk *disk, uint64_t offset, uint64_t byte
 	while (bytes > 0) {
 		struct og_qcow2_place place;
 		uint64_t some;
-		int r = og_qcow2_look_up(q, offset, &place);
+		int r = og_qcow2_look_up(&q->map, offset, &place);
 
 		if (r < 0)
 			return r;
 		/* What was never written is passed over, a whole table at a time. */
-		some = place.kind == OG_QCOW2_ABSENT && !q->header.has_backing
+		some = place.kind == OG_QCOW2_ABSENT && !q->map.header.has_backing
 			       ? place.bytes
 			       : cluster_bytes(q) - offset % cluster_bytes(q);
 		if (some > bytes)
@@ -232,14 +232,12 @@ static int flush_image(const struct og_disk *disk)
 
 static void free_image(struct og_qcow2 *q)
 {
-	if (q->header.has_backing)
+	if (q->map.header.has_backing)
 		og_disk_done(&q->backing);
-	for (unsigned i = 0; i < OG_QCOW2_TABLES; i++)
-		free(q->l2[i].bytes);
+	og_qcow2_map_done(&q->map);
 	free(q->counts.bytes);
 	free(q->bounce);
 	free(q->reftable);
-	free(q->l1);
 	free(q);
 }
 
@@ -257,31 +255,16 @@ static const struct og_disk_ops qcow2_ops = {
 };
 
 /* All memory that it will ever take: later there is no call for more. */
-static int make_room(struct og_qcow2 *q)
+static int read_reftable(struct og_qcow2 *q)
 {
-	bool enough;
-
-	q->n_reftable = q->header.reftable_clusters * cluster_bytes(q) / sizeof(uint64_t);
-	q->l1 = calloc(q->header.l1_entries + 1, sizeof(uint64_t));
+	q->n_reftable = q->map.header.reftable_clusters * cluster_bytes(q) / sizeof(uint64_t);
 	q->reftable = calloc(q->n_reftable, sizeof(uint64_t));
 	q->counts.bytes = calloc(1, cluster_bytes(q));
 	q->bounce = calloc(1, cluster_bytes(q));
-	enough = q->l1 != NULL && q->reftable != NULL && q->counts.bytes != NULL &&
-		 q->bounce != NULL;
-	for (unsigned i = 0; i < OG_QCOW2_TABLES; i++) {
-		q->l2[i].bytes = calloc(1, cluster_bytes(q));
-		enough = enough && q->l2[i].bytes != NULL;
-	}
-	return enough ? 0 : -ENOMEM;
-}
-
-static int read_table(struct og_qcow2 *q, uint64_t *entries, uint64_t n, uint64_t at)
-{
-	int r = og_qcow2_pread(q, entries, n * sizeof(*entries), at);
-
-	for (uint64_t i = 0; r == 0 && i < n; i++)
-		entries[i] = be64toh(entries[i]);
-	return r;
+	if (q->reftable == NULL || q->counts.bytes == NULL || q->bounce == NULL)
+		return -ENOMEM;
+	return og_qcow2_read_entries(&q->map, q->reftable, q->n_reftable,
+				     q->map.header.reftable_offset);
 }
 
 static int open_backing(struct og_qcow2 *q, const struct og_disk_source *source, struct og_err *err)
@@ -292,49 +275,34 @@ static int open_backing(struct og_qcow2 *q, const struct og_disk_source *source,
 		.readonly = true,
 		.format = source->backing_format,
 	};
-	bool wanted = q->header.has_backing;
-	int r;
+	int r = og_qcow2_judge_backing(&q->map, source->has_backing, err);
 
-	q->header.has_backing = false; /* nothing to free yet */
-	if (wanted && !source->has_backing)
-		return og_fail_plain(err, -EOPNOTSUPP,
-				     "qcow2 image has a backing file, which is not opened by the "
-				     "image's word (say which: backing=FILE)");
-	if (source->has_backing && !wanted)
-		return og_fail_plain(err, -EINVAL, "qcow2 image has no backing file");
-	if (!wanted)
-		return 0;
+	q->map.header.has_backing = false; /* nothing to free yet */
+	if (r < 0 || !source->has_backing)
+		return r;
 	r = og_disk_open(&q->backing, &backing, err);
 	if (r < 0)
 		return og_fail_in(err, r, "backing file");
-	q->header.has_backing = true;
+	q->map.header.has_backing = true;
 	return 0;
 }
 
 static int open_image(struct og_qcow2 *q, const struct og_disk_source *source, struct og_err *err)
 {
-	uint8_t bytes[OG_QCOW2_HEADER_BYTES];
-	uint64_t file_bytes;
-	int r = og_disk_file_bytes(q->fd, &file_bytes);
+	struct og_bytes file = { .read = og_qcow2_pread, .data = q };
+	int r = og_disk_file_bytes(q->fd, &file.size);
 
-	if (r == 0)
-		r = og_qcow2_pread(q, bytes, sizeof(bytes), 0);
 	if (r < 0)
 		return og_fail(err, r, "read qcow2 image");
-	r = og_qcow2_parse(bytes, file_bytes < sizeof(bytes) ? (size_t)file_bytes : sizeof(bytes),
-			   file_bytes, !q->readonly, &q->header, err);
+	r = og_qcow2_map_init(&q->map, &file, !q->readonly, err);
 	if (r < 0) {
-		q->header.has_backing = false;
+		q->map.header.has_backing = false;
 		return r;
 	}
 	r = open_backing(q, source, err);
 	if (r < 0)
 		return r;
-	r = make_room(q);
-	if (r == 0)
-		r = read_table(q, q->l1, q->header.l1_entries, q->header.l1_offset);
-	if (r == 0)
-		r = read_table(q, q->reftable, q->n_reftable, q->header.reftable_offset);
+	r = read_reftable(q);
 	return r < 0 ? og_fail(err, r, "read tables of qcow2 image") : og_qcow2_check(q, err);
 }
 
@@ -361,7 +329,7 @@ int og_qcow2_open(struct og_disk *disk, const struct og_disk_source *source, str
 		.parts = source->parts,
 		.n_parts = 1,
 		.readonly = source->readonly,
-		.bytes = q->header.bytes,
+		.bytes = q->map.header.bytes,
 	};
 	return 0;
 }

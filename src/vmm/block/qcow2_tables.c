@@ -11,11 +11,12 @@
 
 static uint64_t cluster_bytes(const struct og_qcow2 *q)
 {
-	return og_qcow2_cluster_bytes(&q->header);
+	return og_qcow2_cluster_bytes(&q->map.header);
 }
 
-int og_qcow2_pread(const struct og_qcow2 *q, void *buf, size_t bytes, uint64_t at)
+int og_qcow2_pread(void *data, uint64_t at, void *buf, size_t bytes)
 {
+	const struct og_qcow2 *q = data;
 	uint8_t *to = buf;
 
 	while (bytes > 0) {
@@ -37,7 +38,7 @@ int og_qcow2_pread(const struct og_qcow2 *q, void *buf, size_t bytes, uint64_t a
 	return 0;
 }
 
-int og_qcow2_pwrite(const struct og_qcow2 *q, const void *buf, size_t bytes, uint64_t at)
+int og_qcow2_pwrite(struct og_qcow2 *q, const void *buf, size_t bytes, uint64_t at)
 {
 	const uint8_t *from = buf;
 
@@ -52,84 +53,15 @@ int og_qcow2_pwrite(const struct og_qcow2 *q, const void *buf, size_t bytes, uin
 		from += done;
 		at += (uint64_t)done;
 		bytes -= (size_t)done;
+		if (at > q->map.file.size)
+			q->map.file.size = at;
 	}
 	return 0;
-}
-
-/* A table that could not be read is none of those held. */
-static int hold(struct og_qcow2 *q, struct og_qcow2_table *table, uint64_t at)
-{
-	int r;
-
-	if (table->at == at)
-		return 0;
-	table->at = 0;
-	r = og_qcow2_pread(q, table->bytes, cluster_bytes(q), at);
-	if (r == 0)
-		table->at = at;
-	return r;
-}
-
-int og_qcow2_load(struct og_qcow2 *q, uint64_t index, uint64_t at, uint64_t **ret_entries)
-{
-	struct og_qcow2_table *table = &q->l2[index % OG_QCOW2_TABLES];
-	int r = hold(q, table, at);
-
-	if (r == 0)
-		*ret_entries = table->bytes;
-	return r;
-}
-
-static uint64_t entries_per_table(const struct og_qcow2 *q)
-{
-	return cluster_bytes(q) / sizeof(uint64_t);
-}
-
-static uint64_t l1_index(const struct og_qcow2 *q, uint64_t offset)
-{
-	return offset / cluster_bytes(q) / entries_per_table(q);
-}
-
-static uint64_t l2_index(const struct og_qcow2 *q, uint64_t offset)
-{
-	return offset / cluster_bytes(q) % entries_per_table(q);
-}
-
-static int understand(const struct og_qcow2 *q, uint64_t entry, struct og_qcow2_place *place)
-{
-	if ((entry & OG_QCOW2_COMPRESSED) != 0)
-		return -EIO;
-	place->host = entry & OG_QCOW2_OFFSET;
-	if (place->host % cluster_bytes(q) != 0)
-		return -EIO;
-	if ((entry & OG_QCOW2_ZERO) != 0)
-		place->kind = OG_QCOW2_ZEROS;
-	else
-		place->kind = place->host != 0 ? OG_QCOW2_DATA : OG_QCOW2_ABSENT;
-	return 0;
-}
-
-int og_qcow2_look_up(struct og_qcow2 *q, uint64_t offset, struct og_qcow2_place *ret_place)
-{
-	uint64_t at = q->l1[l1_index(q, offset)] & OG_QCOW2_OFFSET;
-	uint64_t span = cluster_bytes(q) * (at == 0 ? entries_per_table(q) : 1);
-	struct og_qcow2_place place = { .kind = OG_QCOW2_ABSENT, .bytes = span - offset % span };
-	uint64_t *entries;
-	int r = 0;
-
-	if (at != 0) {
-		r = og_qcow2_load(q, l1_index(q, offset), at, &entries);
-		if (r == 0)
-			r = understand(q, be64toh(entries[l2_index(q, offset)]), &place);
-	}
-	if (r == 0)
-		*ret_place = place;
-	return r;
 }
 
 static int add_table(struct og_qcow2 *q, uint64_t index)
 {
-	struct og_qcow2_table *table = &q->l2[index % OG_QCOW2_TABLES];
+	struct og_qcow2_table *table = &q->map.l2[index % OG_QCOW2_TABLES];
 	uint64_t at, entry;
 	int r = og_qcow2_take(q, &at);
 
@@ -141,27 +73,29 @@ static int add_table(struct og_qcow2 *q, uint64_t index)
 	if (r < 0)
 		return r;
 	entry = htobe64(at | OG_QCOW2_COPIED);
-	r = og_qcow2_pwrite(q, &entry, sizeof(entry), q->header.l1_offset + index * sizeof(entry));
+	r = og_qcow2_pwrite(q, &entry, sizeof(entry),
+			    q->map.header.l1_offset + index * sizeof(entry));
 	if (r < 0)
 		return r;
 	table->at = at;
-	q->l1[index] = at | OG_QCOW2_COPIED;
+	q->map.l1[index] = at | OG_QCOW2_COPIED;
 	return 0;
 }
 
 int og_qcow2_set_entry(struct og_qcow2 *q, uint64_t offset, uint64_t entry)
 {
-	uint64_t index = l1_index(q, offset), slot = l2_index(q, offset), at;
+	uint64_t index = og_qcow2_l1_index(&q->map, offset);
+	uint64_t slot = og_qcow2_l2_index(&q->map, offset), at;
 	uint64_t *entries;
 	int r;
 
-	if ((q->l1[index] & OG_QCOW2_OFFSET) == 0) {
+	if ((q->map.l1[index] & OG_QCOW2_OFFSET) == 0) {
 		r = add_table(q, index);
 		if (r < 0)
 			return r;
 	}
-	at = q->l1[index] & OG_QCOW2_OFFSET;
-	r = og_qcow2_load(q, index, at, &entries);
+	at = q->map.l1[index] & OG_QCOW2_OFFSET;
+	r = og_qcow2_load(&q->map, index, at, &entries);
 	if (r < 0)
 		return r;
 	entry = htobe64(entry);
@@ -173,7 +107,7 @@ int og_qcow2_set_entry(struct og_qcow2 *q, uint64_t offset, uint64_t entry)
 
 int og_qcow2_count(struct og_qcow2 *q, uint64_t cluster, uint16_t *ret_count)
 {
-	uint64_t per_block = og_qcow2_counts_per_block(&q->header), at;
+	uint64_t per_block = og_qcow2_counts_per_block(&q->map.header), at;
 	int r;
 
 	*ret_count = 0;
@@ -182,7 +116,7 @@ int og_qcow2_count(struct og_qcow2 *q, uint64_t cluster, uint16_t *ret_count)
 	at = q->reftable[cluster / per_block];
 	if (at == 0)
 		return 0;
-	r = hold(q, &q->counts, at);
+	r = og_qcow2_hold(&q->map, &q->counts, at);
 	if (r == 0)
 		*ret_count = be16toh(((uint16_t *)q->counts.bytes)[cluster % per_block]);
 	return r;
@@ -191,9 +125,9 @@ int og_qcow2_count(struct og_qcow2 *q, uint64_t cluster, uint16_t *ret_count)
 /* Its block is there. */
 static int set_count(struct og_qcow2 *q, uint64_t cluster, uint16_t count)
 {
-	uint64_t per_block = og_qcow2_counts_per_block(&q->header);
+	uint64_t per_block = og_qcow2_counts_per_block(&q->map.header);
 	uint64_t at = q->reftable[cluster / per_block], slot = cluster % per_block;
-	int r = hold(q, &q->counts, at);
+	int r = og_qcow2_hold(&q->map, &q->counts, at);
 
 	if (r < 0)
 		return r;
@@ -207,7 +141,7 @@ static int set_count(struct og_qcow2 *q, uint64_t cluster, uint16_t count)
 /* No cluster of that block is used, so one of them becomes the block and counts itself. */
 static int add_block(struct og_qcow2 *q, uint64_t cluster)
 {
-	uint64_t per_block = og_qcow2_counts_per_block(&q->header), block = cluster / per_block;
+	uint64_t per_block = og_qcow2_counts_per_block(&q->map.header), block = cluster / per_block;
 	uint64_t at = cluster * cluster_bytes(q), entry = htobe64(at);
 	int r;
 
@@ -217,7 +151,7 @@ static int add_block(struct og_qcow2 *q, uint64_t cluster)
 	r = og_qcow2_pwrite(q, q->counts.bytes, cluster_bytes(q), at);
 	if (r == 0)
 		r = og_qcow2_pwrite(q, &entry, sizeof(entry),
-				    q->header.reftable_offset + block * sizeof(entry));
+				    q->map.header.reftable_offset + block * sizeof(entry));
 	if (r < 0)
 		return r;
 	q->counts.at = at;
@@ -227,7 +161,7 @@ static int add_block(struct og_qcow2 *q, uint64_t cluster)
 
 int og_qcow2_take(struct og_qcow2 *q, uint64_t *ret_host)
 {
-	uint64_t per_block = og_qcow2_counts_per_block(&q->header);
+	uint64_t per_block = og_qcow2_counts_per_block(&q->map.header);
 
 	for (uint64_t cluster = q->free_hint;; cluster++) {
 		uint16_t count;
