@@ -52,6 +52,16 @@ int og_zstd_block_pack(struct og_zstd_block *block, const void *buf, size_t len,
 	return 0;
 }
 
+int og_zstd_block_length(const void *buf, size_t len, size_t *ret_len, struct og_err *err)
+{
+	size_t n = ZSTD_findFrameCompressedSize(buf, len);
+
+	if (ZSTD_isError(n))
+		return og_fail_plain(err, -EBADMSG, "zstd: %s", ZSTD_getErrorName(n));
+	*ret_len = n;
+	return 0;
+}
+
 int og_zstd_block_unpack(struct og_zstd_block *block, const void *buf, size_t len, void *out,
 			 size_t want, struct og_err *err)
 {

@@ -21,6 +21,9 @@ size_t og_zstd_block_bound(size_t len);
 int og_zstd_block_pack(struct og_zstd_block *block, const void *buf, size_t len, void *out,
 		       size_t room, size_t *ret_len, struct og_err *err);
 
+/* How many of @len bytes the frame at their front is. Errors: -EBADMSG (it is none, or cut short). */
+int og_zstd_block_length(const void *buf, size_t len, size_t *ret_len, struct og_err *err);
+
 /* Fills exactly @want bytes. Errors: -EBADMSG (damaged, or of another size), -ENOMEM. */
 int og_zstd_block_unpack(struct og_zstd_block *block, const void *buf, size_t len, void *out,
 			 size_t want, struct og_err *err);

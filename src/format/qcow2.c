@@ -13,10 +13,12 @@
 #define ORDER_16_BITS	 4
 #define ORDER_MAX	 6
 #define SECTOR_BYTES	 512
+#define ZSTD		 1
 
 enum {
 	DIRTY = 1 << 0,
 	CORRUPT = 1 << 1,
+	COMPRESSION = 1 << 3, /* is not the one that version 2 had */
 };
 
 static uint32_t get32(const uint8_t *at)
@@ -40,6 +42,7 @@ enum {
 	AT_BACKING = 8,
 	AT_CRYPT = 32,
 	AT_HEADER_LENGTH = 100,
+	AT_COMPRESSION = 104,
 };
 
 static void take_fields(const uint8_t *bytes, struct og_qcow2_header *h)
@@ -63,24 +66,28 @@ static void take_fields(const uint8_t *bytes, struct og_qcow2_header *h)
 	}
 }
 
-static int judge_features(const struct og_qcow2_header *h, bool writable, struct og_err *err)
+#define NEVER 1U
+
+static int judge_features(const struct og_qcow2_header *h, unsigned uses, struct og_err *err)
 {
 	static const struct {
 		uint64_t bit;
-		bool readable;
+		unsigned mask, wanted; /* it is known to uses of which these are those */
 		const char *what;
 	} known[] = {
-		{ DIRTY, true, "it was not closed (qemu-img check -r all repairs it)" },
-		{ CORRUPT, true, "it is marked corrupt (qemu-img check -r all repairs it)" },
-		{ 1 << 2, false, "its data is in another file" },
-		{ 1 << 3, false, "it is compressed" },
-		{ 1 << 4, false, "its clusters have subclusters (extended L2 entries)" },
+		{ DIRTY, OG_QCOW2_WRITES, 0,
+		  "it was not closed (qemu-img check -r all repairs it)" },
+		{ CORRUPT, OG_QCOW2_WRITES, 0,
+		  "it is marked corrupt (qemu-img check -r all repairs it)" },
+		{ 1 << 2, 0, NEVER, "its data is in another file" },
+		{ COMPRESSION, OG_QCOW2_UNPACKS, OG_QCOW2_UNPACKS, "it is compressed" },
+		{ 1 << 4, 0, NEVER, "its clusters have subclusters (extended L2 entries)" },
 	};
 
 	uint64_t left = h->incompatible;
 
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
-		if ((left & known[i].bit) != 0 && (writable || !known[i].readable))
+		if ((left & known[i].bit) != 0 && (uses & known[i].mask) != known[i].wanted)
 			return og_fail_plain(err, -EOPNOTSUPP, "qcow2 image: %s", known[i].what);
 		left &= ~known[i].bit;
 	}
@@ -103,6 +110,21 @@ static int judge_writing(const struct og_qcow2_header *h, struct og_err *err)
 	return why != NULL
 		       ? og_fail_plain(err, -EOPNOTSUPP, "qcow2 image can be read only: %s", why)
 		       : 0;
+}
+
+/* Known are deflate, as in version 2, and zstd. */
+static int take_compression(const uint8_t *bytes, size_t len, struct og_qcow2_header *h,
+			    struct og_err *err)
+{
+	if ((h->incompatible & COMPRESSION) == 0)
+		return 0;
+	if (get32(bytes + AT_HEADER_LENGTH) <= AT_COMPRESSION || len <= AT_COMPRESSION)
+		return og_fail_plain(err, -EBADMSG, "qcow2 header does not say its compression");
+	if (bytes[AT_COMPRESSION] != ZSTD)
+		return og_fail_plain(err, -EOPNOTSUPP, "qcow2 image: unknown compression %u",
+				     bytes[AT_COMPRESSION]);
+	h->zstd = true;
+	return 0;
 }
 
 /* Whether @bytes at @offset are whole clusters of the file. */
@@ -139,7 +161,7 @@ static int judge_sizes(struct og_qcow2_header *h, uint64_t file_bytes, struct og
 	return 0;
 }
 
-int og_qcow2_parse(const uint8_t *bytes, size_t len, uint64_t file_bytes, bool writable,
+int og_qcow2_parse(const uint8_t *bytes, size_t len, uint64_t file_bytes, unsigned uses,
 		   struct og_qcow2_header *ret_header, struct og_err *err)
 {
 	struct og_qcow2_header h;
@@ -164,8 +186,10 @@ int og_qcow2_parse(const uint8_t *bytes, size_t len, uint64_t file_bytes, bool w
 			       h.refcount_order);
 	if (get32(bytes + AT_CRYPT) != 0)
 		return og_fail_plain(err, -EOPNOTSUPP, "qcow2 image: it is encrypted");
-	r = judge_features(&h, writable, err);
-	if (r == 0 && writable)
+	r = judge_features(&h, uses, err);
+	if (r == 0)
+		r = take_compression(bytes, len, &h, err);
+	if (r == 0 && (uses & OG_QCOW2_WRITES) != 0)
 		r = judge_writing(&h, err);
 	if (r == 0)
 		r = judge_sizes(&h, file_bytes, err);

@@ -27,6 +27,12 @@
 #define OG_QCOW2_COMPRESSED (1ULL << 62)
 #define OG_QCOW2_ZERO	    1ULL
 
+/* What the image is opened for. */
+enum {
+	OG_QCOW2_WRITES = 1 << 0,
+	OG_QCOW2_UNPACKS = 1 << 1, /* compressed clusters are understood */
+};
+
 struct og_qcow2_header {
 	uint32_t version;
 	uint32_t cluster_bits;
@@ -38,6 +44,7 @@ struct og_qcow2_header {
 	uint32_t refcount_order; /* a count has 1 << this bits */
 	uint32_t n_snapshots;
 	bool has_backing;
+	bool zstd; /* what compressed clusters are in; else deflate */
 	uint64_t incompatible, autoclear;
 	uint64_t file_clusters; /* a last one that is cut short counts */
 };
@@ -54,9 +61,9 @@ static inline uint64_t og_qcow2_counts_per_block(const struct og_qcow2_header *h
 }
 
 /*
- * Judges the first @len bytes of a file of @file_bytes. With @writable also what may be read but not
- * changed is refused. Errors: -EBADMSG (it is none, or cannot be), -EOPNOTSUPP (it can, but not
+ * Judges the first @len bytes of a file of @file_bytes. @uses are of those above: for
+ * writing also what may be read but not changed is refused. Errors: -EBADMSG (it is none, or cannot be), -EOPNOTSUPP (it can, but not
  * here: the text names what).
  */
-int og_qcow2_parse(const uint8_t *bytes, size_t len, uint64_t file_bytes, bool writable,
+int og_qcow2_parse(const uint8_t *bytes, size_t len, uint64_t file_bytes, unsigned uses,
 		   struct og_qcow2_header *ret_header, struct og_err *err);

@@ -4,13 +4,14 @@
 #include <endian.h>
 #include <stdlib.h>
 
+#define SECTOR_BYTES 512
+
 static uint64_t cluster_bytes(const struct og_qcow2_map *map)
 {
 	return og_qcow2_cluster_bytes(&map->header);
 }
 
-/* A last cluster may be cut short: what is behind the file's end reads as zeros. */
-static int read_file(const struct og_qcow2_map *map, void *buf, size_t len, uint64_t at)
+int og_qcow2_read_file(const struct og_qcow2_map *map, void *buf, size_t len, uint64_t at)
 {
 	uint64_t there = at < map->file.size ? map->file.size - at : 0;
 	size_t some = there < len ? (size_t)there : len;
@@ -26,7 +27,7 @@ int og_qcow2_hold(const struct og_qcow2_map *map, struct og_qcow2_table *table, 
 	if (table->at == at)
 		return 0;
 	table->at = 0;
-	r = read_file(map, table->bytes, cluster_bytes(map), at);
+	r = og_qcow2_read_file(map, table->bytes, cluster_bytes(map), at);
 	if (r == 0)
 		table->at = at;
 	return r;
@@ -45,17 +46,32 @@ int og_qcow2_load(struct og_qcow2_map *map, uint64_t index, uint64_t at, uint64_
 int og_qcow2_read_entries(const struct og_qcow2_map *map, uint64_t *entries, uint64_t n,
 			  uint64_t at)
 {
-	int r = read_file(map, entries, n * sizeof(*entries), at);
+	int r = og_qcow2_read_file(map, entries, n * sizeof(*entries), at);
 
 	for (uint64_t i = 0; r == 0 && i < n; i++)
 		entries[i] = be64toh(entries[i]);
 	return r;
 }
 
+/* The place's bits are as many as leave 8 less than a cluster's for the sectors behind the first. */
+void og_qcow2_packed(const struct og_qcow2_map *map, uint64_t entry,
+		     struct og_qcow2_place *ret_place)
+{
+	unsigned bits = 62 - (map->header.cluster_bits - 8);
+	uint64_t at = entry & ((1ULL << bits) - 1);
+	uint64_t sectors = ((entry & (OG_QCOW2_COMPRESSED - 1)) >> bits) + 1;
+
+	ret_place->kind = OG_QCOW2_PACKED;
+	ret_place->host = at;
+	ret_place->packed = sectors * SECTOR_BYTES - at % SECTOR_BYTES;
+}
+
 static int understand(const struct og_qcow2_map *map, uint64_t entry, struct og_qcow2_place *place)
 {
-	if ((entry & OG_QCOW2_COMPRESSED) != 0)
-		return -EIO;
+	if ((entry & OG_QCOW2_COMPRESSED) != 0) {
+		og_qcow2_packed(map, entry, place);
+		return (map->uses & OG_QCOW2_UNPACKS) != 0 ? 0 : -EIO;
+	}
 	place->host = entry & OG_QCOW2_OFFSET;
 	if (place->host % cluster_bytes(map) != 0)
 		return -EIO;
@@ -98,7 +114,7 @@ static int make_room(struct og_qcow2_map *map)
 	return enough ? 0 : -ENOMEM;
 }
 
-int og_qcow2_map_init(struct og_qcow2_map *map, const struct og_bytes *file, bool writable,
+int og_qcow2_map_init(struct og_qcow2_map *map, const struct og_bytes *file, unsigned uses,
 		      struct og_err *err)
 {
 	uint8_t bytes[OG_QCOW2_HEADER_BYTES];
@@ -107,10 +123,11 @@ int og_qcow2_map_init(struct og_qcow2_map *map, const struct og_bytes *file, boo
 
 	if (r < 0)
 		return og_fail(err, r, "read qcow2 image");
-	r = og_qcow2_parse(bytes, len, file->size, writable, &map->header, err);
+	r = og_qcow2_parse(bytes, len, file->size, uses, &map->header, err);
 	if (r < 0)
 		return r;
 	map->file = *file;
+	map->uses = uses;
 	r = make_room(map);
 	if (r == 0)
 		r = og_qcow2_read_entries(map, map->l1, map->header.l1_entries,

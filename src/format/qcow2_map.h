@@ -18,6 +18,7 @@ struct og_qcow2_table {
 
 struct og_qcow2_map {
 	struct og_bytes file; /* who lets the file grow changes its size here, too */
+	unsigned uses;
 	struct og_qcow2_header header;
 	uint64_t *l1; /* in the host's order */
 	struct og_qcow2_table l2[OG_QCOW2_TABLES];
@@ -27,12 +28,14 @@ enum og_qcow2_kind {
 	OG_QCOW2_ABSENT, /* the backing file's, or zeros */
 	OG_QCOW2_ZEROS,
 	OG_QCOW2_DATA,
+	OG_QCOW2_PACKED, /* compressed; only who unpacks meets it */
 };
 
 struct og_qcow2_place {
 	enum og_qcow2_kind kind;
-	uint64_t host;	/* the cluster in the file; 0: none */
-	uint64_t bytes; /* as far as this is so */
+	uint64_t host;	 /* the cluster in the file; 0: none */
+	uint64_t bytes;	 /* as far as this is so */
+	uint64_t packed; /* of a compressed cluster, which begins anywhere: its bytes at most */
 };
 
 /*
@@ -40,7 +43,7 @@ struct og_qcow2_place {
  * og_qcow2_map_done() is the caller's to call also after an error. Errors: as og_qcow2_parse(),
  * -ENOMEM, what @file's read says.
  */
-int og_qcow2_map_init(struct og_qcow2_map *map, const struct og_bytes *file, bool writable,
+int og_qcow2_map_init(struct og_qcow2_map *map, const struct og_bytes *file, unsigned uses,
 		      struct og_err *err);
 void og_qcow2_map_done(struct og_qcow2_map *map);
 
@@ -52,7 +55,7 @@ int og_qcow2_judge_backing(const struct og_qcow2_map *map, bool given, struct og
 
 /*
  * Judges all tables: each of them, and each cluster, lies inside the file and is used once, so that
- * nothing leads to a table, in a circle, or outside. @blocks are those of the reference counts, where
+ * nothing leads to a table, in a circle, or outside. (Compressed clusters may share one of the file's.) @blocks are those of the reference counts, where
  * the caller will look at them. *@ret_used, a bit a cluster of the file, is the caller's to free.
  * Errors: -EBADMSG, -EOPNOTSUPP (compressed clusters), -ENOMEM, what the file's read says.
  */
@@ -67,6 +70,10 @@ static inline bool og_qcow2_is_used(const uint8_t *used, uint64_t cluster)
 
 /* Where the disk's byte @offset lies. Errors: -EIO (an entry that was not there when judged). */
 int og_qcow2_look_up(struct og_qcow2_map *map, uint64_t offset, struct og_qcow2_place *ret_place);
+
+/* What an L2 entry of a compressed cluster says. */
+void og_qcow2_packed(const struct og_qcow2_map *map, uint64_t entry,
+		     struct og_qcow2_place *ret_place);
 
 /* Which entry of L1, and of the L2 table there, is that of the disk's byte @offset. */
 static inline uint64_t og_qcow2_entries(const struct og_qcow2_map *map)
@@ -86,6 +93,9 @@ static inline uint64_t og_qcow2_l2_index(const struct og_qcow2_map *map, uint64_
 
 /* Loads the L2 table at @at, which is that of @index in L1. */
 int og_qcow2_load(struct og_qcow2_map *map, uint64_t index, uint64_t at, uint64_t **ret_entries);
+
+/* Bytes of the file. A last cluster may be cut short: what is behind its end reads as zeros. */
+int og_qcow2_read_file(const struct og_qcow2_map *map, void *buf, size_t len, uint64_t at);
 
 /* Has @table hold the cluster at @at. After an error it holds none. */
 int og_qcow2_hold(const struct og_qcow2_map *map, struct og_qcow2_table *table, uint64_t at);

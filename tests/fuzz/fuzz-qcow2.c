@@ -8,6 +8,7 @@
 
 #include "../unit/vmm/qcow2.h"
 #include "base/cleanup.h"
+#include "vmm/block/qcow2.h"
 
 #define DISK_BYTES (1U << 15)
 

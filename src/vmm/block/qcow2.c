@@ -294,7 +294,7 @@ static int open_image(struct og_qcow2 *q, const struct og_disk_source *source, s
 
 	if (r < 0)
 		return og_fail(err, r, "read qcow2 image");
-	r = og_qcow2_map_init(&q->map, &file, !q->readonly, err);
+	r = og_qcow2_map_init(&q->map, &file, q->readonly ? 0 : OG_QCOW2_WRITES, err);
 	if (r < 0) {
 		q->map.header.has_backing = false;
 		return r;

@@ -9,8 +9,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "vmm/block/qcow2.h"
-
 /* An image of five clusters: header, refcount table, its block, L1, and one L2. */
 enum {
 	AT_TABLE = 1,

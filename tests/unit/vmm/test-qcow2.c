@@ -6,6 +6,7 @@
 #include "base/cleanup.h"
 #include "base/test.h"
 #include "qcow2.h"
+#include "vmm/block/qcow2.h"
 
 #define BITS	9U
 #define CLUSTER (1U << BITS)
