@@ -56,7 +56,7 @@ static const char *format_of(bool qcow2)
 
 /* ---- onggi-vmm ---- */
 
-static void add_vmm_disk(const struct vm_disk *disk, struct og_words *words)
+static void add_vmm_disk(const struct og_disk_file *disk, struct og_words *words)
 {
 	add(words, "--disk");
 	if (disk->backing_fd < 0)
@@ -92,7 +92,7 @@ static void add_vmm_words(const struct vm_machine *machine, struct og_words *wor
 /* ---- QEMU ---- */
 
 /* The format is always said, and "backing": null keeps QEMU from what an image says of itself. */
-static void add_qemu_disk(const struct vm_disk *disk, size_t index, struct og_words *words)
+static void add_qemu_disk(const struct og_disk_file *disk, size_t index, struct og_words *words)
 {
 	char backing[160] = "";
 

@@ -5,8 +5,8 @@
 #include <stddef.h>
 
 #include "base/err.h"
+#include "client/disk_file.h"
 #include "client/options.h"
-#include "disk.h"
 #include "vm/hypervisor.h"
 
 #define VM_DISKS_MAX 8
@@ -23,7 +23,7 @@ struct vm_machine {
 	const char *firmware_path; /* of VM_FIRMWARE_FILE, else found by vm_machine_command() */
 	unsigned int memory_mib, cpus;
 	bool ends_at_reboot;
-	struct vm_disk disks[VM_DISKS_MAX];
+	struct og_disk_file disks[VM_DISKS_MAX];
 	size_t disk_count;
 	const char *const *nets; /* "tap=NAME[,mac=MAC]" */
 	size_t net_count;

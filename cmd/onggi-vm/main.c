@@ -119,9 +119,10 @@ static int set_machine(struct vm_machine *machine, const struct values *values, 
 	if (r == 0)
 		r = set_nets(machine, &values->nets, err);
 	for (size_t i = 0; r == 0 && i < values->disks.count; i++) {
-		r = vm_disk_open(values->disks.items[i], &machine->disks[i], err);
-		if (r == 0)
-			machine->disk_count++;
+		r = og_disk_file_open(values->disks.items[i], &machine->disks[i], err);
+		if (r < 0)
+			return og_fail_in(err, r, "--disk %s", values->disks.items[i]);
+		machine->disk_count++;
 	}
 	return r;
 }
@@ -158,7 +159,7 @@ static int run(const struct values *values, struct og_err *err)
 	if (r == 0)
 		r = boot(&machine, &choice, err);
 	for (size_t i = 0; i < machine.disk_count; i++)
-		vm_disk_close(&machine.disks[i]);
+		og_disk_file_close(&machine.disks[i]);
 	return r;
 }
 

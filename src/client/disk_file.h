@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A disk of `onggi vm run`: the words of --disk, and the files behind it. */
+/* A disk as it is named on a command line, and the files behind it. */
 #pragma once
 
 #include <stdbool.h>
 
 #include "base/err.h"
 
-struct vm_disk {
+struct og_disk_file {
 	int fd, backing_fd; /* owned; backing_fd negative: none */
 	bool qcow2, backing_qcow2;
 	bool readonly;
@@ -20,6 +20,6 @@ struct vm_disk {
  *
  * Errors: -EINVAL (the words), -EBUSY (another machine has it), what opening says.
  */
-int vm_disk_open(const char *text, struct vm_disk *ret_disk, struct og_err *err);
+int og_disk_file_open(const char *text, struct og_disk_file *ret_disk, struct og_err *err);
 
-void vm_disk_close(struct vm_disk *disk);
+void og_disk_file_close(struct og_disk_file *disk);

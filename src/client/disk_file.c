@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "disk.h"
+#include "client/disk_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -105,7 +105,7 @@ static int check_qcow2(const struct words *words, int fd, struct og_err *err)
 	return 0;
 }
 
-static int open_backing(const struct words *words, struct vm_disk *disk, struct og_err *err)
+static int open_backing(const struct words *words, struct og_disk_file *disk, struct og_err *err)
 {
 	int r = take_format("backing_format", words->backing_format, &disk->backing_qcow2, err);
 
@@ -115,7 +115,7 @@ static int open_backing(const struct words *words, struct vm_disk *disk, struct 
 	return disk->backing_fd < 0 ? disk->backing_fd : 0;
 }
 
-static int open_files(const struct words *words, struct vm_disk *disk, struct og_err *err)
+static int open_files(const struct words *words, struct og_disk_file *disk, struct og_err *err)
 {
 	int r = take_format("format", words->format, &disk->qcow2, err);
 
@@ -132,24 +132,24 @@ static int open_files(const struct words *words, struct vm_disk *disk, struct og
 	return r == 0 && words->backing != NULL ? open_backing(words, disk, err) : r;
 }
 
-int vm_disk_open(const char *text, struct vm_disk *ret_disk, struct og_err *err)
+int og_disk_file_open(const char *text, struct og_disk_file *ret_disk, struct og_err *err)
 {
 	og_auto_free char *copy = strdup(text);
-	struct vm_disk disk = { .fd = -EBADF, .backing_fd = -EBADF };
+	struct og_disk_file disk = { .fd = -EBADF, .backing_fd = -EBADF };
 	struct words words = {};
 	int r = copy == NULL ? og_fail(err, -ENOMEM, "--disk") : split(copy, &words, err);
 
 	if (r == 0)
 		r = open_files(&words, &disk, err);
 	if (r < 0) {
-		vm_disk_close(&disk);
-		return og_fail_in(err, r, "--disk %s", text);
+		og_disk_file_close(&disk);
+		return r;
 	}
 	*ret_disk = disk;
 	return 0;
 }
 
-void vm_disk_close(struct vm_disk *disk)
+void og_disk_file_close(struct og_disk_file *disk)
 {
 	disk->fd = og_close(disk->fd);
 	disk->backing_fd = og_close(disk->backing_fd);
