@@ -177,7 +177,7 @@ static int open_all(const struct scan_options *options, const char *target, stru
 	int r = 0;
 
 	*opened = (struct opened){ .place = { .dir_fd = -EBADF },
-				   .target = { .fd = -EBADF },
+				   .target = SCAN_NO_TARGET,
 				   .output_fd = -EBADF };
 	if (!options->no_vulnerabilities) {
 		r = scan_place_open(options->db, false, &opened->place, err);

@@ -2,6 +2,7 @@
 /* What the files of `scan` share. */
 #pragma once
 
+#include "client/disk_file.h"
 #include "client/options.h"
 #include "format/vex.h"
 #include "trust/inspect.h"
@@ -30,10 +31,17 @@ struct scan_target {
 	const char *name;		 /* of the image within it, or NULL */
 	const struct og_words *insecure; /* registries, as of `copy` */
 	int fd;				 /* owned: a file or a folder */
+	struct og_disk_file disk;	 /* owned, in place of @fd */
 	bool folder;
 	int (*inspect)(const struct scan_target *target, struct og_inventory **ret_inventory,
 		       struct og_err *err);
 };
+
+/* Nothing open. */
+#define SCAN_NO_TARGET                                                      \
+	{                                                                   \
+		.fd = -EBADF, .disk = {.fd = -EBADF, .backing_fd = -EBADF } \
+	}
 
 int scan_target_open(const char *text, const char *name, const struct og_words *insecure,
 		     struct scan_target *ret_target, struct og_err *err);

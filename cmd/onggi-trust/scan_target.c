@@ -14,6 +14,7 @@
 void scan_target_done(struct scan_target *target)
 {
 	target->fd = og_close(target->fd);
+	og_disk_file_close(&target->disk);
 }
 
 static int inspect_folder(const struct scan_target *target, struct og_inventory **ret_inventory,
@@ -37,7 +38,14 @@ static int inspect_archive(const struct scan_target *target, struct og_inventory
 static int inspect_disk(const struct scan_target *target, struct og_inventory **ret_inventory,
 			struct og_err *err)
 {
-	return og_inspect_disk(target->fd, target->text, ret_inventory, err);
+	struct og_inspect_disk disk = {
+		.fd = target->disk.fd,
+		.qcow2 = target->disk.qcow2,
+		.backing_fd = target->disk.backing_fd,
+		.backing_qcow2 = target->disk.backing_qcow2,
+	};
+
+	return og_inspect_disk(&disk, target->text, ret_inventory, err);
 }
 
 static int inspect_sbom(const struct scan_target *target, struct og_inventory **ret_inventory,
@@ -61,12 +69,10 @@ static int open_archive(const char *path, struct scan_target *target, struct og_
 	return fd < 0 ? og_fail(err, -errno, "open '%s'", path) : take(target, fd);
 }
 
-static int open_disk(const char *path, struct scan_target *target, struct og_err *err)
+static int open_disk(const char *words, struct scan_target *target, struct og_err *err)
 {
-	int r = open_archive(path, target, err);
-
 	target->inspect = inspect_disk;
-	return r;
+	return og_disk_file_open_to_read(words, &target->disk, err);
 }
 
 static int open_sbom(const char *path, struct scan_target *target, struct og_err *err)
@@ -150,9 +156,10 @@ static const struct {
 int scan_target_open(const char *text, const char *name, const struct og_words *insecure,
 		     struct scan_target *ret_target, struct og_err *err)
 {
-	*ret_target = (struct scan_target){
-		.text = text, .name = name, .insecure = insecure, .fd = -EBADF
-	};
+	*ret_target = (struct scan_target)SCAN_NO_TARGET;
+	ret_target->text = text;
+	ret_target->name = name;
+	ret_target->insecure = insecure;
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
 		if (og_starts_with(text, kinds[i].prefix))
 			return kinds[i].open(text + strlen(kinds[i].prefix), ret_target, err);

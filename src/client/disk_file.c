@@ -10,12 +10,9 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/io.h"
 #include "base/text.h"
-
-/* qcow2.txt of QEMU: "QFI\xfb", the version, and where the backing file's name is (0: nowhere). */
-#define QCOW2_MAGIC	 "QFI\xfb"
-#define QCOW2_BACKING_AT 8
-#define QCOW2_HEAD	 16
+#include "format/qcow2.h"
 
 struct words {
 	const char *path, *format, *backing, *backing_format;
@@ -78,29 +75,31 @@ static int open_locked(const char *path, bool readonly, struct og_err *err)
 
 	if (fd < 0)
 		return og_fail(err, -errno, "open '%s'", path);
-	if (flock(fd, (readonly ? LOCK_SH : LOCK_EX) | LOCK_NB) < 0)
-		return errno == EWOULDBLOCK
-			       ? og_fail_plain(err, -EBUSY, "'%s' is in use by another VM", path)
-			       : og_fail(err, -errno, "lock '%s'", path);
-	return og_take_fd(&fd);
+	if (flock(fd, (readonly ? LOCK_SH : LOCK_EX) | LOCK_NB) == 0)
+		return og_take_fd(&fd);
+	if (errno != EWOULDBLOCK)
+		return og_fail(err, -errno, "lock '%s'", path);
+	return og_fail_plain(err, -EBUSY, "'%s' is in use by %s", path,
+			     readonly ? "a VM that may write it" : "another VM, or a scan");
 }
 
 /* Whether what it says of itself agrees with what the user says. */
 static int check_qcow2(const struct words *words, int fd, struct og_err *err)
 {
-	unsigned char head[QCOW2_HEAD] = "";
-	uint64_t backing_at;
+	unsigned char head[OG_QCOW2_HEADER_BYTES];
+	bool has_backing;
+	ssize_t n = og_pread_upto(fd, head, sizeof(head), 0);
 
-	if (pread(fd, head, sizeof(head), 0) != (ssize_t)sizeof(head) ||
-	    memcmp(head, QCOW2_MAGIC, 4) != 0)
+	if (n < 0)
+		return og_fail(err, (int)n, "read '%s'", words->path);
+	if (og_qcow2_peek(head, (size_t)n, &has_backing) < 0)
 		return og_fail_plain(err, -EINVAL, "'%s' is no qcow2 image", words->path);
-	memcpy(&backing_at, head + QCOW2_BACKING_AT, sizeof(backing_at));
-	if (backing_at != 0 && words->backing == NULL)
+	if (has_backing && words->backing == NULL)
 		return og_fail_plain(err, -EINVAL,
 				     "'%s' is laid over another file: say which with backing=FILE,"
 				     "backing_format=raw|qcow2",
 				     words->path);
-	if (backing_at == 0 && words->backing != NULL)
+	if (!has_backing && words->backing != NULL)
 		return og_fail_plain(err, -EINVAL, "'%s' is laid over no other file", words->path);
 	return 0;
 }
@@ -132,13 +131,16 @@ static int open_files(const struct words *words, struct og_disk_file *disk, stru
 	return r == 0 && words->backing != NULL ? open_backing(words, disk, err) : r;
 }
 
-int og_disk_file_open(const char *text, struct og_disk_file *ret_disk, struct og_err *err)
+static int open_disk(const char *text, bool to_read, struct og_disk_file *ret_disk,
+		     struct og_err *err)
 {
 	og_auto_free char *copy = strdup(text);
 	struct og_disk_file disk = { .fd = -EBADF, .backing_fd = -EBADF };
-	struct words words = {};
-	int r = copy == NULL ? og_fail(err, -ENOMEM, "--disk") : split(copy, &words, err);
+	struct words words = { .readonly = to_read };
+	int r = copy == NULL ? og_fail(err, -ENOMEM, "'%s'", text) : split(copy, &words, err);
 
+	if (to_read && words.format == NULL)
+		words.format = "raw";
 	if (r == 0)
 		r = open_files(&words, &disk, err);
 	if (r < 0) {
@@ -147,6 +149,16 @@ int og_disk_file_open(const char *text, struct og_disk_file *ret_disk, struct og
 	}
 	*ret_disk = disk;
 	return 0;
+}
+
+int og_disk_file_open(const char *text, struct og_disk_file *ret_disk, struct og_err *err)
+{
+	return open_disk(text, false, ret_disk, err);
+}
+
+int og_disk_file_open_to_read(const char *text, struct og_disk_file *ret_disk, struct og_err *err)
+{
+	return open_disk(text, true, ret_disk, err);
 }
 
 void og_disk_file_close(struct og_disk_file *disk)

@@ -22,4 +22,7 @@ struct og_disk_file {
  */
 int og_disk_file_open(const char *text, struct og_disk_file *ret_disk, struct og_err *err);
 
+/* Likewise, as if readonly were among the words; without format= it is a raw disk. */
+int og_disk_file_open_to_read(const char *text, struct og_disk_file *ret_disk, struct og_err *err);
+
 void og_disk_file_close(struct og_disk_file *disk);

@@ -49,7 +49,6 @@ static void take_fields(const uint8_t *bytes, struct og_qcow2_header *h)
 {
 	*h = (struct og_qcow2_header){
 		.version = get32(bytes + 4),
-		.has_backing = get64(bytes + AT_BACKING) != 0,
 		.cluster_bits = get32(bytes + 20),
 		.bytes = get64(bytes + 24),
 		.l1_entries = get32(bytes + 36),
@@ -161,17 +160,27 @@ static int judge_sizes(struct og_qcow2_header *h, uint64_t file_bytes, struct og
 	return 0;
 }
 
+int og_qcow2_peek(const uint8_t *bytes, size_t len, bool *ret_has_backing)
+{
+	if (len < HEADER_V2_BYTES || get32(bytes) != MAGIC)
+		return -EBADMSG;
+	*ret_has_backing = get64(bytes + AT_BACKING) != 0;
+	return 0;
+}
+
 int og_qcow2_parse(const uint8_t *bytes, size_t len, uint64_t file_bytes, unsigned uses,
 		   struct og_qcow2_header *ret_header, struct og_err *err)
 {
 	struct og_qcow2_header h;
+	bool has_backing;
 	int r;
 
-	if (len < HEADER_V2_BYTES || get32(bytes) != MAGIC)
+	if (og_qcow2_peek(bytes, len, &has_backing) < 0)
 		return og_fail_plain(err, -EBADMSG, "this is no qcow2 image");
 	if (get32(bytes + 4) >= 3 && len < HEADER_V3_BYTES)
 		return og_fail_plain(err, -EBADMSG, "qcow2 header is cut short");
 	take_fields(bytes, &h);
+	h.has_backing = has_backing;
 	if (h.version != 2 && h.version != 3)
 		return og_fail_plain(err, -EOPNOTSUPP, "qcow2 of version %u (2 and 3 are known)",
 				     h.version);

@@ -61,6 +61,12 @@ static inline uint64_t og_qcow2_counts_per_block(const struct og_qcow2_header *h
 }
 
 /*
+ * The least that the first @len bytes tell, before anything is judged: that this is an image, and
+ * whether it lies over another file. Errors: -EBADMSG (it is none).
+ */
+int og_qcow2_peek(const uint8_t *bytes, size_t len, bool *ret_has_backing);
+
+/*
  * Judges the first @len bytes of a file of @file_bytes. @uses are of those above: for
  * writing also what may be read but not changed is refused. Errors: -EBADMSG (it is none, or cannot be), -EOPNOTSUPP (it can, but not
  * here: the text names what).

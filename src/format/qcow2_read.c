@@ -65,7 +65,9 @@ static int unpack(struct og_qcow2_reader *reader, const struct og_qcow2_place *p
 	r = og_bytes_read(&reader->map.file, place->host, reader->packed, len);
 	if (r < 0)
 		return r;
-	return reader->map.header.zstd ? unpack_zstd(reader, len, out) : inflate(reader, len, out);
+	r = reader->map.header.zstd ? unpack_zstd(reader, len, out) : inflate(reader, len, out);
+	/* What reads a disk must not take it for something of its own that is damaged. */
+	return r == -EBADMSG ? -EIO : r;
 }
 
 static int read_packed(struct og_qcow2_reader *reader, const struct og_qcow2_place *place,

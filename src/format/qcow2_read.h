@@ -22,5 +22,5 @@ int og_qcow2_reader_new(const struct og_bytes *file, const struct og_bytes *back
 struct og_qcow2_reader *og_qcow2_reader_free(struct og_qcow2_reader *reader);
 OG_DEFINE_CLEANUP(struct og_qcow2_reader, og_qcow2_reader_free)
 
-/* The disk. Its read fails also with -EBADMSG: a compressed cluster that is damaged. */
+/* The disk. Its read fails also with -EIO: a compressed cluster that is damaged. */
 struct og_bytes og_qcow2_reader_bytes(struct og_qcow2_reader *reader);

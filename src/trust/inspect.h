@@ -29,13 +29,22 @@ int og_inspect_archive(int fd, const char *name, const char *target,
 int og_inspect_layout(int dir_fd, const char *name, const char *target,
 		      struct og_inventory **ret_inventory, struct og_err *err);
 
+/* A disk's files; borrowed. What they are is what whoever opened them says: it is never guessed. */
+struct og_inspect_disk {
+	int fd; /* a file or a device */
+	bool qcow2;
+	int backing_fd; /* what a qcow2 image lies over; negative: nothing */
+	bool backing_qcow2;
+};
+
 /*
- * A disk: a raw file or a device, with a GPT, an MBR or no table, and ext2, ext3 or ext4 on it. Each of
- * its file systems counts as a root. What is only in a journal is not seen: stop the machine first. Errors:
- * also -ENOTSUP (no file system that is read).
+ * A disk with a GPT, an MBR or no table, and ext2, ext3 or ext4 on it. Each of its file systems counts as
+ * a root. What is only in a journal is not seen, and of a qcow2 image nothing of the snapshots inside: stop
+ * the machine first. Errors: also -ENOTSUP (no file system that is read), -EOPNOTSUPP (a qcow2 image of a
+ * kind that is not read, or over another file), -EINVAL (it lies over none).
  */
-int og_inspect_disk(int fd, const char *target, struct og_inventory **ret_inventory,
-		    struct og_err *err);
+int og_inspect_disk(const struct og_inspect_disk *disk, const char *target,
+		    struct og_inventory **ret_inventory, struct og_err *err);
 
 /* A bill of materials: CycloneDX or SPDX 2, as JSON. What it says is believed. */
 int og_inspect_sbom(int fd, const char *target, struct og_inventory **ret_inventory,

@@ -10,6 +10,7 @@
 #include "base/io.h"
 #include "format/ext4.h"
 #include "format/partitions.h"
+#include "format/qcow2_read.h"
 #include "trust/inspect.h"
 #include "trust/interest.h"
 #include "trust/path_map.h"
@@ -169,20 +170,76 @@ static int inspect_parts(struct og_builder *builder, const struct og_bytes *disk
 	return r;
 }
 
-int og_inspect_disk(int fd, const char *target, struct og_inventory **ret_inventory,
-		    struct og_err *err)
+/* What a disk is read through; the files are the caller's. */
+struct layers {
+	int fds[2]; /* it, and what it lies over */
+	struct og_qcow2_reader *readers[2];
+};
+
+static void layers_done(struct layers *layers)
 {
-	og_cleanup(og_builder_freep) struct og_builder *builder = NULL;
-	struct og_bytes bytes = { read_fd, &fd, 0 };
-	off_t size = lseek(fd, 0, SEEK_END);
-	int r;
+	for (size_t i = 0; i < 2; i++)
+		layers->readers[i] = og_qcow2_reader_free(layers->readers[i]);
+}
+
+/* Layer @i, over @below, which may be NULL. */
+static int open_layer(struct layers *layers, size_t i, bool qcow2, const struct og_bytes *below,
+		      struct og_bytes *ret_bytes, struct og_err *err)
+{
+	struct og_bytes file = { read_fd, &layers->fds[i], 0 };
+	off_t size = lseek(layers->fds[i], 0, SEEK_END);
+	int r = 0;
 
 	if (size < 0)
-		return og_fail(err, -errno, "scan '%s'", target);
-	bytes.size = (uint64_t)size;
-	r = og_builder_new(target, &builder, err);
+		return og_fail(err, -errno, "its size");
+	file.size = (uint64_t)size;
+	if (qcow2)
+		r = og_qcow2_reader_new(&file, below, &layers->readers[i], err);
+	if (r == 0)
+		*ret_bytes = qcow2 ? og_qcow2_reader_bytes(layers->readers[i]) : file;
+	return r;
+}
+
+static int open_layers(struct layers *layers, const struct og_inspect_disk *disk,
+		       struct og_bytes *ret_bytes, struct og_err *err)
+{
+	bool over = disk->qcow2 && disk->backing_fd >= 0;
+	struct og_bytes below = {};
+	int r = 0;
+
+	if (over)
+		r = open_layer(layers, 1, disk->backing_qcow2, NULL, &below, err);
+	if (r < 0)
+		return og_fail_in(err, r, "backing file");
+	return open_layer(layers, 0, disk->qcow2, over ? &below : NULL, ret_bytes, err);
+}
+
+/* A hint alone: what a disk says of itself never decides how it is read. */
+static bool looks_like_qcow2(const struct og_bytes *bytes)
+{
+	uint8_t head[OG_QCOW2_HEADER_BYTES];
+	bool has_backing;
+
+	return og_bytes_read(bytes, 0, head, sizeof(head)) == 0 &&
+	       og_qcow2_peek(head, sizeof(head), &has_backing) == 0;
+}
+
+int og_inspect_disk(const struct og_inspect_disk *disk, const char *target,
+		    struct og_inventory **ret_inventory, struct og_err *err)
+{
+	og_cleanup(og_builder_freep) struct og_builder *builder = NULL;
+	og_cleanup(layers_done) struct layers layers = { .fds = { disk->fd, disk->backing_fd } };
+	struct og_bytes bytes = {};
+	int r = og_builder_new(target, &builder, err);
+
+	if (r == 0)
+		r = open_layers(&layers, disk, &bytes, err);
 	if (r == 0)
 		r = inspect_parts(builder, &bytes, err);
+	if (r == -ENOTSUP && !disk->qcow2 && looks_like_qcow2(&bytes))
+		r = og_fail_plain(err, -ENOTSUP,
+				  "as a raw disk it has no file system; a qcow2 image must be "
+				  "called one (format=qcow2)");
 	return r < 0 ? og_fail_in(err, r, "scan '%s'", target)
 		     : og_builder_finish(builder, ret_inventory, err);
 }

@@ -35,9 +35,10 @@ static int inspect_layout(const char *what, struct og_inventory **ret, struct og
 static int inspect_disk(const char *what, struct og_inventory **ret, struct og_err *err)
 {
 	og_auto_fd fd = open(what, O_RDONLY | O_CLOEXEC);
+	struct og_inspect_disk disk = { .fd = fd, .backing_fd = -EBADF };
 
 	return fd < 0 ? og_fail(err, -errno, "open '%s'", what)
-		      : og_inspect_disk(fd, what, ret, err);
+		      : og_inspect_disk(&disk, what, ret, err);
 }
 
 static int inspect_sbom(const char *what, struct og_inventory **ret, struct og_err *err)
