@@ -16,9 +16,11 @@ weakened_build  the folder that tools/build-weakened made
 """
 
 import contextlib
+import functools
 import json
 import os
 import pathlib
+import re
 import subprocess
 
 import pytest
@@ -29,6 +31,30 @@ import scanning
 import vmmapi
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+# What a file says that has a test with this mark.
+SAID = {"vm": re.compile(r"mark\.vm\b|def \w+\([^)]*\bisolation\b"), "in_lab": re.compile(r"mark\.in_lab\b")}
+
+
+@functools.cache
+def marks_said(path):
+    text = path.read_text()
+    return {mark for mark, said in SAID.items() if said.search(text)}
+
+
+def pytest_ignore_collect(collection_path, config):
+    """Leaves files unread that have no test of those that -m asks for: in the lab reading takes minutes."""
+    asked = set(re.findall(r"(?<!not )\b(vm|in_lab)\b", config.option.markexpr))
+    if not asked or "(" in config.option.markexpr or not collection_path.match("test_*.py"):
+        return None
+    return not asked & marks_said(collection_path) or None
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        lost = {mark.name for mark in item.iter_markers()} & SAID.keys() - marks_said(item.path)
+        if lost:
+            raise pytest.UsageError(f"{item.nodeid} has the mark {lost.pop()}, which its file does not say as SAID has it")
 
 
 @pytest.fixture(scope="session")
