@@ -15,6 +15,7 @@
 #include "format/gem.h"
 #include "format/go_build.h"
 #include "format/jar.h"
+#include "format/lock_toml.h"
 #include "format/npm.h"
 #include "format/pypi.h"
 #include "format/rpm.h"
@@ -317,7 +318,7 @@ static int read_pypi(struct reading *reading, char *buf, size_t len, struct og_e
 
 static int read_cargo_lock(struct reading *reading, char *buf, size_t len, struct og_err *err)
 {
-	return og_cargo_read_lock(buf, len, add_package, reading, err);
+	return og_lock_read_toml(buf, len, add_package, reading, err);
 }
 
 static int read_gem_spec(struct reading *reading, char *buf, size_t len, struct og_err *err)

@@ -4,6 +4,7 @@
 #include "format/cargo.h"
 #include "format/gem.h"
 #include "format/go_build.h"
+#include "format/lock_toml.h"
 #include "format/npm.h"
 #include "format/pypi.h"
 #include "packages.h"
@@ -23,7 +24,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 					   og_npm_read_lock,
 					   og_npm_read_yarn,
 					   og_pypi_read_metadata,
-					   og_cargo_read_lock,
+					   og_lock_read_toml,
 					   og_cargo_read_audit,
 					   og_gem_read_spec,
 					   og_gem_read_lock,

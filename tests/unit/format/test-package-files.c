@@ -5,6 +5,7 @@
 #include "format/cargo.h"
 #include "format/gem.h"
 #include "format/go_build.h"
+#include "format/lock_toml.h"
 #include "format/npm.h"
 #include "format/pypi.h"
 #include "package_list.h"
@@ -72,7 +73,7 @@ TEST(metadata_of_python)
 
 TEST(crates)
 {
-	check(og_cargo_read_lock,
+	check(og_lock_read_toml,
 	      "version = 3\n[[package]]\nname = \"a\"\nversion = \"1\"\ndependencies = [\n \"b\",\n]\n"
 	      "\n[[package]]\nname = \"b\"\nversion = 2\n[[package]]\nname=\"c\"\nversion=\"3\"",
 	      0, "a 1 - - -\nc 3 - - -\n");
@@ -119,7 +120,7 @@ TEST(every_beginning_of_a_text_is_read_without_harm)
 		"[[package]]\nname = \"x\"\nversion = \"1\"\nGEM\n    x (1-2)\ndep\tx\tv1\n=>\ty\tv2\n";
 	static reader *const readers[] = { og_npm_read_package, og_npm_read_lock,
 					   og_npm_read_yarn,	og_pypi_read_metadata,
-					   og_cargo_read_lock,	og_cargo_read_audit,
+					   og_lock_read_toml,	og_cargo_read_audit,
 					   og_gem_read_spec,	og_gem_read_lock,
 					   og_go_read_modules,	read_apk };
 
