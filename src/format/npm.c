@@ -150,9 +150,9 @@ int og_npm_read_lock(const char *buf, size_t len, og_package_fn *fn, void *data,
 static struct og_span unquote(struct og_span span)
 {
 	span = og_span_trim(span);
-	if (span.len > 0 && span.at[0] == '"')
+	if (span.len > 0 && (span.at[0] == '"' || span.at[0] == '\''))
 		span = (struct og_span){ span.at + 1, span.len - 1 };
-	if (span.len > 0 && span.at[span.len - 1] == '"')
+	if (span.len > 0 && (span.at[span.len - 1] == '"' || span.at[span.len - 1] == '\''))
 		span.len--;
 	return span;
 }
@@ -203,4 +203,105 @@ int og_npm_read_yarn(const char *buf, size_t len, og_package_fn *fn, void *data,
 		}
 	}
 	return r;
+}
+
+/* ---- pnpm-lock.yaml ---- */
+
+struct pnpm {
+	bool old; /* before version 6: "/@a/b/1.2.3_peer@1" instead of "@a/b@1.2.3(peer@1)" */
+	bool in_packages;
+	bool left_out;
+	struct og_span name, version; /* of the package under way */
+};
+
+static void pnpm_key(struct pnpm *pnpm, struct og_span key)
+{
+	struct og_span rest;
+	size_t at;
+
+	pnpm->left_out = false;
+	pnpm->name = pnpm->version = (struct og_span){};
+	key.len--; /* the colon */
+	key = unquote(key);
+	if (og_span_starts(key, "/"))
+		key = (struct og_span){ key.at + 1, key.len - 1 };
+	(void)og_span_cut(key, '(', &key, &rest);
+	at = key.len;
+	while (at > 1 && key.at[at - 1] != (pnpm->old ? '/' : '@'))
+		at--;
+	if (at <= 1)
+		return;
+	pnpm->name = (struct og_span){ key.at, at - 1 };
+	pnpm->version = (struct og_span){ key.at + at, key.len - at };
+	if (pnpm->old)
+		(void)og_span_cut(pnpm->version, '_', &pnpm->version, &rest);
+}
+
+/* What comes from elsewhere than a registry has its name and version beside it. */
+static void pnpm_field(struct pnpm *pnpm, struct og_span field)
+{
+	struct og_span name, value;
+
+	if (!og_span_cut(field, ':', &name, &value))
+		return;
+	value = unquote(value);
+	if (og_span_is(name, "dev"))
+		pnpm->left_out = og_span_is(value, "true");
+	else if (og_span_is(name, "name"))
+		pnpm->name = value;
+	else if (og_span_is(name, "version"))
+		pnpm->version = value;
+}
+
+static int pnpm_hand_out(struct pnpm *pnpm, og_package_fn *fn, void *data, struct og_err *err)
+{
+	struct og_span name = pnpm->name;
+
+	pnpm->name = (struct og_span){};
+	return name.len == 0 || pnpm->left_out
+		       ? 0
+		       : hand_out(name, pnpm->version, (struct og_span){}, fn, data, err);
+}
+
+/* A line that is not indented: which part of the file follows. */
+static void pnpm_part(struct pnpm *pnpm, struct og_span line)
+{
+	struct og_span key, value;
+
+	pnpm->in_packages = og_span_is(line, "packages:");
+	if (og_span_cut(line, ':', &key, &value) && og_span_is(key, "lockfileVersion")) {
+		value = unquote(value);
+		pnpm->old = value.len > 1 && value.at[0] <= '5' && value.at[1] == '.';
+	}
+}
+
+int og_npm_read_pnpm(const char *buf, size_t len, og_package_fn *fn, void *data, struct og_err *err)
+{
+	struct og_span rest = { buf, len }, line;
+	struct pnpm pnpm = {};
+	size_t count = 0;
+	int r = 0;
+
+	while (r == 0 && og_span_line(&rest, &line)) {
+		struct og_span field = og_span_trim(line);
+		size_t indent = field.len > 0 ? (size_t)(field.at - line.at) : 0;
+
+		if (field.len == 0 || field.at[0] == '#')
+			continue;
+		if (indent > 2) {
+			if (indent == 4)
+				pnpm_field(&pnpm, field);
+			continue;
+		}
+		r = pnpm_hand_out(&pnpm, fn, data, err);
+		if (indent == 0) {
+			pnpm_part(&pnpm, field);
+		} else if (pnpm.in_packages && og_span_ends(field, ":")) {
+			if (count++ == OG_PACKAGES_MAX)
+				return og_fail_plain(err, -E2BIG, "over %d packages",
+						     OG_PACKAGES_MAX);
+			pnpm_key(&pnpm, field);
+		}
+	}
+	return r == 0 ? pnpm_hand_out(&pnpm, fn, data, err) : r;
 }

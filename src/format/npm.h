@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * JavaScript's packages: package.json of an installed one (npm docs, package.json), package-lock.json
- * (lockfileVersion 1 to 3), yarn.lock (version 1, and Berry's). Packages that are for developing alone are
- * left out where the file says so. Without I/O.
+ * (lockfileVersion 1 to 3), yarn.lock (version 1, and Berry's), pnpm-lock.yaml (5 to 9). Packages that are for
+ * developing alone are left out where the file says so. Without I/O.
  */
 #pragma once
 
@@ -14,4 +14,6 @@ int og_npm_read_package(const char *buf, size_t len, og_package_fn *fn, void *da
 int og_npm_read_lock(const char *buf, size_t len, og_package_fn *fn, void *data,
 		     struct og_err *err);
 int og_npm_read_yarn(const char *buf, size_t len, og_package_fn *fn, void *data,
+		     struct og_err *err);
+int og_npm_read_pnpm(const char *buf, size_t len, og_package_fn *fn, void *data,
 		     struct og_err *err);

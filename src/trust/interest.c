@@ -148,9 +148,18 @@ static enum og_interest of_language(const char *path, const char *name)
 	case 'k':
 		if (is_in_package(path))
 			return OG_INTEREST_NONE;
-		return og_streq(name, "yarn.lock")	? OG_INTEREST_YARN_LOCK
+		return og_streq(name, "yarn.lock") ? OG_INTEREST_YARN_LOCK
+		       : og_streq(name, "poetry.lock") || og_streq(name, "uv.lock")
+			       ? OG_INTEREST_PYPI_LOCK
+		       : og_streq(name, "Pipfile.lock") ? OG_INTEREST_PIPFILE_LOCK
 		       : og_streq(name, "Cargo.lock")	? OG_INTEREST_CARGO_LOCK
 		       : og_streq(name, "Gemfile.lock") ? OG_INTEREST_GEM_LOCK
+							: OG_INTEREST_NONE;
+	case 'l':
+		if (is_in_package(path))
+			return OG_INTEREST_NONE;
+		return og_streq(name, "pnpm-lock.yaml") ? OG_INTEREST_PNPM_LOCK
+		       : og_streq(name, "pylock.toml")	? OG_INTEREST_PYPI_LOCK
 							: OG_INTEREST_NONE;
 	case 'A':
 		return og_streq(name, "METADATA") && is_below(path, name, ".dist-info/")
@@ -316,7 +325,17 @@ static int read_pypi(struct reading *reading, char *buf, size_t len, struct og_e
 	return og_pypi_read_metadata(buf, len, add_package, reading, err);
 }
 
-static int read_cargo_lock(struct reading *reading, char *buf, size_t len, struct og_err *err)
+static int read_pnpm_lock(struct reading *reading, char *buf, size_t len, struct og_err *err)
+{
+	return og_npm_read_pnpm(buf, len, add_package, reading, err);
+}
+
+static int read_pipfile_lock(struct reading *reading, char *buf, size_t len, struct og_err *err)
+{
+	return og_pypi_read_pipfile(buf, len, add_package, reading, err);
+}
+
+static int read_toml_lock(struct reading *reading, char *buf, size_t len, struct og_err *err)
 {
 	return og_lock_read_toml(buf, len, add_package, reading, err);
 }
@@ -400,8 +419,11 @@ static const struct reader {
 	[OG_INTEREST_NPM_PACKAGE] = { 4U << 20, OG_PACKAGE_NPM, false, read_npm_package },
 	[OG_INTEREST_NPM_LOCK] = { 64U << 20, OG_PACKAGE_NPM, false, read_npm_lock },
 	[OG_INTEREST_YARN_LOCK] = { 64U << 20, OG_PACKAGE_NPM, false, read_yarn_lock },
+	[OG_INTEREST_PNPM_LOCK] = { 64U << 20, OG_PACKAGE_NPM, false, read_pnpm_lock },
 	[OG_INTEREST_PYPI] = { 8U << 20, OG_PACKAGE_PYPI, false, read_pypi },
-	[OG_INTEREST_CARGO_LOCK] = { 64U << 20, OG_PACKAGE_CARGO, false, read_cargo_lock },
+	[OG_INTEREST_PYPI_LOCK] = { 64U << 20, OG_PACKAGE_PYPI, false, read_toml_lock },
+	[OG_INTEREST_PIPFILE_LOCK] = { 64U << 20, OG_PACKAGE_PYPI, false, read_pipfile_lock },
+	[OG_INTEREST_CARGO_LOCK] = { 64U << 20, OG_PACKAGE_CARGO, false, read_toml_lock },
 	[OG_INTEREST_GEM_SPEC] = { 4U << 20, OG_PACKAGE_GEM, false, read_gem_spec },
 	[OG_INTEREST_GEM_LOCK] = { 64U << 20, OG_PACKAGE_GEM, false, read_gem_lock },
 	[OG_INTEREST_JAR] = { (uint64_t)4 << 30, OG_PACKAGE_MAVEN, false, NULL, read_jar },

@@ -231,9 +231,9 @@ def language_folder(folder, report):
         everything = [(p["Name"], p["Version"]) for p in result.get("Packages") or [] if p.get("Version")]
         for name, version in everything + [(v["PkgName"], v["InstalledVersion"])
                                            for v in result.get("Vulnerabilities") or []]:
-            if result["Type"] in ("bun", "pnpm"):
+            if result["Type"] == "bun":
                 write(folder, f"node_modules/{name}/package.json", json.dumps({"name": name, "version": version}))
-            elif result["Type"] in ("pip", "pipenv", "poetry", "pylock", "uv", "python-pkg"):
+            elif result["Type"] in ("pip", "python-pkg"):
                 write(folder, f"site-packages/{name}-{version}.dist-info/METADATA", f"Name: {name}\nVersion: {version}\n")
             elif result["Type"] in ("gradle", "pom", "sbt"):
                 write(folder, f"lib/{name.split(':')[1]}-{version}.jar", pom(name, version))
@@ -247,6 +247,14 @@ def language_folder(folder, report):
 
 def repository(name):
     return lambda golden, folder, report: golden / "fixtures/repo" / name
+
+
+def lock_file(name, file):
+    """Without what is installed beside it."""
+    def copy(golden, folder, report):
+        write(folder, file, (golden / "fixtures/repo" / name / file).read_text())
+        return folder
+    return copy
 
 
 def system(golden, folder, report):
@@ -271,8 +279,9 @@ CASES = {
     **dict.fromkeys(("almalinux-8", "amazon-1", "amazon-2", "amazonlinux2-gp2-x86-vm", "centos-6", "centos-7", "mariner-1.0",
                      "opensuse-leap-151", "opensuse-tumbleweed", "oraclelinux-8", "photon-30", "rockylinux-8", "ubi-7",
                      "ubi-7-comprehensive", "gomod"), rpm),
-    **dict.fromkeys(("bun", "pnpm", "pip", "pipenv", "poetry", "pylock", "uv", "gradle", "pom", "sbt",
-                     "spring4shell-jre11"), installed),
+    **dict.fromkeys(("bun", "pip", "gradle", "pom", "sbt", "spring4shell-jre11"), installed),
+    **{name: repository(name) for name in ("pipenv", "poetry", "pylock", "uv")},
+    "pnpm": lock_file("pnpm", "pnpm-lock.yaml"),
     "fluentd-multiple-lockfiles": bom("fluentd-multiple-lockfiles-cyclonedx.json"),
     "npm": repository("npm"), "yarn": repository("yarn"), "cargo.lock": repository("cargo"),
     "test-repo": repository("trivy-ci-test"), "busybox-with-lockfile": repository("trivy-ci-test"),

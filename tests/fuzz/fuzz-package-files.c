@@ -28,7 +28,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 					   og_cargo_read_audit,
 					   og_gem_read_spec,
 					   og_gem_read_lock,
-					   og_go_read_modules };
+					   og_go_read_modules,
+					   og_npm_read_pnpm,
+					   og_pypi_read_pipfile };
 
 	if (size == 0)
 		return 0;

@@ -84,6 +84,46 @@ TEST(crates)
 	check(og_cargo_read_audit, "no", -EBADMSG, "");
 }
 
+TEST(lock_files_of_python)
+{
+	check(og_lock_read_toml,
+	      "[[package]]\nname = \"a\"\nversion = \"1\"\ncategory = \"dev\"\n\n[[package]]\nname = \"b\"\n"
+	      "version = \"2\"\ngroups = [\"main\", \"dev\"]\nfiles = [\n    {file = \"x\"},\n]\n\n"
+	      "[package.dependencies]\nname = \"no\"\nversion = \"9\"\n[[package]]\nname = \"c\"\n"
+	      "version = \"3\"\ngroups = [\"dev\"]\n[[package]]\nname = \"d\"\nversion = \"4\"\n"
+	      "source = { virtual = \".\" }\n[[package]]\nname = \"e\"\nversion = \"5\"\n"
+	      "source = { registry = \"https://x/virtual\" }\n",
+	      0, "b 2 - - -\ne 5 - - -\n");
+	check(og_lock_read_toml,
+	      "[[packages]]\nname = \"a\"\nversion = \"1\"\n[[packages.wheels]]\nname = \"a.whl\"\n",
+	      0, "a 1 - - -\n");
+	check(og_pypi_read_pipfile,
+	      "{\"default\": {\"a\": {\"version\": \"==1.0\"}, \"b\": {\"git\": \"x\"}, \"c\": {\"version\": \"==\"},"
+	      "\"d\": 1}, \"develop\": {\"e\": {\"version\": \"==2\"}}}",
+	      0, "a 1.0 - - -\n");
+	check(og_pypi_read_pipfile, "[]", 0, "");
+	check(og_pypi_read_pipfile, "{", -EBADMSG, "");
+}
+
+TEST(lock_files_of_pnpm)
+{
+	check(og_npm_read_pnpm,
+	      "lockfileVersion: 5.4\n\ndependencies:\n  no: 1.0.0\npackages:\n\n  /a/1.0.0:\n"
+	      "    resolution: {integrity: x}\n    dev: false\n\n  /@s/b/2.0.0_a@1.0.0:\n    dev: false\n"
+	      "    dependencies:\n      dev: true\n\n  /c/3.0.0:\n    dev: true\n"
+	      "  github.com/x/d/0123abc:\n    name: d\n    version: 4.0.0\n",
+	      0, "a 1.0.0 - - -\n@s/b 2.0.0 - - -\nd 4.0.0 - - -\n");
+	check(og_npm_read_pnpm,
+	      "lockfileVersion: '6.0'\npackages:\n  /a@1.0.0:\n    dev: false\n  /@s/b@2.0.0(a@1.0.0)(c@3.0.0):\n"
+	      "    dev: false\n  file:x:\n    dev: false\n",
+	      0, "a 1.0.0 - - -\n@s/b 2.0.0 - - -\n");
+	check(og_npm_read_pnpm,
+	      "lockfileVersion: '9.0'\npackages:\n  a@1.0.0:\n    engines: {node: '>=1'}\n\n  '@s/b@2.0.0':\n"
+	      "    resolution: {x: y}\nsnapshots:\n  'c@3.0.0(a@1.0.0)':\n    dev: false\n",
+	      0, "a 1.0.0 - - -\n@s/b 2.0.0 - - -\n");
+	check(og_npm_read_pnpm, "packages:\n  :\n  /:\n  @:\n  '':\n  a@:\n  ':\n", 0, "");
+}
+
 TEST(gems)
 {
 	check(og_gem_read_spec,
@@ -117,12 +157,13 @@ TEST(every_beginning_of_a_text_is_read_without_harm)
 {
 	static const char text[] =
 		"{\"a\":[\n# stub: x 1 2\nP:x\nV:1\n\n\"x@npm:y@1\":\n  version: 1\n"
-		"[[package]]\nname = \"x\"\nversion = \"1\"\nGEM\n    x (1-2)\ndep\tx\tv1\n=>\ty\tv2\n";
-	static reader *const readers[] = { og_npm_read_package, og_npm_read_lock,
-					   og_npm_read_yarn,	og_pypi_read_metadata,
-					   og_lock_read_toml,	og_cargo_read_audit,
-					   og_gem_read_spec,	og_gem_read_lock,
-					   og_go_read_modules,	read_apk };
+		"packages:\n  '/x@1(':\n    dev: t\n[[package]]\nname = \"x\"\nversion = \"1\"\nsource={virtual\n"
+		"groups=[\nGEM\n    x (1-2)\ndep\tx\tv1\n=>\ty\tv2\n";
+	static reader *const readers[] = {
+		og_npm_read_pnpm, og_pypi_read_pipfile,	 og_npm_read_package, og_npm_read_lock,
+		og_npm_read_yarn, og_pypi_read_metadata, og_lock_read_toml,   og_cargo_read_audit,
+		og_gem_read_spec, og_gem_read_lock,	 og_go_read_modules,  read_apk
+	};
 
 	for (size_t i = 0; i < sizeof(readers) / sizeof(readers[0]); i++)
 		for (size_t len = 0; len < sizeof(text); len++) {
@@ -137,5 +178,6 @@ TEST(every_beginning_of_a_text_is_read_without_harm)
 
 TEST_MAIN(TEST_ENTRY(installed_modules), TEST_ENTRY(lock_files_of_npm),
 	  TEST_ENTRY(lock_files_of_yarn), TEST_ENTRY(metadata_of_python), TEST_ENTRY(crates),
-	  TEST_ENTRY(gems), TEST_ENTRY(installed_packages_of_alpine), TEST_ENTRY(modules_of_go),
+	  TEST_ENTRY(lock_files_of_python), TEST_ENTRY(lock_files_of_pnpm), TEST_ENTRY(gems),
+	  TEST_ENTRY(installed_packages_of_alpine), TEST_ENTRY(modules_of_go),
 	  TEST_ENTRY(every_beginning_of_a_text_is_read_without_harm))
