@@ -98,6 +98,17 @@ static bool is_reached(const struct og_scan *scan, const struct threshold *thres
 	return false;
 }
 
+/* What was not looked for was not found either: who asks is not told that all is well. */
+static int check_told(const struct og_scan *scan, const struct threshold *threshold,
+		      struct og_err *err)
+{
+	if (!threshold->set || is_reached(scan, threshold) || scan->unjudged == 0)
+		return 0;
+	return og_fail_plain(err, -ENODATA,
+			     "--fail-on: it cannot be told: %zu packages were not judged",
+			     scan->unjudged);
+}
+
 /* Now, or the moment that builds are to be reproduced for (reproducible-builds.org). */
 static void set_now(char now[OG_CLOCK_TEXT_BYTES])
 {
@@ -245,6 +256,8 @@ static int scan(const struct scan_options *options, const char *text, enum og_re
 		r = og_match(inventory, opened.db, &opened.statements, today, &result, err);
 	if (r == 0)
 		r = write_report(result, options, format, now, opened.output_fd, err);
+	if (r == 0)
+		r = check_told(result, &threshold, err);
 	if (r < 0)
 		return r;
 	return is_reached(result, &threshold) ? EXIT_FOUND : EXIT_SUCCESS;

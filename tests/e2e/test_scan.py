@@ -195,6 +195,14 @@ def test_what_cannot_be_judged_is_said(scanner, tmp_path):
     assert "the database has nothing of it" in result.stderr and "Debian:13" in result.stderr
     assert not tree["complete"] and tree["summary"]["packages"]["unjudged"] == 1
     assert tree["warnings"] == [result.stderr.strip().removeprefix("onggi: ")]
+    # Nothing was found because nothing was looked for.
+    result = scanner.scan(tmp_path / "root", "--fail-on", "critical", check=False)
+    assert result.returncode == 2 and "1 packages were not judged" in result.stderr
+    # What was found elsewhere counts.
+    scanner.load(record("CVE-1-1", "y", ecosystem="npm", database_specific={"severity": "CRITICAL"}))
+    (tmp_path / "root/node_modules/y").mkdir(parents=True)
+    (tmp_path / "root/node_modules/y/package.json").write_text('{"name": "y", "version": "0.1.0"}')
+    assert scanner.scan(tmp_path / "root", "--fail-on", "critical", check=False).returncode == 1
 
 
 @pytest.mark.parametrize("threshold, status", [
