@@ -27,6 +27,25 @@ static void set_messagef(struct og_json *object, const char *key, char *text)
 	free(text);
 }
 
+/* RFC 3986: what may stand in a URI stays; a path's own "%", "?" and "#" mean nothing. */
+static void set_uri(struct og_json *object, const char *key, const char *text, bool is_path)
+{
+	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+				    "0123456789-._~!$&'()*+,;=:@/";
+	og_auto_text uri = {};
+
+	/* What is before the first colon would be a scheme. */
+	if (is_path && strcspn(text, ":") < strcspn(text, "/"))
+		og_text_add(&uri, "./");
+	for (; *text != '\0'; text++) {
+		if (strchr(plain, *text) != NULL || (!is_path && strchr("%?#[]", *text) != NULL))
+			og_text_add_bytes(&uri, text, 1);
+		else
+			og_text_addf(&uri, "%%%02X", (unsigned char)*text);
+	}
+	og_json_set_string(object, key, uri.buf != NULL ? uri.buf : "");
+}
+
 static struct og_json *rule_of(const struct og_hit *hit)
 {
 	/* What GitHub sorts by, where there is no score. */
@@ -40,7 +59,7 @@ static struct og_json *rule_of(const struct og_hit *hit)
 	set_messagef(rule, "shortDescription",
 		     og_strdupf("%s", hit->summary[0] != '\0' ? hit->summary : hit->id));
 	if (hit->url[0] != '\0')
-		og_json_set_string(rule, "helpUri", hit->url);
+		set_uri(rule, "helpUri", hit->url, false);
 	og_json_set_string(configuration, "level", level_of(hit->severity));
 	og_json_set(rule, "defaultConfiguration", configuration);
 	og_json_set_string(properties, "security-severity",
@@ -59,7 +78,10 @@ static struct og_json *location_of(const struct og_inventory *inventory, const c
 	struct og_json *location = og_json_new_object(), *physical = og_json_new_object(),
 		       *artifact = og_json_new_object(), *region = og_json_new_object();
 
-	og_json_set_string(artifact, "uri", path[0] != '\0' ? path : inventory->target);
+	if (path[0] != '\0')
+		set_uri(artifact, "uri", path, true);
+	else
+		set_uri(artifact, "uri", inventory->target, false);
 	og_json_set(physical, "artifactLocation", artifact);
 	og_json_set_int(region, "startLine", 1);
 	og_json_set(physical, "region", region);
@@ -80,7 +102,7 @@ static struct og_json *suppressions_of(const struct og_hit *hit)
 static struct og_json *result_of(const struct og_scan *scan, const struct og_refs *refs,
 				 const struct og_hit *hit, size_t rule)
 {
-	const struct og_package *package = &scan->inventory->packages[hit->packages[0]];
+	const char *last = NULL;
 	struct og_json *result = og_json_new_object(), *locations = og_json_new_array(),
 		       *prints = og_json_new_object();
 	og_auto_free char *print = og_strdupf("%s/%s", hit->id, refs->purls[hit->packages[0]]);
@@ -94,7 +116,14 @@ static struct og_json *result_of(const struct og_scan *scan, const struct og_ref
 				hit->fixed[0] != '\0' ? "fixed in "
 						      : og_hit_status_name(hit->status),
 				hit->fixed));
-	og_json_push(locations, location_of(scan->inventory, package->path));
+	/* It is mended when it is in all of them. */
+	for (size_t i = 0; i < hit->package_count; i++) {
+		const char *path = scan->inventory->packages[hit->packages[i]].path;
+
+		if (last == NULL || !og_streq(last, path))
+			og_json_push(locations, location_of(scan->inventory, path));
+		last = path;
+	}
 	og_json_set(result, "locations", locations);
 	og_json_set_string(prints, "onggi/v1", print != NULL ? print : "");
 	og_json_set(result, "partialFingerprints", prints);

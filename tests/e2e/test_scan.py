@@ -421,6 +421,19 @@ def test_sarif_has_what_its_schema_requires(scanner, tmp_path):
         None, [{"kind": "external", "justification": "not reached"}]]
 
 
+def test_places_in_sarif_are_uris(scanner, tmp_path):
+    scanner.load(record("CVE-1-1", "y", ecosystem="npm", references=[{"type": "ADVISORY", "url": "https://x/a b?c#d%20"}]))
+    for folder in ("My App [1]", "50%20", "a:b", "é"):
+        path = tmp_path / "root" / folder / "node_modules/y/package.json"
+        path.parent.mkdir(parents=True)
+        path.write_text('{"name": "y", "version": "0.1.0"}')
+    run, = json.loads(report(scanner, tmp_path / "root", "sarif"))["runs"]
+    assert run["tool"]["driver"]["rules"][0]["helpUri"] == "https://x/a%20b?c#d%20"
+    result, = [result for result in run["results"] if result["ruleId"] == "CVE-1-1"]
+    assert [location["physicalLocation"]["artifactLocation"]["uri"] for location in result["locations"]] == [
+        f"{name}/node_modules/y/package.json" for name in ("50%2520", "My%20App%20%5B1%5D", "./a:b", "%C3%A9")]
+
+
 def test_cyclonedx_has_what_its_schema_requires(scanner, tmp_path):
     root, ignore = two_cves(scanner, tmp_path)
     bom = json.loads(report(scanner, root, "cyclonedx", "--ignore-file", ignore))
