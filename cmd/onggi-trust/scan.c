@@ -252,6 +252,8 @@ static int scan(const struct scan_options *options, const char *text, enum og_re
 		r = confine(&opened, err);
 	if (r == 0)
 		r = opened.target.inspect(&opened.target, &inventory, err);
+	if (r == 0 && opened.target.unseen != NULL)
+		r = og_inventory_set_unseen(inventory, opened.target.unseen, err);
 	if (r == 0)
 		r = og_match(inventory, opened.db, &opened.statements, today, &result, err);
 	if (r == 0)

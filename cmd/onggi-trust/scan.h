@@ -33,6 +33,7 @@ struct scan_target {
 	int fd;				 /* owned: a file or a folder */
 	struct og_disk_file disk;	 /* owned, in place of @fd */
 	bool folder;
+	const char *unseen; /* what of it is not looked at, NULL: nothing */
 	int (*inspect)(const struct scan_target *target, struct og_inventory **ret_inventory,
 		       struct og_err *err);
 };

@@ -76,14 +76,32 @@ int scan_fetch_image(const char *name, struct og_err *err)
 	return r < 0 ? r : og_take_fd(&fd);
 }
 
-int scan_open_workload(const char *name, struct og_err *err)
+/* Of a VM no folder here is the root: its process is one of ours, whose root is the host's. */
+static bool is_vm(const struct og_json *answer)
+{
+	const struct og_json *host = og_json_get(answer, "HostConfig");
+
+	return og_streq(og_json_string(og_json_get(host, "Isolation"), ""), "vm");
+}
+
+static int open_root(int64_t pid, const char *name, struct og_err *err)
+{
+	char path[64];
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "/proc/%lld/root", (long long)pid);
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? og_fail(err, -errno, "the root of '%s'", name) : fd;
+}
+
+int scan_open_workload(const char *name, bool *ret_vm, struct og_err *err)
 {
 	og_cleanup(og_session_done) struct og_session session = {};
 	og_cleanup(og_json_freep) struct og_json *answer = NULL;
 	og_auto_free char *escaped = og_url_name(name);
-	char path[64];
+	const char *image;
 	int64_t pid;
-	int fd, r = og_session_init(&session, NULL, err);
+	int r = og_session_init(&session, NULL, err);
 
 	if (r == 0 && escaped == NULL)
 		r = og_fail(err, -ENOMEM, "'%s'", name);
@@ -94,7 +112,11 @@ int scan_open_workload(const char *name, struct og_err *err)
 	pid = og_json_int(og_json_get(og_json_get(answer, "State"), "Pid"), 0);
 	if (pid <= 0)
 		return og_fail_plain(err, -ESRCH, "'%s' does not run", name);
-	(void)snprintf(path, sizeof(path), "/proc/%lld/root", (long long)pid);
-	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return fd < 0 ? og_fail(err, -errno, "the root of '%s'", name) : fd;
+	*ret_vm = is_vm(answer);
+	if (!*ret_vm)
+		return open_root(pid, name, err);
+	image = og_json_string(og_json_get(answer, "Image"), "");
+	r = image[0] == '\0' ? og_fail_plain(err, -EBADMSG, "the engine does not say which it is")
+			     : scan_fetch_image(image, err);
+	return r < 0 ? og_fail_in(err, r, "the image of '%s'", name) : r;
 }

@@ -133,9 +133,14 @@ static int open_image(const char *name, struct scan_target *target, struct og_er
 
 static int open_workload(const char *name, struct scan_target *target, struct og_err *err)
 {
-	target->fd = scan_open_workload(name, err);
-	target->folder = true;
-	target->inspect = inspect_folder;
+	bool vm = false;
+
+	target->fd = scan_open_workload(name, &vm, err);
+	target->folder = !vm;
+	target->inspect = vm ? inspect_archive : inspect_folder;
+	if (vm)
+		target->unseen = "of a workload in a VM its image was scanned: what it has written "
+				 "since it was created was not looked at";
 	return target->fd < 0 ? target->fd : 0;
 }
 

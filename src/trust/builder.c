@@ -511,6 +511,7 @@ int og_builder_finish(struct og_builder *builder, struct og_inventory **ret_inve
 	join_findings(builder);
 	*inventory = (struct og_inventory){
 		.target = builder->target,
+		.unseen = "",
 		.image_digest = builder->image_digest,
 		.image_id = builder->image_id,
 		.os_id = keep(builder, release->id),

@@ -31,6 +31,16 @@ const char *og_finding_kind_name(enum og_finding_kind kind)
 	return names[kind];
 }
 
+int og_inventory_set_unseen(struct og_inventory *inventory, const char *text, struct og_err *err)
+{
+	const char *kept = og_texts_add(inventory->texts, og_span_of(text));
+
+	if (kept == NULL)
+		return og_fail(err, -ENOMEM, "no memory");
+	inventory->unseen = kept;
+	return 0;
+}
+
 struct og_inventory *og_inventory_free(struct og_inventory *inventory)
 {
 	if (inventory == NULL)

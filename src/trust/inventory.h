@@ -82,6 +82,7 @@ struct og_inventory_layer {
 
 struct og_inventory {
 	const char *target;	  /* what was asked for, for people */
+	const char *unseen;	  /* what of it was not looked at, for people; "" nothing */
 	const char *image_digest; /* of the manifest, "" for what has none */
 	const char *image_id;	  /* of the configuration, "" for what has none */
 	const char *os_id; /* os-release(5) ID: "debian", "alpine", "rhel"; "" where there is none */
@@ -95,6 +96,9 @@ struct og_inventory {
 	size_t layer_count;
 	void *texts; /* private: what all texts are in */
 };
+
+/* Says what of the target was not looked at. Errors: -ENOMEM. */
+int og_inventory_set_unseen(struct og_inventory *inventory, const char *text, struct og_err *err);
 
 /* Accepts NULL. Always returns NULL. */
 struct og_inventory *og_inventory_free(struct og_inventory *inventory);

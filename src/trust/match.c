@@ -396,7 +396,9 @@ int og_match(const struct og_inventory *inventory, struct og_vulndb *db,
 	scan->texts = og_texts_new();
 	if (scan->texts == NULL)
 		return og_fail(err, -ENOMEM, "scan");
-	if (db != NULL)
+	if (inventory->unseen[0] != '\0')
+		r = og_scan_warn(scan, err, "%s", inventory->unseen);
+	if (r == 0 && db != NULL)
 		r = match_all(&match, err);
 	free(match.refs);
 	free(match.candidates.list);

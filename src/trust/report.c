@@ -296,7 +296,8 @@ static void write_json(const struct og_report *report, const struct og_refs *ref
 	og_json_stream_string(&out, "scanned_at", report->now);
 	write_tree(&out, "database", database_tree(report));
 	write_tree(&out, "complete",
-		   og_json_new_bool(scan->database_written[0] != '\0' && scan->unjudged == 0));
+		   og_json_new_bool(scan->database_written[0] != '\0' && scan->unjudged == 0 &&
+				    scan->inventory->unseen[0] == '\0'));
 	write_tree(&out, "summary", summary_tree(scan));
 	og_json_stream_array(&out, "warnings");
 	for (size_t i = 0; i < scan->warning_count; i++)

@@ -229,6 +229,16 @@ static struct og_json *vulnerability_of(const struct og_scan *scan, const struct
 	return object;
 }
 
+/* That not all of the components are known. */
+static struct og_json *incomplete(void)
+{
+	struct og_json *list = og_json_new_array(), *one = og_json_new_object();
+
+	og_json_set_string(one, "aggregate", "incomplete");
+	og_json_push(list, one);
+	return list;
+}
+
 int og_report_cyclonedx(const struct og_report *report, const struct og_refs *refs,
 			struct og_text *out)
 {
@@ -247,6 +257,8 @@ int og_report_cyclonedx(const struct og_report *report, const struct og_refs *re
 	for (size_t i = 0; i < inventory->package_count; i++)
 		og_json_push(components, component_of(inventory, refs, i));
 	og_json_set(root, "components", components);
+	if (inventory->unseen[0] != '\0')
+		og_json_set(root, "compositions", incomplete());
 	for (size_t i = 0; i < scan->hit_count; i++)
 		og_json_push(vulnerabilities, vulnerability_of(scan, refs, &scan->hits[i]));
 	if (scan->database_written[0] != '\0')

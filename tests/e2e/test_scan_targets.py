@@ -182,3 +182,23 @@ def test_a_workload_as_it_is_now(engine, scan, require):
     finally:
         engine.onggi("rm", "-f", "scanned", check=False)
     assert scan("workload:scanned", check=False).returncode == 2
+
+
+@pytest.mark.vm
+def test_a_workload_in_a_vm_is_its_image_and_says_so(engine, loaded, scan, layers, require):
+    """Its disk is the guest's, which has more of it in memory: what is not looked at is said."""
+    require.root()
+    engine.onggi("run", "-d", "--name", "machine", "--isolation", "vm", "--network", "none", "scan/app:1", "sleep", "600")
+    try:
+        engine.onggi("exec", "machine", "rm", "-r", "/srv/node_modules")
+        tree = scan("workload:machine")
+        assert tree["target"] == "workload:machine" and tree["image"]["id"] == scan("scan/app:1")["image"]["id"]
+        assert found(tree) == FOUND and not tree["complete"]
+        assert len(tree["warnings"]) == 1 and "VM" in tree["warnings"][0] and "not looked at" in tree["warnings"][0]
+        for words in (["scan", "--db", loaded.db], ["sbom"]):
+            result = engine.onggi(*words, "workload:machine")
+            assert result.stderr == f"onggi: {tree['warnings'][0]}\n"
+        assert json.loads(result.stdout)["compositions"] == [{"aggregate": "incomplete"}]
+        assert "compositions" not in json.loads(engine.onggi("sbom", "scan/app:1").stdout)
+    finally:
+        engine.onggi("rm", "-f", "machine", check=False)
