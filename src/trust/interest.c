@@ -22,7 +22,8 @@
 #include "format/secrets.h"
 
 #define PROGRAM_BYTES_MIN 4096
-#define AUDIT_BYTES_MAX	  (8U << 20) /* cargo-auditable's own readers take 8 MiB */
+#define JAR_BYTES_MAX	  ((uint64_t)16 << 30) /* one in a layer is in a file of ours meanwhile */
+#define AUDIT_BYTES_MAX	  (8U << 20)	       /* cargo-auditable's own readers take 8 MiB */
 
 /* ---- which ---- */
 
@@ -426,7 +427,7 @@ static const struct reader {
 	[OG_INTEREST_CARGO_LOCK] = { 64U << 20, OG_PACKAGE_CARGO, false, read_toml_lock },
 	[OG_INTEREST_GEM_SPEC] = { 4U << 20, OG_PACKAGE_GEM, false, read_gem_spec },
 	[OG_INTEREST_GEM_LOCK] = { 64U << 20, OG_PACKAGE_GEM, false, read_gem_lock },
-	[OG_INTEREST_JAR] = { (uint64_t)4 << 30, OG_PACKAGE_MAVEN, false, NULL, read_jar },
+	[OG_INTEREST_JAR] = { JAR_BYTES_MAX, OG_PACKAGE_MAVEN, false, NULL, read_jar },
 	[OG_INTEREST_PROGRAM] = { (uint64_t)4 << 30, OG_PACKAGE_GO, false, NULL, read_program },
 };
 

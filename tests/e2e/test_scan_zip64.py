@@ -34,6 +34,17 @@ def test_a_jar_of_many_members_is_read(inspect, tmp_path, many, front):
         ("in:ner", "2", "app/many.jar!/lib/inner.jar"), ("out:er", "1", "app/many.jar")]
 
 
+def test_a_jar_of_over_4_gib_is_read(inspect, tmp_path):
+    """Most of it a hole in front, as of a program that brings a jar along."""
+    write(tmp_path, {"app/large.jar": b""})
+    with (tmp_path / "app/large.jar").open("wb") as out:
+        out.truncate((4 << 30) + 12345)
+        out.seek(0, 2)
+        out.write(jar({"lib/inner.jar": jar(pom("in", "ner", "2")), **pom("out", "er", "1")}))
+    assert named(inspect("folder", tmp_path), "maven", "name", "version", "path") == [
+        ("in:ner", "2", "app/large.jar!/lib/inner.jar"), ("out:er", "1", "app/large.jar")]
+
+
 @pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
 def test_members_whose_sizes_and_places_are_wide(inspect, tmp_path, monkeypatch, method):
     monkeypatch.setattr(zipfile, "ZIP64_LIMIT", 10)
