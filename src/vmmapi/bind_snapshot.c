@@ -19,11 +19,10 @@
 #include "vmm/control.h"
 #include "vmm/snapshot/format.h"
 #include "vmmapi/bind.h"
-#include "vmmapi/front.h"
 
-static int open_new(const char *field, const char *path, int *ret_fd, struct og_err *err)
+static int open_new(const char *field, const char *path, int flags, int *ret_fd, struct og_err *err)
 {
-	int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | flags, 0600);
 
 	if (fd < 0)
 		return og_fail(err, -errno, "%s: open '%s'", field, path);
@@ -59,10 +58,11 @@ int og_bind_snapshot(void *data, struct og_vmmapi *api, const struct og_api_snap
 	og_auto_fd state_fd = -EBADF;
 	og_auto_fd memory_fd = -EBADF;
 	og_auto_fd config_fd = -EBADF;
-	int r = open_new("snapshot_path", create->snapshot_path, &state_fd, err);
+	int r = open_new("snapshot_path", create->snapshot_path, O_TRUNC, &state_fd, err);
 
+	/* What becomes of a memory file that is there is the machine's to say: it may live from it. */
 	if (r == 0)
-		r = open_new("mem_file_path", create->mem_file_path, &memory_fd, err);
+		r = open_new("mem_file_path", create->mem_file_path, 0, &memory_fd, err);
 	if (r == 0)
 		r = write_config(api, &config_fd, err);
 	if (r < 0)

@@ -23,6 +23,7 @@ struct writer {
 	const struct og_mem *mem;
 	int fd;
 	bool residence_tells; /* a page that is not there was never written, or is in the file */
+	bool over; /* written over what lies behind the memory: zeros, too, where it has data */
 	uint64_t written;
 	int file_fd;		     /* what lies behind the memory; or -1 */
 	uint64_t data_from, data_to; /* of it: the next data, as looked up last */
@@ -116,7 +117,8 @@ static int write_chunk(struct writer *w, const uint8_t *at, uint64_t offset, uns
 	for (unsigned i = 0; r == 0 && i < pages; i++) {
 		const uint8_t *page = at + i * PAGE_BYTES;
 
-		if (was_touched(w, offset + i * PAGE_BYTES, resident[i]) && !is_zero(page))
+		if (was_touched(w, offset + i * PAGE_BYTES, resident[i]) &&
+		    (!is_zero(page) || (w->over && in_file(w, offset + i * PAGE_BYTES))))
 			r = add_page(w, page, offset + i * PAGE_BYTES, err);
 	}
 	return r;
@@ -164,11 +166,30 @@ static bool does_residence_tell(const struct og_mem *mem)
 	return !mem->remote && !og_mem_is_shared(mem) && sysinfo(&info) == 0 && info.totalswap == 0;
 }
 
-static int make_room(const struct og_mem *mem, int fd, struct og_err *err)
+/* What the file holds stays, where @keep. */
+static int make_room(const struct og_mem *mem, int fd, bool keep, struct og_err *err)
 {
-	if (ftruncate(fd, (off_t)og_mem_file_bytes(mem)) < 0)
+	if ((!keep && ftruncate(fd, 0) < 0) || ftruncate(fd, (off_t)og_mem_file_bytes(mem)) < 0)
 		return og_fail(err, -errno, "make a file for the guest's memory");
 	return 0;
+}
+
+static bool is_as_long(const struct og_mem *mem, int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && (uint64_t)st.st_size == og_mem_file_bytes(mem);
+}
+
+/* Pages that the guest has not written are mapped from there: made shorter, it takes them away. */
+static bool lies_behind(const struct og_mem *mem, int fd)
+{
+	struct stat file, behind;
+
+	if (mem->remote) /* whoever brings pages may take them from any file that is as long */
+		return is_as_long(mem, fd);
+	return mem->file_fd >= 0 && fstat(fd, &file) == 0 && fstat(mem->file_fd, &behind) == 0 &&
+	       file.st_dev == behind.st_dev && file.st_ino == behind.st_ino;
 }
 
 int og_memory_file_write(const struct og_mem *mem, int fd, uint64_t *ret_bytes, struct og_err *err)
@@ -178,8 +199,12 @@ int og_memory_file_write(const struct og_mem *mem, int fd, uint64_t *ret_bytes, 
 		.fd = fd,
 		.file_fd = og_mem_is_shared(mem) ? mem->shared_fd : mem->file_fd,
 		.residence_tells = does_residence_tell(mem),
+		.over = lies_behind(mem, fd),
 	};
-	int r = make_room(mem, fd, err);
+	int r = make_room(mem, fd, w.over, err);
+
+	if (w.over)
+		w.file_fd = fd;
 
 	for (unsigned i = 0; r == 0 && i < mem->n_regions; i++)
 		r = write_range(&w, mem->regions[i].host, og_mem_file_offset(mem, i),
@@ -216,7 +241,7 @@ int og_memory_file_write_dirty(struct og_mem *mem, int fd, uint64_t *ret_bytes, 
 {
 	struct writer w = { .mem = mem, .fd = fd };
 	const struct og_mem_region *region;
-	int r = make_room(mem, fd, err);
+	int r = make_room(mem, fd, is_as_long(mem, fd) || lies_behind(mem, fd), err);
 
 	for (unsigned i = 0; r == 0 && (region = og_mem_region(mem, i)) != NULL; i++)
 		r = write_dirty_region(&w, region, og_mem_file_offset(mem, i), err);

@@ -8,12 +8,15 @@
 #include "vmm/memory.h"
 
 /*
- * Writes all that was touched and is not zero into @fd, a new file of the caller's. The guest does
- * not run meanwhile.
+ * Makes @fd, a file of the caller's, hold the memory: all that was touched and is not zero. It may be
+ * the file that the memory was restored from. The guest does not run meanwhile.
  */
 int og_memory_file_write(const struct og_mem *mem, int fd, uint64_t *ret_bytes, struct og_err *err);
 
-/* Writes the pages that og_mem_track() knows to be dirty, zeros too, and forgets them. */
+/*
+ * Writes the pages that og_mem_track() knows to be dirty, zeros too, and forgets them. What else is in
+ * a file as long as the memory stays.
+ */
 int og_memory_file_write_dirty(struct og_mem *mem, int fd, uint64_t *ret_bytes, struct og_err *err);
 
 /* Forgets which pages are dirty: a full one was written. */
