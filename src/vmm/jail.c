@@ -239,6 +239,8 @@ static const struct og_jail_rule front_rules[] = {
 	{ SYS_listen, ANY, 0 },
 	{ SYS_umask, ANY, 0 },
 	{ SYS_unlink, ANY, 0 },
+	{ SYS_lstat, ANY, 0 },
+	{ SYS_newfstatat, 3, AT_SYMLINK_NOFOLLOW }, /* glibc's lstat() */
 	{ SYS_ioctl, 1, TUNSETIFF },
 	/* A clone's front is a fork of this one. */
 	{ SYS_fork, ANY, 0 }, /* and what glibc makes of it */

@@ -173,9 +173,7 @@ static void set_memory_devices(struct og_bind *bind, const struct og_vmmapi *api
 static void remove_vsock(struct og_bind *bind)
 {
 	bind->vsock_fd = og_close(bind->vsock_fd);
-	if (bind->vsock_path[0] != '\0')
-		(void)unlink(bind->vsock_path);
-	bind->vsock_path[0] = '\0';
+	og_socket_file_remove(&bind->vsock_file);
 }
 
 static int set_vsock(struct og_bind *bind, const struct og_vmmapi *api, struct og_err *err)
@@ -189,7 +187,7 @@ static int set_vsock(struct og_bind *bind, const struct og_vmmapi *api, struct o
 	r = og_broker_listen(api->vsock.uds_path, &bind->vsock_fd, err);
 	if (r < 0)
 		return og_fail_in(err, r, "uds_path");
-	memcpy(bind->vsock_path, api->vsock.uds_path, sizeof(bind->vsock_path));
+	og_socket_file_note(&bind->vsock_file, api->vsock.uds_path);
 	vsock->present = true;
 	memcpy(vsock->id, "vsock", sizeof("vsock"));
 	vsock->guest_cid = (uint32_t)api->vsock.guest_cid;
@@ -259,7 +257,7 @@ static void on_broker(struct og_source *source, uint32_t events, void *data)
 	struct og_bind *bind = data;
 
 	(void)events;
-	if (og_broker_serve(bind->process.broker_fd, bind->vsock_path) < 0)
+	if (og_broker_serve(bind->process.broker_fd, bind->vsock_file.path) < 0)
 		bind->broker = og_source_remove(source);
 }
 
@@ -373,7 +371,8 @@ int og_bind_adopt(struct og_bind *bind, struct og_loop *loop, const struct og_pr
 	bind->loop = loop;
 	bind->process = *process;
 	bind->vsock_fd = bind->serial_fd = -EBADF;
-	memcpy(bind->vsock_path, params->vsock_override.uds_path, sizeof(bind->vsock_path));
+	bind->vsock_file = (struct og_socket_file){}; /* the first one's */
+	og_socket_file_note(&bind->vsock_file, params->vsock_override.uds_path);
 	r = confine_soon(bind, err);
 	if (r == 0)
 		r = og_loop_add_fd(loop, process->control_fd, 0, on_clone_end, bind, &bind->ended,

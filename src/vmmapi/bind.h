@@ -6,6 +6,7 @@
 #include "vmm/process.h"
 #include "vmm/x86/cpu_template.h"
 #include "vmmapi/mmds.h"
+#include "vmmapi/socket_file.h"
 #include "vmmapi/vmmapi.h"
 
 /* Large and best static. Zeroed, then og_bind_init(). */
@@ -29,9 +30,9 @@ struct og_bind {
 	struct og_disk_part parts[OG_VMM_DISKS_MAX];
 	struct og_cpu_template cpu_template;
 	char cmdline[OG_API_CMDLINE_MAX + 128];
-	char vsock_path[OG_API_SOCKET_MAX]; /* "": there is no such socket */
-	int vsock_fd;			    /* the machine listens at it; negative: none */
-	int serial_fd;			    /* where the serial port leads, if it is a file */
+	struct og_socket_file vsock_file;
+	int vsock_fd;  /* the machine listens at it; negative: none */
+	int serial_fd; /* where the serial port leads, if it is a file */
 	int tap_fds[OG_VMM_NETS_MAX], share_fds[OG_VMM_SHARES_MAX];
 	struct og_bind_mmds *mmds; /* bind_net.c's; owned; NULL: there is no such service */
 	size_t mmds_bytes;

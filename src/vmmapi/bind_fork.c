@@ -74,14 +74,19 @@ static int give_nets(struct gift *gift, const struct og_api_fork *params, struct
 	return r;
 }
 
-static int give_vsock(struct gift *gift, const struct og_api_fork *params, struct og_err *err)
+static int give_vsock(struct gift *gift, const struct og_api_fork *params,
+		      struct og_socket_file *file, struct og_err *err)
 {
+	const char *path = params->vsock_override.uds_path;
 	int fd, r;
 
-	if (params->vsock_override.uds_path[0] == '\0')
+	if (path[0] == '\0')
 		return 0;
-	r = og_broker_listen(params->vsock_override.uds_path, &fd, err);
-	return r < 0 ? og_fail_in(err, r, "vsock_override.uds_path") : give(gift, "vsock", fd, err);
+	r = og_broker_listen(path, &fd, err);
+	if (r < 0)
+		return og_fail_in(err, r, "vsock_override.uds_path");
+	og_socket_file_note(file, path);
+	return give(gift, "vsock", fd, err);
 }
 
 /* Shared by the clone's two processes. The machine must not make it shorter than the front reads. */
@@ -144,6 +149,7 @@ int og_bind_fork(void *data, struct og_vmmapi *api, const struct og_api_fork *pa
 	struct og_bind *bind = data;
 	struct og_process clone = OG_PROCESS_NONE;
 	struct gift gift = { .body = { .start_paused = !params->resume_vm } };
+	struct og_socket_file vsock_file = {};
 	struct og_metrics *metrics = NULL;
 	int r;
 
@@ -159,13 +165,15 @@ int og_bind_fork(void *data, struct og_vmmapi *api, const struct og_api_fork *pa
 	if (r == 0)
 		r = give_nets(&gift, params, err);
 	if (r == 0)
-		r = give_vsock(&gift, params, err);
+		r = give_vsock(&gift, params, &vsock_file, err);
 	if (r == 0)
 		r = order(bind, &gift, &clone, err);
 	else
 		og_close_all(gift.fds, gift.body.n);
 	if (r == 0)
 		r = bind->clone(bind->clone_data, &clone, metrics, params, err);
+	if (r < 0)
+		og_socket_file_remove(&vsock_file);
 	/* Without a front the clone ends: nobody holds its control socket. */
 	(void)og_close(clone.control_fd);
 	(void)og_close(clone.broker_fd);

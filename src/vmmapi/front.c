@@ -268,9 +268,10 @@ static int set_up_clone(struct front *front, const struct og_process *process,
 		front->bind.tap_fds[i] = -EBADF;
 	for (unsigned i = 0; i < OG_VMM_SHARES_MAX; i++)
 		front->bind.share_fds[i] = -EBADF;
-	r = begin_metrics(front, metrics, params, err);
+	/* First: what fails before it would take the first one's machine down. */
+	r = og_bind_adopt(&front->bind, front->loop, process, params, err);
 	if (r == 0)
-		r = og_bind_adopt(&front->bind, front->loop, process, params, err);
+		r = begin_metrics(front, metrics, params, err);
 	if (r == 0)
 		r = watch(front, err);
 	if (r == 0)
@@ -296,10 +297,11 @@ __attribute__((noreturn)) static void be_clone(struct front *front,
 	r = set_up_clone(front, process, metrics, params, &err);
 	if (r < 0)
 		(void)!write(said_fd, err.text, strlen(err.text));
-	(void)close(said_fd);
+	else
+		(void)close(said_fd);
 	if (r == 0)
 		r = og_loop_run(front->loop, &err);
-	take_down(front);
+	take_down(front); /* who waits at said_fd hears the end once nothing is left of it */
 	_exit(r < 0 ? OG_EXIT_ERROR : front->bind.status);
 }
 

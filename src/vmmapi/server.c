@@ -12,6 +12,7 @@
 
 #include "base/text.h"
 #include "vmmapi/http.h"
+#include "vmmapi/socket_file.h"
 
 /* Most requests fit; a longer one makes it grow up to what is allowed. */
 #define FIRST_BYTES 2048U
@@ -32,7 +33,7 @@ struct og_server {
 	struct og_loop *loop;
 	struct og_vmmapi *api;
 	size_t payload_max;
-	char path[OG_API_SOCKET_MAX];
+	struct og_socket_file file;
 	int fd;
 	struct og_source *source;
 	struct client clients[OG_SERVER_CLIENTS_MAX];
@@ -253,7 +254,7 @@ static int listen_at(struct og_server *server, const char *path, struct og_err *
 	(void)umask(mask);
 	if (r < 0)
 		return og_fail(err, -errno, "API socket '%s'", path);
-	memcpy(server->path, path, strlen(path) + 1);
+	og_socket_file_note(&server->file, path);
 	if (listen(server->fd, OG_SERVER_CLIENTS_MAX) < 0)
 		return og_fail(err, -errno, "listen at '%s'", path);
 	return 0;
@@ -294,8 +295,7 @@ struct og_server *og_server_free(struct og_server *server)
 			close_client(&server->clients[i]);
 	(void)og_source_remove(server->source);
 	(void)og_close(server->fd);
-	if (server->path[0] != '\0')
-		(void)unlink(server->path);
+	og_socket_file_remove(&server->file);
 	free(server);
 	return NULL;
 }

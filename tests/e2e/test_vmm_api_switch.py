@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What those who come from Firecracker rely on, by the API, with the test guest behind it."""
 
+import socket
 
 import pytest
 
@@ -58,3 +59,16 @@ def test_nothing_is_left_of_another_memory_file(launch, tmp_path):
     with (tmp_path / "memory").open("rb") as file:
         file.seek(32 * MIB)
         assert file.read(MIB) == bytes(MIB)
+
+
+def test_a_socket_that_took_ones_place_is_left_alone(machine, tmp_path):
+    machine.put("/vsock", guest_cid=3, uds_path=str(tmp_path / "v"))
+    machine.start("spin")
+    assert machine.line() == "spinning\n"
+    with socket.socket(socket.AF_UNIX) as api, socket.socket(socket.AF_UNIX) as vsock:
+        for other, path in ((api, machine.sock), (vsock, tmp_path / "v")):
+            path.unlink()
+            other.bind(str(path))
+        machine.process.terminate()
+        assert machine.process.wait(60) == 1
+        assert machine.sock.is_socket() and (tmp_path / "v").is_socket()
