@@ -27,6 +27,7 @@ struct client {
 	size_t out_sent;
 	bool continued; /* it was told that it may send its body */
 	bool last;	/* no further request is read */
+	bool refused; /* what it still sends is not looked at: it hears why before it hears the end */
 };
 
 struct og_server {
@@ -46,7 +47,7 @@ static void close_client(struct client *client)
 	free(client->in);
 	client->in = NULL;
 	client->in_len = client->in_room = client->out_sent = 0;
-	client->continued = client->last = false;
+	client->continued = client->last = client->refused = false;
 	og_text_done(&client->out);
 }
 
@@ -67,7 +68,9 @@ static bool send_out(struct client *client)
 	}
 	og_text_done(&client->out);
 	client->out_sent = 0;
-	return !client->last && og_source_watch(client->source, EPOLLIN) == 0;
+	if (client->refused)
+		(void)shutdown(client->fd, SHUT_WR);
+	return (!client->last || client->refused) && og_source_watch(client->source, EPOLLIN) == 0;
 }
 
 static void queue_answer(struct client *client, int status, const char *body, const char *more,
@@ -93,6 +96,7 @@ static void refuse(struct client *client, int status, const char *text)
 	       "A request was refused: %s", text);
 	queue_answer(client, status, body, "", false);
 	client->in_len = 0;
+	client->refused = true;
 }
 
 static void serve(struct client *client, const struct og_http_request *request, const char *body)
@@ -163,11 +167,30 @@ static bool make_room(struct client *client)
 	return true;
 }
 
+/* Takes requests, each once the answer before it has left. False: the client is gone. */
+static bool go_on(struct client *client)
+{
+	do {
+		if (client->out.failed || (client->out.len > 0 && !send_out(client)))
+			return false;
+		if (client->out.len > 0)
+			return true;
+	} while (!client->refused && (take_request(client) || client->out.len > 0));
+	if (client->in_len == 0) { /* nothing is held for who only waits */
+		free(client->in);
+		client->in = NULL;
+		client->in_room = 0;
+	}
+	return true;
+}
+
 /* False: the client is gone. */
 static bool receive(struct client *client)
 {
 	ssize_t n;
 
+	if (client->refused)
+		client->in_len = 0;
 	if (!make_room(client))
 		return false;
 	n = recv(client->fd, client->in + client->in_len, client->in_room - client->in_len,
@@ -177,14 +200,7 @@ static bool receive(struct client *client)
 	if (n <= 0)
 		return false;
 	client->in_len += (size_t)n;
-	while (take_request(client))
-		;
-	if (client->in_len == 0) { /* nothing is held for who only waits */
-		free(client->in);
-		client->in = NULL;
-		client->in_room = 0;
-	}
-	return !client->out.failed && (client->out.len == 0 || send_out(client));
+	return go_on(client);
 }
 
 static void on_client(struct og_source *source, uint32_t events, void *data)
@@ -194,7 +210,7 @@ static void on_client(struct og_source *source, uint32_t events, void *data)
 
 	(void)source;
 	if ((events & EPOLLOUT) != 0)
-		there = send_out(client);
+		there = go_on(client);
 	else
 		there = receive(client);
 	if (!there || (events & EPOLLERR) != 0)
