@@ -380,6 +380,15 @@ bool og_body_has(const struct og_body *body, const void *data, const char *name)
 	return field != NULL && (given >> (field - body->fields) & 1) != 0;
 }
 
+void og_body_mark(const struct og_body *body, void *data, const char *name)
+{
+	uint32_t given;
+
+	memcpy(&given, data, sizeof(given));
+	given |= (uint32_t)1 << (find_field(body, name) - body->fields);
+	memcpy(data, &given, sizeof(given));
+}
+
 bool og_body_is_deprecated(const struct og_body *body, const void *data)
 {
 	uint32_t given;

@@ -81,6 +81,9 @@ struct og_json *og_body_write(const struct og_body *body, const void *data);
 
 bool og_body_has(const struct og_body *body, const void *data, const char *name);
 
+/* Says that the field @name of @data came. */
+void og_body_mark(const struct og_body *body, void *data, const char *name);
+
 /* Whether a field came that Firecracker calls deprecated. */
 bool og_body_is_deprecated(const struct og_body *body, const void *data);
 

@@ -9,6 +9,9 @@
 #include "base/text.h"
 #include "vmmapi/routes.h"
 
+/* As Firecracker, and EC2. */
+#define MMDS_IPV4 "169.254.169.254"
+
 static int open_named(const char *path, int flags, int *ret_fd, struct og_err *err)
 {
 	int fd = open(path, flags | O_CLOEXEC);
@@ -101,7 +104,7 @@ int og_put_cpu_config(struct og_vmmapi *api, const void *body, struct og_json **
 	(void)ret_json;
 	(void)err;
 	memcpy(&api->cpu_config, body, sizeof(api->cpu_config));
-	api->has_cpu_config = true;
+	api->touched = api->has_cpu_config = true;
 	return 0;
 }
 
@@ -363,6 +366,10 @@ int og_put_mmds_config(struct og_vmmapi *api, const void *body, struct og_json *
 		return og_fail_plain(err, -EINVAL,
 				     "ipv4_address: The MMDS IPv4 address is not link local.");
 	api->mmds_config = *config;
+	if (config->ipv4_address[0] == '\0') { /* shown as what it is */
+		memcpy(api->mmds_config.ipv4_address, MMDS_IPV4, sizeof(MMDS_IPV4));
+		og_body_mark(&og_body_mmds_config, &api->mmds_config, "ipv4_address");
+	}
 	api->has_mmds_config = true;
 	return 0;
 }

@@ -57,14 +57,6 @@ static int set_path(const char *option, const char *path, char *buf, size_t size
 	return 0;
 }
 
-static uint32_t bit_of(const struct og_body *body, const char *name)
-{
-	for (size_t i = 0; i < body->n_fields; i++)
-		if (og_streq(body->fields[i].name, name))
-			return (uint32_t)1 << i;
-	return 0;
-}
-
 static int set_logger(struct og_vmmapi *api, const struct og_front_config *config,
 		      struct og_err *err)
 {
@@ -75,18 +67,18 @@ static int set_logger(struct og_vmmapi *api, const struct og_front_config *confi
 	if (config->log_path == NULL && config->level == NULL && config->module == NULL &&
 	    !config->show_level && !config->show_log_origin)
 		return 0;
-	logger.given = bit_of(&og_body_logger, "show_level") |
-		       bit_of(&og_body_logger, "show_log_origin");
+	og_body_mark(&og_body_logger, &logger, "show_level");
+	og_body_mark(&og_body_logger, &logger, "show_log_origin");
 	if (config->log_path != NULL)
 		r = set_path("--log-path", config->log_path, logger.log_path,
 			     sizeof(logger.log_path), err);
 	if (r == 0 && config->module != NULL) {
 		r = set_path("--module", config->module, logger.module, sizeof(logger.module), err);
-		logger.given |= bit_of(&og_body_logger, "module");
+		og_body_mark(&og_body_logger, &logger, "module");
 	}
 	if (config->level != NULL) {
 		logger.level = (unsigned)og_word_find(og_api_levels, config->level, true);
-		logger.given |= bit_of(&og_body_logger, "level");
+		og_body_mark(&og_body_logger, &logger, "level");
 	}
 	return r < 0 ? r : og_logger_configure(&api->logger, &logger, err);
 }

@@ -169,15 +169,37 @@ int og_put_pin(struct og_vmmapi *api, const void *body, struct og_json **ret_jso
 	return 0;
 }
 
+/* What was changed is shown, and goes with a snapshot: @limiter is the field @name of @data. */
+static void keep_limiter(const struct og_body *body, void *data, const char *name,
+			 struct og_api_limiter *limiter, const struct og_api_limiter *update)
+{
+	if (og_body_has(&og_body_limiter, update, "bandwidth"))
+		limiter->bandwidth = update->bandwidth;
+	if (og_body_has(&og_body_limiter, update, "ops"))
+		limiter->ops = update->ops;
+	limiter->given |= update->given;
+	if (limiter->given != 0)
+		og_body_mark(body, data, name);
+}
+
 int og_patch_drive(struct og_vmmapi *api, const void *body, struct og_json **ret_json,
 		   struct og_err *err)
 {
 	const struct og_api_drive_update *update = body;
+	int r;
 
 	(void)ret_json;
-	for (unsigned i = 0; i < api->n_drives; i++)
-		if (og_streq(api->drives[i].body.drive_id, update->drive_id))
-			return api->ops->update(api->data, api, OG_UPDATE_DRIVE, body, err);
+	for (unsigned i = 0; i < api->n_drives; i++) {
+		struct og_api_drive *drive = &api->drives[i].body;
+
+		if (!og_streq(drive->drive_id, update->drive_id))
+			continue;
+		r = api->ops->update(api->data, api, OG_UPDATE_DRIVE, body, err);
+		if (r == 0)
+			keep_limiter(&og_body_drive, drive, "rate_limiter", &drive->rate_limiter,
+				     &update->rate_limiter);
+		return r;
+	}
 	return og_fail_plain(err, -ENODEV, "drive_id: there is no drive '%s'.", update->drive_id);
 }
 
@@ -185,11 +207,20 @@ int og_patch_pmem(struct og_vmmapi *api, const void *body, struct og_json **ret_
 		  struct og_err *err)
 {
 	const struct og_api_pmem_update *update = body;
+	int r;
 
 	(void)ret_json;
-	for (unsigned i = 0; i < api->n_pmems; i++)
-		if (og_streq(api->pmems[i].body.id, update->id))
-			return api->ops->update(api->data, api, OG_UPDATE_PMEM, body, err);
+	for (unsigned i = 0; i < api->n_pmems; i++) {
+		struct og_api_pmem *pmem = &api->pmems[i].body;
+
+		if (!og_streq(pmem->id, update->id))
+			continue;
+		r = api->ops->update(api->data, api, OG_UPDATE_PMEM, body, err);
+		if (r == 0)
+			keep_limiter(&og_body_pmem, pmem, "rate_limiter", &pmem->rate_limiter,
+				     &update->rate_limiter);
+		return r;
+	}
 	return og_fail_plain(err, -ENODEV, "id: there is no pmem device '%s'.", update->id);
 }
 
@@ -197,11 +228,23 @@ int og_patch_net(struct og_vmmapi *api, const void *body, struct og_json **ret_j
 		 struct og_err *err)
 {
 	const struct og_api_net_update *update = body;
+	int r;
 
 	(void)ret_json;
-	for (unsigned i = 0; i < api->n_nets; i++)
-		if (og_streq(api->nets[i].iface_id, update->iface_id))
-			return api->ops->update(api->data, api, OG_UPDATE_NET, body, err);
+	for (unsigned i = 0; i < api->n_nets; i++) {
+		struct og_api_net *net = &api->nets[i];
+
+		if (!og_streq(net->iface_id, update->iface_id))
+			continue;
+		r = api->ops->update(api->data, api, OG_UPDATE_NET, body, err);
+		if (r < 0)
+			return r;
+		keep_limiter(&og_body_net, net, "rx_rate_limiter", &net->rx_rate_limiter,
+			     &update->rx_rate_limiter);
+		keep_limiter(&og_body_net, net, "tx_rate_limiter", &net->tx_rate_limiter,
+			     &update->tx_rate_limiter);
+		return 0;
+	}
 	return og_fail_plain(err, -ENODEV, "iface_id: there is no network interface '%s'.",
 			     update->iface_id);
 }
@@ -322,10 +365,10 @@ int og_patch_hotplug(struct og_vmmapi *api, const void *body, struct og_json **r
 		r = og_fail_plain(err, -EINVAL,
 				  "requested_size_mib: more than total_size_mib, which is %u.",
 				  (unsigned)api->hotplug.total_size_mib);
-	if (r == 0 && update->requested_size_mib % api->hotplug.slot_size_mib != 0)
+	if (r == 0 && update->requested_size_mib % api->hotplug.block_size_mib != 0)
 		r = og_fail_plain(err, -EINVAL,
-				  "requested_size_mib: no multiple of slot_size_mib, which is %u.",
-				  (unsigned)api->hotplug.slot_size_mib);
+				  "requested_size_mib: no multiple of block_size_mib, which is %u.",
+				  (unsigned)api->hotplug.block_size_mib);
 	return r < 0 ? r : api->ops->update(api->data, api, OG_UPDATE_HOTPLUG, body, err);
 }
 

@@ -157,14 +157,19 @@ int og_get_config(struct og_vmmapi *api, const void *body, struct og_json **ret_
 	return 0;
 }
 
+static void set_default_machine(struct og_vmmapi *api)
+{
+	api->machine = (struct og_api_machine){ .vcpu_count = 1,
+						.mem_size_mib = 128 }; /* as Firecracker */
+}
+
 void og_vmmapi_init(struct og_vmmapi *api, const struct og_vmmapi_ops *ops, void *data)
 {
 	/* Field by field: most of it is large, zero, and never touched by a small machine. */
 	api->ops = ops;
 	api->data = data;
 	memcpy(api->id, OG_API_ID_DEFAULT, sizeof(OG_API_ID_DEFAULT));
-	api->machine.vcpu_count = 1;
-	api->machine.mem_size_mib = 128; /* as Firecracker */
+	set_default_machine(api);
 	api->kernel_fd = api->initrd_fd = -EBADF;
 	api->logger.fd = api->metrics.fd = -EBADF;
 	api->logger.level = OG_LEVEL_INFO;
@@ -174,6 +179,7 @@ void og_vmmapi_init(struct og_vmmapi *api, const struct og_vmmapi_ops *ops, void
 
 void og_vmmapi_forget(struct og_vmmapi *api)
 {
+	set_default_machine(api);
 	for (unsigned i = 0; i < api->n_drives; i++)
 		(void)og_close(api->drives[i].fd);
 	for (unsigned i = 0; i < api->n_pmems; i++)

@@ -164,7 +164,7 @@ int og_vmmapi_configure(struct og_vmmapi *api, const char *text, size_t len, str
 /* Likewise by what a snapshot kept: without kernel, log and metrics, which are not the machine's. */
 int og_vmmapi_restore(struct og_vmmapi *api, const char *text, size_t len, struct og_err *err);
 
-/* As if no device had been configured. */
+/* As if no machine and no device had been configured. */
 void og_vmmapi_forget(struct og_vmmapi *api);
 
 /* Everything that is configured, as GET /vm/config shows it; the caller's to free. */

@@ -274,7 +274,7 @@ TEST(what_runs_is_changed_by_its_own_id)
 	accepted(fake, "PATCH", "/hotplug/memory", "{\"requested_size_mib\":256}");
 	refused(fake, "PATCH", "/hotplug/memory", "{\"requested_size_mib\":2048}",
 		"requested_size_mib");
-	refused(fake, "PATCH", "/hotplug/memory", "{\"requested_size_mib\":100}",
+	refused(fake, "PATCH", "/hotplug/memory", "{\"requested_size_mib\":101}",
 		"requested_size_mib");
 	accepted(fake, "GET", "/hotplug/memory", "");
 	CHECK_EQ(fake->updates[OG_UPDATE_DRIVE] + fake->updates[OG_UPDATE_PMEM] +
