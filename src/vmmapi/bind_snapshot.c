@@ -5,7 +5,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -220,31 +219,4 @@ int og_bind_load(void *data, struct og_vmmapi *api, const struct og_api_snapshot
 		return 0;
 	og_vmmapi_forget(api); /* so that another snapshot may be tried */
 	return og_fail_in(err, r, "Failed to restore from snapshot");
-}
-
-static int read_version(const char *path, unsigned *ret_minor, struct og_err *err)
-{
-	og_auto_free char *bytes = NULL;
-	struct og_snapshot snapshot;
-	size_t len;
-	int r = og_read_file(AT_FDCWD, path, OG_SNAPSHOT_BYTES_MAX, &bytes, &len, err);
-
-	if (r == 0)
-		r = og_snapshot_read(bytes, len, &snapshot, err);
-	if (r < 0)
-		return og_fail_in(err, r, "--describe-snapshot '%s'", path);
-	*ret_minor = snapshot.minor;
-	return 0;
-}
-
-int og_front_answer(const struct og_front_config *config, struct og_err *err)
-{
-	unsigned minor = OG_SNAPSHOT_MINOR;
-	int r = config->describe_snapshot == NULL
-			? 0
-			: read_version(config->describe_snapshot, &minor, err);
-
-	if (r == 0)
-		printf("v%u.%u.0\n", OG_SNAPSHOT_MAJOR, minor);
-	return r;
 }

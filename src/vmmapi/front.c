@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -13,6 +14,7 @@
 #include "base/io.h"
 #include "base/text.h"
 #include "vmm/compromised.h"
+#include "vmm/snapshot/format.h"
 #include "vmmapi/bind.h"
 #include "vmmapi/server.h"
 #include "vmmapi/vmmapi.h"
@@ -382,4 +384,31 @@ int og_front_run(const struct og_front_config *config, struct og_err *err)
 	else if (r == 0 && front.bind.status == OG_EXIT_ERROR)
 		r = og_fail_plain(err, -EIO, "the machine's process ended with an error");
 	return r < 0 ? OG_EXIT_ERROR : front.bind.status;
+}
+
+static int read_version(const char *path, unsigned *ret_minor, struct og_err *err)
+{
+	og_auto_free char *bytes = NULL;
+	struct og_snapshot snapshot;
+	size_t len;
+	int r = og_read_file(AT_FDCWD, path, OG_SNAPSHOT_BYTES_MAX, &bytes, &len, err);
+
+	if (r == 0)
+		r = og_snapshot_read(bytes, len, &snapshot, err);
+	if (r < 0)
+		return og_fail_in(err, r, "--describe-snapshot '%s'", path);
+	*ret_minor = snapshot.minor;
+	return 0;
+}
+
+int og_front_answer(const struct og_front_config *config, struct og_err *err)
+{
+	unsigned minor = OG_SNAPSHOT_MINOR;
+	int r = config->describe_snapshot == NULL
+			? 0
+			: read_version(config->describe_snapshot, &minor, err);
+
+	if (r == 0)
+		printf("v%u.%u.0\n", OG_SNAPSHOT_MAJOR, minor);
+	return r;
 }
