@@ -126,11 +126,18 @@ static int limit(struct og_registry_ops *ops, struct og_rate *rate, const char *
 static void count_failure(struct og_registry_ops *ops, const struct og_http_request *request)
 {
 	char name[INET6_ADDRSTRLEN];
-	unsigned wait_s = 0;
 
 	og_rate_name(og_http_peer_address(request), name);
 	og_metrics_add(&ops->metrics, OG_METRIC_LOGIN_FAILURES, 1);
-	(void)og_rate_take(ops->logins, name, 1, og_clock_ms(), &wait_s);
+	og_rate_charge(ops->logins, name, og_clock_ms());
+}
+
+/* In a header, or in the form by which a token is asked for. */
+static bool shows_credentials(const struct og_http_request *request)
+{
+	return og_http_request_header(request, "Authorization") != NULL ||
+	       (og_streq(og_http_method(request), "POST") &&
+		og_streq(og_http_path(request), OG_TOKEN_PATH));
 }
 
 static int identify(struct og_registry_ops *ops, const struct og_http_request *request,
@@ -145,7 +152,7 @@ static int identify(struct og_registry_ops *ops, const struct og_http_request *r
 		return 0;
 	/* Who has guessed wrongly too often is not even listened to: a check costs us more than them. */
 	og_rate_name(og_http_peer_address(request), name);
-	if (authorization != NULL)
+	if (shows_credentials(request))
 		r = limit(ops, ops->logins, name, 0, ret_retry_s, err);
 	if (r == 0)
 		r = og_access_identify(ops->access, authorization, og_http_client_name(request),

@@ -13,16 +13,17 @@
 #define SECRET_BYTES 16U
 
 /* Tokens are counted in thousandths, so that a millisecond's share of one a second is a number. */
-#define UNIT 1000U
+#define UNIT INT64_C(1000)
 
 struct bucket {
 	uint64_t name[2]; /* of a keyed hash: nobody can choose another's; 0, 0: empty */
-	uint64_t units, at_ms;
+	int64_t units;	  /* negative: owed */
+	uint64_t at_ms;
 };
 
 struct og_rate {
 	pthread_mutex_t lock;
-	uint64_t rate, full; /* units a second are rate * UNIT; @full in units */
+	int64_t rate, full; /* units a second are rate * UNIT; @full in units */
 	unsigned char secret[SECRET_BYTES];
 	struct bucket buckets[OG_RATE_SETS][OG_RATE_WAYS];
 };
@@ -34,8 +35,8 @@ int og_rate_new(uint64_t rate, uint64_t burst, struct og_rate **ret_rate, struct
 	if (made == NULL)
 		return og_fail(err, -ENOMEM, "rates");
 	(void)pthread_mutex_init(&made->lock, NULL);
-	made->rate = rate;
-	made->full = burst * UNIT;
+	made->rate = (int64_t)rate;
+	made->full = (int64_t)burst * UNIT;
 	for (size_t i = 0; i < OG_RATE_SETS; i++)
 		for (size_t k = 0; k < OG_RATE_WAYS; k++)
 			made->buckets[i][k].units = made->full;
@@ -58,10 +59,10 @@ static void refill(const struct og_rate *rate, struct bucket *bucket, uint64_t n
 	uint64_t passed = now_ms > bucket->at_ms ? now_ms - bucket->at_ms : 0;
 
 	/* A unit is a thousandth of a token: `rate` a second are `rate` units a millisecond. */
-	if (passed > rate->full / rate->rate)
+	if (passed > (uint64_t)((rate->full - bucket->units) / rate->rate))
 		bucket->units = rate->full;
 	else
-		bucket->units += passed * rate->rate;
+		bucket->units += (int64_t)passed * rate->rate;
 	if (bucket->units > rate->full)
 		bucket->units = rate->full;
 	bucket->at_ms = now_ms;
@@ -85,7 +86,9 @@ static struct bucket *find(struct og_rate *rate, const char *who, uint64_t now_m
 			fullest = &set[i];
 	}
 	memcpy(fullest->name, name, sizeof(name));
-	/* Where all are empty a newcomer is no better off than who was pushed out. */
+	/* Where all are empty a newcomer is no better off than who was pushed out, but owes nothing. */
+	if (fullest->units < 0)
+		fullest->units = 0;
 	fullest->at_ms = now_ms;
 	return fullest;
 }
@@ -93,7 +96,7 @@ static struct bucket *find(struct og_rate *rate, const char *who, uint64_t now_m
 bool og_rate_take(struct og_rate *rate, const char *who, unsigned tokens, uint64_t now_ms,
 		  unsigned *ret_wait_s)
 {
-	uint64_t wanted = (uint64_t)(tokens > 0 ? tokens : 1) * UNIT, lacking;
+	int64_t wanted = (int64_t)(tokens > 0 ? tokens : 1) * UNIT, lacking;
 	struct bucket *bucket;
 	bool enough;
 
@@ -109,6 +112,20 @@ bool og_rate_take(struct og_rate *rate, const char *who, unsigned tokens, uint64
 	if (!enough)
 		*ret_wait_s = (unsigned)(lacking / (rate->rate * UNIT) + 1);
 	return enough;
+}
+
+void og_rate_charge(struct og_rate *rate, const char *who, uint64_t now_ms)
+{
+	struct bucket *bucket;
+
+	if (rate == NULL)
+		return;
+	(void)pthread_mutex_lock(&rate->lock);
+	bucket = find(rate, who, now_ms);
+	bucket->units -= UNIT;
+	if (bucket->units < -rate->rate * UNIT * OG_RATE_DEBT_S)
+		bucket->units = -rate->rate * UNIT * OG_RATE_DEBT_S;
+	(void)pthread_mutex_unlock(&rate->lock);
 }
 
 void og_rate_name(const char *address, char ret_name[INET6_ADDRSTRLEN])

@@ -17,6 +17,9 @@
 #define OG_RATE_SETS 1024U
 #define OG_RATE_WAYS 8U /* of a set: where one name may be */
 
+/* So long it takes at most until who owes has paid. */
+#define OG_RATE_DEBT_S 3600U
+
 struct og_rate;
 
 /* @rate tokens a second, from 1, up to @burst. On success *@ret_rate is the caller's to free. */
@@ -33,6 +36,12 @@ OG_DEFINE_CLEANUP(struct og_rate, og_rate_free)
  */
 bool og_rate_take(struct og_rate *rate, const char *who, unsigned tokens, uint64_t now_ms,
 		  unsigned *ret_wait_s);
+
+/*
+ * Takes one token also where there is none: of who asked whether there is one, many times at once, and
+ * only then used it. What is owed comes off what comes in. A NULL @rate counts nothing.
+ */
+void og_rate_charge(struct og_rate *rate, const char *who, uint64_t now_ms);
 
 /*
  * The name of a numeric address in a table of rates: of IPv6 it is the network of 64 bits, since

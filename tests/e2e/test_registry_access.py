@@ -376,6 +376,25 @@ def test_who_guesses_too_often_is_not_listened_to(start_onggi_registry):
     assert registry.client().get("/v2/").status == 401
 
 
+def test_guesses_in_a_form_are_counted_too(start_onggi_registry):
+    registry = start_onggi_registry()
+    registry.stop()
+    account(registry, "add", "lead", stdin=PASSWORDS["lead"])
+    registry.config.write_text("access: {}\nlimits: {logins: {rate: 1, burst: 3}}\n")
+    registry.start()
+
+    def guess(**fields):
+        return registry.client().post("/token", *form(**fields))
+
+    answers = [guess(grant_type="password", username="lead", password=f"guess {i}") for i in range(12)]
+    statuses = [answer.status for answer in answers]
+    assert statuses[:3] == [401] * 3 and 429 in statuses[3:], statuses
+    late = next(answer for answer in answers if answer.status == 429)
+    assert late.code == "TOOMANYREQUESTS" and int(late.headers["Retry-After"]) >= 1
+    assert 429 in [guess(grant_type="refresh_token", refresh_token=f"ogr_{i:064}").status for i in range(12)]
+    assert registry.client().get("/v2/").status == 401
+
+
 # ---- certificates ----
 
 def test_a_certificate_names_a_client(start_onggi_registry, test_folder, require):

@@ -43,6 +43,30 @@ TEST(a_bucket_empties_and_fills)
 	og_rate_free(rate);
 }
 
+TEST(what_came_all_at_once_is_made_up_for)
+{
+	struct og_rate *rate = NULL;
+	unsigned wait_s = 0;
+
+	CHECK_OK(og_rate_new(1, 3, &rate, NULL));
+	for (int i = 0; i < 10; i++)
+		CHECK(og_rate_take(rate, "eve", 0, 1000000, &wait_s));
+	for (int i = 0; i < 10; i++)
+		og_rate_charge(rate, "eve", 1000000);
+	CHECK(!og_rate_take(rate, "eve", 0, 1000000, &wait_s));
+	CHECK_EQ(wait_s, 9);
+	CHECK(!og_rate_take(rate, "eve", 0, 1007999, &wait_s));
+	CHECK(og_rate_take(rate, "eve", 0, 1008000, &wait_s));
+	/* It is no debt for life, and leaves others alone. */
+	for (unsigned i = 0; i < 2 * OG_RATE_DEBT_S; i++)
+		og_rate_charge(rate, "eve", 1008000);
+	CHECK(!og_rate_take(rate, "eve", 0, 1008000, &wait_s));
+	CHECK_EQ(wait_s, OG_RATE_DEBT_S + 2);
+	CHECK(og_rate_take(rate, "bob", 0, 1008000, &wait_s));
+	og_rate_charge(NULL, "eve", 0);
+	og_rate_free(rate);
+}
+
 TEST(strangers_in_any_number_do_not_free_who_asks_too_often)
 {
 	struct og_rate *rate = NULL;
@@ -264,7 +288,7 @@ TEST(tags_go_by_number_age_and_use)
 	og_registry_config_done(&config);
 }
 
-TEST_MAIN(TEST_ENTRY(a_bucket_empties_and_fills),
+TEST_MAIN(TEST_ENTRY(a_bucket_empties_and_fills), TEST_ENTRY(what_came_all_at_once_is_made_up_for),
 	  TEST_ENTRY(strangers_in_any_number_do_not_free_who_asks_too_often),
 	  TEST_ENTRY(a_network_of_ipv6_is_one_stranger),
 	  TEST_ENTRY(what_a_client_sends_stays_within_its_field),
