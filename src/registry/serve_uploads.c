@@ -177,8 +177,6 @@ static int receive_piece(struct receiving *receiving, size_t len, struct og_err 
 	struct og_upload *upload = receiving->upload;
 	int r = og_upload_grow(upload, len, err);
 
-	if (r == 0 && upload->hash != NULL)
-		r = og_hash_add(upload->hash, receiving->buf, len, err);
 	if (r < 0)
 		return r;
 	if (receiving->writer != NULL) {
@@ -188,6 +186,9 @@ static int receive_piece(struct receiving *receiving, size_t len, struct og_err 
 		if (r < 0)
 			r = og_fail(err, r, "write an upload");
 	}
+	/* Not before: what is not in the file must not be in a hash that is kept. */
+	if (r == 0 && upload->hash != NULL)
+		r = og_hash_add(upload->hash, receiving->buf, len, err);
 	if (r == 0)
 		upload->bytes += len;
 	return r;

@@ -242,6 +242,36 @@ def test_uploads_with_bytes_are_counted(start_onggi_registry):
 
 # ---- no space ----
 
+def fill(path):
+    with open(path, "wb", buffering=0) as filler, pytest.raises(OSError):
+        while True:
+            filler.write(b"x" * 65536)
+
+
+def test_an_upload_goes_on_when_there_is_room_again(start_onggi_registry, small_disk):
+    registry = start_onggi_registry(options=["--root", small_disk / "root"])
+    registry.root = small_disk / "root"
+    client = registry.client()
+    content = os.urandom(300_000)
+    location = client.begin("later")
+    assert client.patch(location, content[:4096]).status == 202
+    fill(small_disk / "filler")
+
+    def there():
+        return int(client.get(location).headers["Range"].split("-")[1]) + 1
+
+    before = None
+    while before != there():   # what came before there was no room is kept
+        before = there()
+        assert client.patch(location, content[before:]).status == 507
+    small_disk.joinpath("filler").unlink()
+    assert client.patch(location, content[before:]).status == 202
+    answer = client.put(f"{location}?digest={digest_of(content)}")
+    assert answer.status == 201, answer
+    client.close()
+    registry.stop()
+
+
 def test_a_full_disk_is_said_and_loses_nothing(start_onggi_registry, small_disk):
     registry = start_onggi_registry(options=["--root", small_disk / "root"])
     registry.root = small_disk / "root"
@@ -257,9 +287,7 @@ def test_a_full_disk_is_said_and_loses_nothing(start_onggi_registry, small_disk)
     assert answer.status == 507, answer
 
     # Filled to the last byte: what is there is still served, what does not fit is refused.
-    with open(small_disk / "filler", "wb", buffering=0) as filler, pytest.raises(OSError):
-        while True:
-            filler.write(b"x" * 65536)
+    fill(small_disk / "filler")
     assert client.get("/v2/kept/manifests/1").body == document
     assert client.put(f"{client.begin('kept')}?digest={digest_of(b'x' * 99999)}", b"x" * 99999).status == 507
     small_disk.joinpath("filler").unlink()
