@@ -172,6 +172,65 @@ int og_upload_hash_as(struct og_upload *upload, enum og_hash_kind kind, struct o
 	return hash_again(upload, err);
 }
 
+/* ---- how many, and how much ---- */
+
+static DIR *list(const struct og_uploads *uploads)
+{
+	int fd = openat(uploads->store->uploads_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+
+	if (dir == NULL)
+		(void)og_close(fd);
+	return dir;
+}
+
+static int count_all(struct og_uploads *uploads)
+{
+	const struct dirent *entry;
+	DIR *dir = list(uploads);
+	uint64_t bytes = 0;
+	unsigned count = 0;
+
+	if (dir == NULL)
+		return -errno;
+	while ((entry = readdir(dir)) != NULL)
+		if (strlen(entry->d_name) == OG_UPLOAD_ID_CHARS) {
+			count++;
+			bytes += og_uploads_size(uploads, entry->d_name);
+		}
+	(void)closedir(dir);
+	/* What happens meanwhile may be missed: the next time that a limit is met it is not. */
+	atomic_store(&uploads->count, count);
+	atomic_store(&uploads->bytes, bytes);
+	return 0;
+}
+
+/* Not for every request that is refused: it takes some time. */
+static void count_again(struct og_uploads *uploads)
+{
+	int64_t now = time(NULL);
+
+	(void)pthread_mutex_lock(&uploads->lock);
+	if (uploads->counted_at != now)
+		(void)count_all(uploads);
+	uploads->counted_at = now;
+	(void)pthread_mutex_unlock(&uploads->lock);
+}
+
+static bool take_place(struct og_uploads *uploads)
+{
+	if (atomic_fetch_add(&uploads->count, 1) < uploads->max)
+		return true;
+	(void)atomic_fetch_sub(&uploads->count, 1);
+	return false;
+}
+
+static bool is_too_much(struct og_uploads *uploads)
+{
+	return uploads->max_bytes > 0 &&
+	       atomic_load(&uploads->bytes) + atomic_load(&uploads->loose) > uploads->max_bytes;
+}
+
 /* ---- one upload ---- */
 
 static int too_many(struct og_err *err)
@@ -187,9 +246,10 @@ static int open_upload(struct og_upload *upload, struct og_err *err)
 	upload->fd = openat(dir_fd, upload->id, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
 	if (upload->fd >= 0 || errno != ENOENT)
 		return upload->fd < 0 ? og_fail(err, -errno, "open an upload") : 0;
-	if (atomic_fetch_add(&uploads->count, 1) >= uploads->max) {
-		(void)atomic_fetch_sub(&uploads->count, 1);
-		return too_many(err);
+	if (!take_place(uploads)) {
+		count_again(uploads);
+		if (!take_place(uploads))
+			return too_many(err);
 	}
 	upload->fd = openat(dir_fd, upload->id, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
 			    0600);
@@ -212,7 +272,7 @@ static int lock_upload(struct og_upload *upload, struct og_err *err)
 		    0 ||
 	    named.st_ino != opened.st_ino)
 		return og_fail_plain(err, -EBUSY, "the upload was finished meanwhile");
-	upload->bytes = upload->counted = (uint64_t)opened.st_size;
+	upload->bytes = upload->taken = (uint64_t)opened.st_size;
 	return 0;
 }
 
@@ -248,10 +308,12 @@ int og_upload_take(struct og_uploads *uploads, const char *id, bool whole,
 int og_upload_grow(struct og_upload *upload, uint64_t bytes, struct og_err *err)
 {
 	struct og_uploads *uploads = upload->uploads;
-	uint64_t before = atomic_fetch_add(&uploads->bytes, bytes);
 
-	upload->counted += bytes;
-	if (uploads->max_bytes > 0 && before + bytes > uploads->max_bytes)
+	(void)atomic_fetch_add(&uploads->loose, bytes);
+	upload->grown += bytes;
+	if (is_too_much(uploads))
+		count_again(uploads);
+	if (is_too_much(uploads))
 		return og_fail_plain(err, -EDQUOT, "open uploads take too much room: wait");
 	return 0;
 }
@@ -271,19 +333,17 @@ void og_upload_release(struct og_upload *upload, bool over)
 
 	if (uploads == NULL)
 		return;
-	if (over) {
+	(void)atomic_fetch_sub(&uploads->loose, upload->grown);
+	if (over)
 		note_over(uploads, upload->id);
-		(void)atomic_fetch_sub(&uploads->bytes, upload->counted);
-		if (upload->named) {
-			(void)unlinkat(uploads->store->uploads_fd, upload->id, 0);
-			(void)atomic_fetch_sub(&uploads->count, 1);
-		}
+	if (over && upload->named) {
+		(void)unlinkat(uploads->store->uploads_fd, upload->id, 0);
+		(void)atomic_fetch_sub(&uploads->count, 1);
+		(void)atomic_fetch_sub(&uploads->bytes, upload->taken);
 	} else if (upload->named) {
-		(void)atomic_fetch_sub(&uploads->bytes, upload->counted - upload->bytes);
+		(void)atomic_fetch_add(&uploads->bytes, upload->bytes - upload->taken);
 		if (upload->hash != NULL && upload->kind == OG_HASH_SHA256)
 			keep_hash(uploads, upload);
-	} else {
-		(void)atomic_fetch_sub(&uploads->bytes, upload->counted);
 	}
 	(void)og_hash_free(upload->hash);
 	(void)og_close(upload->fd);
@@ -292,32 +352,13 @@ void og_upload_release(struct og_upload *upload, bool over)
 
 /* ---- all of them ---- */
 
-static DIR *list(const struct og_uploads *uploads)
-{
-	int fd = openat(uploads->store->uploads_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-
-	if (dir == NULL)
-		(void)og_close(fd);
-	return dir;
-}
-
 int og_uploads_open(struct og_uploads *uploads, struct og_err *err)
 {
-	const struct dirent *entry;
-	DIR *dir = list(uploads);
+	int r;
 
 	(void)pthread_mutex_init(&uploads->lock, NULL);
-	if (dir == NULL)
-		return og_fail(err, -errno, "read 'uploads'");
-	while ((entry = readdir(dir)) != NULL)
-		if (strlen(entry->d_name) == OG_UPLOAD_ID_CHARS) {
-			(void)atomic_fetch_add(&uploads->count, 1);
-			(void)atomic_fetch_add(&uploads->bytes,
-					       og_uploads_size(uploads, entry->d_name));
-		}
-	(void)closedir(dir);
-	return 0;
+	r = count_all(uploads);
+	return r < 0 ? og_fail(err, r, "read 'uploads'") : 0;
 }
 
 void og_uploads_done(struct og_uploads *uploads)

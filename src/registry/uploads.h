@@ -39,9 +39,12 @@ struct og_uploads {
 	size_t key_len;
 	unsigned lifetime_s, max;
 	uint64_t max_bytes; /* 0: no limit */
-	atomic_uint count;  /* files */
-	atomic_uint_fast64_t bytes;
-	pthread_mutex_t lock; /* over what is below */
+	/* Another process may give uploads up (onggi-registry gc): at a limit they are counted anew. */
+	atomic_uint count;	    /* files */
+	atomic_uint_fast64_t bytes; /* in them */
+	atomic_uint_fast64_t loose; /* that came in requests which are not over yet */
+	pthread_mutex_t lock;	    /* over what is below */
+	int64_t counted_at;
 	struct og_upload_hash hashes[OG_UPLOADS_HASHES];
 	uint64_t uses;
 	char over[OG_UPLOADS_OVER][OG_UPLOAD_ID_CHARS];
@@ -70,7 +73,8 @@ struct og_upload {
 	int fd;		      /* owned; -EBADF: none yet */
 	bool named;	      /* it is uploads/ID */
 	uint64_t bytes;	      /* in it */
-	uint64_t counted;     /* of these, in the sum over all uploads */
+	uint64_t taken;	      /* that were in it before */
+	uint64_t grown;	      /* counted since */
 	struct og_hash *hash; /* owned; of all of it */
 	enum og_hash_kind kind;
 };

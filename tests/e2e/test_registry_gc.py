@@ -169,6 +169,24 @@ def test_uploads_that_nobody_goes_on_with_are_given_up(start_onggi_registry):
     assert client.get(location).status == 404
 
 
+def test_uploads_given_up_by_another_process_leave_room(start_onggi_registry):
+    registry = start_onggi_registry("storage: {uploads: 2, uploads-size: 100, collect-every: 1h}\n")
+    client = registry.client()
+    for _ in range(2):
+        location = client.begin("a")
+        assert client.patch(location, b"x" * 50).status == 202
+        os.utime(registry.root / "uploads" / location.rpartition("/")[2], (1, 1))
+    assert client.patch(client.begin("a"), b"y").status == 429
+    assert collected(registry)[2] == 2
+    # They are counted again once a second at most.
+    location = client.begin("a")
+    for _ in range(100):
+        if client.patch(location, b"x" * 50).status == 202:
+            break
+        time.sleep(0.1)
+    assert client.put(f"{location}?digest={digest_of(b'x' * 50)}").status == 201
+
+
 def test_a_file_without_a_record_stays_while_a_push_may_be_at_it(start_onggi_registry):
     registry = start_onggi_registry("storage: {grace: 0s, collect-every: 1h}\n")
     path = registry.blob_path(digest_of(b"no record yet"))
