@@ -242,6 +242,23 @@ static void serve_other(struct call *call)
 		reply_error(call, 404, "UNSUPPORTED", "there is nothing here");
 }
 
+/* What else this path is good for (RFC 9110, section 15.5.6). */
+static void reply_not_allowed(struct call *call)
+{
+	og_auto_text allowed = {};
+
+	if (call->path.route == OG_ROUTE_PING)
+		og_text_add(&allowed, "GET, HEAD");
+	for (size_t i = 0; i < ROUTES; i++)
+		if (routes[i].route == call->path.route)
+			og_text_addf(&allowed, "%s%s%s", allowed.len > 0 ? ", " : "",
+				     routes[i].method,
+				     og_streq(routes[i].method, "GET") ? ", HEAD" : "");
+	if (!allowed.failed)
+		og_http_set_header(call->request, "Allow", allowed.buf);
+	reply_error(call, 405, "UNSUPPORTED", "this method is not served here");
+}
+
 static void dispatch(struct call *call)
 {
 	const char *method = og_http_method(call->request);
@@ -265,7 +282,7 @@ static void dispatch(struct call *call)
 		return;
 	}
 	if (known || call->path.route == OG_ROUTE_PING)
-		reply_error(call, 405, "UNSUPPORTED", "this method is not served here");
+		reply_not_allowed(call);
 	else
 		serve_other(call);
 }

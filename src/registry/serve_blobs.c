@@ -28,7 +28,8 @@ void set_blob_headers(struct call *call, const struct og_blob_digest *digest)
 bool choose_range(struct call *call, uint64_t size, int *ret_status, uint64_t *ret_first,
 		  uint64_t *ret_len)
 {
-	const char *header = og_http_request_header(call->request, "Range");
+	/* Of GET alone (RFC 9110, section 14.2). */
+	const char *header = call->head ? NULL : og_http_request_header(call->request, "Range");
 	char text[80];
 
 	*ret_status = 200;
@@ -197,6 +198,7 @@ void serve_blob_delete(struct call *call)
 		r = og_records_end(records, r, &err);
 	}
 	if (r == -EBUSY) {
+		og_http_set_header(call->request, "Allow", "GET, HEAD");
 		reply_error(call, 405, "DENIED", err.text);
 	} else if (r < 0) {
 		reply_failure(call, r, "BLOB_UNKNOWN", &err);

@@ -51,7 +51,10 @@ def test_the_base_says_that_this_is_a_registry(client):
     ("POST", "/v2/"), ("PUT", "/v2/a/tags/list"), ("PATCH", "/v2/a/manifests/latest"),
     ("POST", "/v2/_catalog"), ("PUT", "/v2/a/blobs/" + digest_of(b""))])
 def test_a_method_that_is_not_served_is_405(client, method, path):
-    check_error(client.ask(method, path), 405, "UNSUPPORTED")
+    answer = client.ask(method, path)
+    check_error(answer, 405, "UNSUPPORTED")
+    allowed = answer.headers["Allow"].split(", ")
+    assert "GET" in allowed and "HEAD" in allowed and method not in allowed
 
 
 def test_the_description_names_what_is_served(client):
@@ -301,6 +304,15 @@ def test_head_tells_a_blobs_length(client, name):
     assert answer.headers["Content-Length"] == "300000"
     assert answer.headers["Docker-Content-Digest"] == digest
     assert answer.headers["Accept-Ranges"] == "bytes"
+
+
+@pytest.mark.parametrize("header", ["bytes=0-99", "bytes=300000-"])
+def test_head_knows_no_ranges(client, name, header):
+    """RFC 9110, section 14.2: for any method but GET a Range is ignored."""
+    for size in 1000, 300_000:
+        digest = client.push_blob(name, b"x" * size)
+        answer = client.head(f"/v2/{name}/blobs/{digest}", None, {"Range": header})
+        assert answer.status == 200 and answer.headers["Content-Length"] == str(size), answer
 
 
 @pytest.mark.parametrize("size", [1000, 300_000])
