@@ -24,6 +24,7 @@ void og_registry_config_init(struct og_registry_config *config)
 		.open = true,
 		.token_s = OG_TOKENS_S,
 		.logins = { .rate = 1, .burst = 20 },
+		.min_rate = OG_REGISTRY_MIN_RATE,
 		.grace_s = 3600,
 		.collect_s = DAY_S,
 		.scrub_s = 7 * DAY_S,

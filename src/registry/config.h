@@ -16,6 +16,10 @@
 
 #define OG_REGISTRY_CONFIG_MAX (1U << 20) /* bytes of the file */
 
+/* Bytes a second, on average once two minutes were waited for: no link is as slow that somebody pulls
+ * an image over (a modem of 2400 baud was), and none can hold a connection for a byte a minute. */
+#define OG_REGISTRY_MIN_RATE 240U
+
 struct og_config_issuer {
 	char *issuer, *audience, *key; /* key: a PEM file */
 };

@@ -77,6 +77,20 @@ TEST(a_whole_file_is_read)
 	og_registry_config_done(&config);
 }
 
+TEST(slow_clients_are_let_go_unless_the_file_says_otherwise)
+{
+	static const char none[] = "limits: {min-rate: 0}\n",
+			  other[] = "limits: {connections: 9}\n";
+	struct og_registry_config config;
+
+	og_registry_config_init(&config);
+	CHECK_OK(og_registry_config_parse(&config, other, strlen(other), ".", NULL));
+	CHECK_EQ(config.min_rate, OG_REGISTRY_MIN_RATE);
+	CHECK_OK(og_registry_config_parse(&config, none, strlen(none), ".", NULL));
+	CHECK_EQ(config.min_rate, 0);
+	og_registry_config_done(&config);
+}
+
 TEST(each_property_has_its_own_longest_pattern)
 {
 	struct og_registry_config config;
@@ -186,6 +200,8 @@ TEST(tags_match_their_patterns)
 	CHECK(!og_tag_matches(NULL, "x"));
 }
 
-TEST_MAIN(TEST_ENTRY(a_whole_file_is_read), TEST_ENTRY(each_property_has_its_own_longest_pattern),
+TEST_MAIN(TEST_ENTRY(a_whole_file_is_read),
+	  TEST_ENTRY(slow_clients_are_let_go_unless_the_file_says_otherwise),
+	  TEST_ENTRY(each_property_has_its_own_longest_pattern),
 	  TEST_ENTRY(what_is_not_understood_is_refused_with_its_line),
 	  TEST_ENTRY(tags_match_their_patterns))
