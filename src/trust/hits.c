@@ -27,6 +27,7 @@ struct alias {
 	const char *at;
 	size_t len;
 	size_t candidate;
+	bool shared; /* by several vulnerabilities: two that have it need not be the same */
 };
 
 struct join {
@@ -45,6 +46,8 @@ static int compare_aliases(const void *left, const void *right)
 
 	if (way == 0)
 		way = (a->len > b->len) - (a->len < b->len);
+	if (way == 0)
+		way = a->shared - b->shared;
 	return way != 0 ? way : (a->candidate > b->candidate) - (a->candidate < b->candidate);
 }
 
@@ -70,14 +73,14 @@ static size_t count_words(const char *text)
 	return count;
 }
 
-static void add_aliases(struct join *join, size_t candidate, const char *words)
+static void add_aliases(struct join *join, size_t candidate, const char *words, bool shared)
 {
 	while (*words != '\0') {
 		size_t len = strcspn(words, " ");
 
 		if (len > 0)
 			join->aliases[join->alias_count++] =
-				(struct alias){ words, len, candidate };
+				(struct alias){ words, len, candidate, shared };
 		words += len + (words[len] == ' ');
 	}
 }
@@ -106,7 +109,8 @@ static int join_names(struct join *join)
 	size_t words = 0;
 
 	for (size_t i = 0; i < join->candidates->count; i++)
-		words += 1 + count_words(join->candidates->list[i].aliases);
+		words += 1 + count_words(join->candidates->list[i].aliases) +
+			 count_words(join->candidates->list[i].shared);
 	join->aliases = calloc(words + 1, sizeof(join->aliases[0]));
 	join->leader = calloc(join->candidates->count + 1, sizeof(join->leader[0]));
 	join->next = calloc(join->candidates->count + 1, sizeof(join->next[0]));
@@ -114,12 +118,14 @@ static int join_names(struct join *join)
 		return -ENOMEM;
 	for (size_t i = 0; i < join->candidates->count; i++) {
 		join->leader[i] = i;
-		add_aliases(join, i, join->candidates->list[i].id);
-		add_aliases(join, i, join->candidates->list[i].aliases);
+		add_aliases(join, i, join->candidates->list[i].id, false);
+		add_aliases(join, i, join->candidates->list[i].aliases, false);
+		add_aliases(join, i, join->candidates->list[i].shared, true);
 	}
 	qsort(join->aliases, join->alias_count, sizeof(join->aliases[0]), compare_aliases);
 	for (size_t i = 1; i < join->alias_count; i++)
-		if (same_alias(&join->aliases[i], &join->aliases[i - 1]))
+		if (same_alias(&join->aliases[i], &join->aliases[i - 1]) &&
+		    !join->aliases[i].shared && !join->aliases[i - 1].shared)
 			unite(join, join->aliases[i].candidate, join->aliases[i - 1].candidate);
 	return 0;
 }
@@ -154,15 +160,14 @@ static void sort_by_leader(struct join *join)
 {
 	size_t kept = 0;
 
-	for (size_t i = 0; i < join->alias_count; i++) {
-		if (i > 0 && same_alias(&join->aliases[i], &join->aliases[i - 1]))
-			continue;
-		join->aliases[kept] = join->aliases[i];
-		join->aliases[kept].candidate = leader_of(join, join->aliases[i].candidate);
-		kept++;
-	}
+	for (size_t i = 0; i < join->alias_count; i++)
+		join->aliases[i].candidate = leader_of(join, join->aliases[i].candidate);
+	qsort(join->aliases, join->alias_count, sizeof(join->aliases[0]), compare_leaders);
+	for (size_t i = 0; i < join->alias_count; i++)
+		if (i == 0 || join->aliases[i].candidate != join->aliases[kept - 1].candidate ||
+		    !same_alias(&join->aliases[i], &join->aliases[kept - 1]))
+			join->aliases[kept++] = join->aliases[i];
 	join->alias_count = kept;
-	qsort(join->aliases, kept, sizeof(join->aliases[0]), compare_leaders);
 }
 
 /* @aliases: the row's names, sorted. */
@@ -277,10 +282,89 @@ static int add_rows(struct og_scan *scan, const struct og_group *group, struct j
 	return r;
 }
 
+/* ---- advisories of several vulnerabilities ---- */
+
+static bool is_cve(const char *word)
+{
+	return og_starts_with(word, "CVE-");
+}
+
+static const char *next_word(const char *word)
+{
+	word += strcspn(word, " ");
+	return word + (*word == ' ');
+}
+
+static size_t count_cves(const struct og_candidate *candidate)
+{
+	size_t count = is_cve(candidate->id);
+
+	for (const char *word = candidate->aliases; *word != '\0'; word = next_word(word))
+		count += is_cve(word);
+	return count;
+}
+
+static int add_candidate(struct og_candidates *candidates, const struct og_candidate *candidate)
+{
+	if (og_grow(candidates->list, candidates->count) < 0)
+		return -ENOMEM;
+	candidates->list[candidates->count++] = *candidate;
+	return 0;
+}
+
+/* One for each of the CVEs, which has the advisory's other names beside its own. */
+static int split(struct og_scan *scan, const struct og_candidate *candidate,
+		 struct og_candidates *parts)
+{
+	og_auto_free char *names = og_strdupf("%s %s", candidate->id, candidate->aliases);
+	struct og_candidate part = *candidate;
+	og_auto_text shared = {};
+	int r = 0;
+
+	if (names == NULL)
+		return -ENOMEM;
+	for (const char *word = names; *word != '\0'; word = next_word(word))
+		if (!is_cve(word))
+			og_text_addf(&shared, "%s%.*s", shared.len > 0 ? " " : "",
+				     (int)strcspn(word, " "), word);
+	part.aliases = "";
+	part.shared = og_scan_text(scan, shared.buf != NULL ? shared.buf : "");
+	if (shared.failed || part.shared == NULL)
+		return -ENOMEM;
+	for (char *word = names, *end; r == 0 && *word != '\0'; word = end) {
+		end = word + strcspn(word, " ");
+		if (*end != '\0')
+			*end++ = '\0';
+		part.id = is_cve(word) ? og_scan_text(scan, word) : "";
+		if (part.id == NULL)
+			r = -ENOMEM;
+		else if (part.id[0] != '\0')
+			r = add_candidate(parts, &part);
+	}
+	return r;
+}
+
+/*
+ * A distribution's advisory (DSA, RHSA, USN ...) may be about many vulnerabilities, which are not the same because
+ * of it: who knows that one does no harm does not know it of the others.
+ */
+static int split_all(struct og_scan *scan, const struct og_candidates *candidates,
+		     struct og_candidates *parts)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < candidates->count; i++)
+		r = count_cves(&candidates->list[i]) > 1
+			    ? split(scan, &candidates->list[i], parts)
+			    : add_candidate(parts, &candidates->list[i]);
+	return r;
+}
+
 int og_hits_add(struct og_scan *scan, const struct og_group *group,
 		const struct og_candidates *candidates, struct og_err *err)
 {
-	struct join join = { .candidates = candidates };
+	struct og_candidates parts = {};
+	struct join join = { .candidates = &parts };
 	/* The group is gone when the rows are read. */
 	struct og_hit empty = { .ecosystem = og_scan_text(scan, group->ecosystem),
 				.name = og_scan_text(scan, group->name),
@@ -294,8 +378,11 @@ int og_hits_add(struct og_scan *scan, const struct og_group *group,
 				.said = "",
 				.reason = "",
 				.score_tenths = -1 };
-	int r = empty.ecosystem == NULL || empty.name == NULL ? -ENOMEM : join_names(&join);
+	int r = empty.ecosystem == NULL || empty.name == NULL ? -ENOMEM
+							      : split_all(scan, candidates, &parts);
 
+	if (r == 0)
+		r = join_names(&join);
 	if (r == 0) {
 		link_candidates(&join);
 		sort_by_leader(&join);
@@ -304,6 +391,7 @@ int og_hits_add(struct og_scan *scan, const struct og_group *group,
 	free(join.aliases);
 	free(join.leader);
 	free(join.next);
+	free(parts.list);
 	return r == -ENOMEM ? og_fail(err, r, "scan") : r;
 }
 

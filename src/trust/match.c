@@ -195,6 +195,7 @@ static int keep_candidate(void *data, const struct og_vulndb_details *details, s
 	*added = (struct og_candidate){
 		.id = og_scan_text(match->scan, details->id),
 		.aliases = og_scan_text(match->scan, details->aliases),
+		.shared = "",
 		.vector = og_scan_text(match->scan, details->vector),
 		.summary = og_scan_text(match->scan, details->summary),
 		.url = og_scan_text(match->scan, details->url),

@@ -18,6 +18,7 @@ struct og_group {
 /* One record's word on a group that is affected, or (cleared) is said not to be. */
 struct og_candidate {
 	const char *id, *aliases, *vector, *summary, *url, *published, *source;
+	const char *shared; /* names of an advisory of several vulnerabilities */
 	const char *fixed;
 	enum og_vuln_status status;
 	enum og_severity severity; /* of the package, by who packs it; UNKNOWN where not said */

@@ -155,6 +155,25 @@ def test_fixed_unfixed_wont_fix_and_not_affected_are_told_apart(scanner, tmp_pat
                     "CVE-1-3": ("wont-fix", "unknown"), "CVE-1-9": ("unfixed", "negligible")}
 
 
+def test_an_advisory_of_several_vulnerabilities_is_a_row_for_each(scanner, tmp_path):
+    """Who says of one that it does no harm does not say so of the others."""
+    root = debian_root(tmp_path / "root", [("a", "1.0", "a")])
+    scanner.load(record("DSA-7-1", "a", "2.0", upstream=["CVE-2024-1", "CVE-2024-2"]),
+                 record("DSA-8-1", "a", "3.0", aliases=["CVE-2024-2", "CVE-2024-3", "X-9"]),
+                 record("DEBIAN-CVE-2024-1", "a", "2.0", upstream=["CVE-2024-1"], affected={"ecosystem_specific": {
+                     "urgency": "high"}}),
+                 record("DEBIAN-CVE-2024-3", "a", upstream=["CVE-2024-3"], affected={"ecosystem_specific": {
+                     "status": "not-affected"}}))
+    rows = scanner.tree(root)["vulnerabilities"]
+    assert [(row["id"], row["aliases"], row["fixed_version"], row["severity"]) for row in rows] == [
+        ("CVE-2024-1", ["DEBIAN-CVE-2024-1", "DSA-7-1"], "2.0", "high"),
+        ("CVE-2024-2", ["DSA-7-1", "DSA-8-1", "X-9"], "3.0", "unknown")]
+    ignore = tmp_path / "ignore"
+    for name, hidden in (("CVE-2024-1", 1), ("DSA-7-1", 2), ("DSA-8-1", 1), ("CVE-2024-3", 0)):
+        ignore.write_text(name + "\n")
+        assert scanner.tree(root, "--ignore-file", ignore)["summary"]["hidden"] == hidden, name
+
+
 def suse_bom(path, os, **packages):
     """A bill of materials of a system of SUSE's: {binary: version}, all of openssl-3."""
     purls = [f"pkg:rpm/suse/{name}@{version}?arch=x86_64&upstream=openssl-3-{version}.src.rpm"
