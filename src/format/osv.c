@@ -183,9 +183,10 @@ static enum og_vuln_status status_of(const struct og_json *affected)
 		{ "not-affected", OG_VULN_NOT_AFFECTED }, { "not_affected", OG_VULN_NOT_AFFECTED },
 	};
 
-	static const char *const keys[] = { "status", "fix_state" };
+	/* Debian says of what it supports no more that its urgency is "end-of-life". */
+	static const char *const keys[] = { "status", "fix_state", "urgency" };
 
-	for (size_t k = 0; k < 2; k++)
+	for (size_t k = 0; k < sizeof(keys) / sizeof(keys[0]); k++)
 		for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
 			if (og_streq(word_of(affected, keys[k]), words[i].word))
 				return words[i].status;

@@ -149,10 +149,12 @@ def test_fixed_unfixed_wont_fix_and_not_affected_are_told_apart(scanner, tmp_pat
                  record("Y-4", "a", aliases=["CVE-1-4"], affected={"database_specific": {"status": "not-affected"}}),
                  record("CVE-1-5", "a", "0.9"), record("CVE-1-6", "b"),
                  record("CVE-1-7", "a", ecosystem="Debian:11"), record("CVE-1-8", "a", withdrawn="2024-01-01T00:00:00Z"),
-                 record("CVE-1-9", "a", affected={"ecosystem_specific": {"urgency": "unimportant"}}))
+                 record("CVE-1-9", "a", affected={"ecosystem_specific": {"urgency": "unimportant"}}),
+                 record("CVE-1-10", "a", affected={"ecosystem_specific": {"urgency": "end-of-life"}}))
     rows = {row["id"]: (row["status"], row["severity"]) for row in scanner.tree(root)["vulnerabilities"]}
     assert rows == {"CVE-1-1": ("fixed", "unknown"), "CVE-1-2": ("unfixed", "unknown"),
-                    "CVE-1-3": ("wont-fix", "unknown"), "CVE-1-9": ("unfixed", "negligible")}
+                    "CVE-1-3": ("wont-fix", "unknown"), "CVE-1-9": ("unfixed", "negligible"),
+                    "CVE-1-10": ("wont-fix", "unknown")}
 
 
 def test_an_advisory_of_several_vulnerabilities_is_a_row_for_each(scanner, tmp_path):
