@@ -102,7 +102,8 @@ static int store(struct options *options, const struct option *option, const cha
 	}
 	count = (size_t *)(void *)((char *)options + option->count_offset);
 	if (*count == LIST_MAX)
-		return og_fail(err, -EINVAL, "--%s is given over %d times", option->name, LIST_MAX);
+		return og_fail_plain(err, -EINVAL, "--%s is given over %d times", option->name,
+				     LIST_MAX);
 	((const char **)(void *)field)[(*count)++] = value;
 	return 0;
 }
@@ -113,9 +114,21 @@ static int read_flag(struct options *options, const struct option *option, const
 	bool *field = (bool *)(void *)((char *)options + option->offset);
 
 	if (value != NULL && !og_streq(value, "true") && !og_streq(value, "false"))
-		return og_fail(err, -EINVAL, "--%s must be true or false", option->name);
+		return og_fail_plain(err, -EINVAL, "--%s must be true or false", option->name);
 	*field = value == NULL || og_streq(value, "true");
 	return 0;
+}
+
+static int check_level(const char *level, struct og_err *err)
+{
+	static const char *const levels[] = { "debug", "info", "warn", "error", "fatal" };
+
+	for (size_t i = 0; i < sizeof(levels) / sizeof(levels[0]); i++) {
+		if (og_streq(level, levels[i]))
+			return 0;
+	}
+	return og_fail_plain(err, -EINVAL,
+			     "--log-level: '%s' is none of debug, info, warn, error, fatal", level);
 }
 
 int options_read(int argc, char **argv, struct options *ret_options, struct og_err *err)
@@ -132,20 +145,20 @@ int options_read(int argc, char **argv, struct options *ret_options, struct og_e
 		int r = 0;
 
 		if (option == NULL)
-			return og_fail(err, -EINVAL, "unknown option '%s'; see onggid --help",
-				       argv[i]);
+			return og_fail_plain(err, -EINVAL, "unknown option '%s'; see onggid --help",
+					     argv[i]);
 		if (option->kind == KIND_REFUSED)
-			return og_fail(err, -EINVAL, "--%s: %s; use a unix socket", option->name,
-				       option->help);
+			return og_fail_plain(err, -EINVAL, "--%s: %s; use a unix socket",
+					     option->name, option->help);
 		if (option->kind == KIND_FLAG)
 			r = read_flag(&options, option, value, err);
 		else if (value == NULL && ++i == argc)
-			r = og_fail(err, -EINVAL, "--%s needs a value", option->name);
+			r = og_fail_plain(err, -EINVAL, "--%s needs a value", option->name);
 		else
 			r = store(&options, option, value == NULL ? argv[i] : value, err);
 		if (r < 0)
 			return r;
 	}
 	*ret_options = options;
-	return 0;
+	return check_level(options.log_level, err);
 }

@@ -25,6 +25,7 @@ int og_http_listen_unix(const char *path, gid_t gid, struct og_err *err)
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	og_auto_fd fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	bool grouped = gid != (gid_t)-1;
+	struct stat st;
 	mode_t mask;
 	int r;
 
@@ -36,8 +37,11 @@ int og_http_listen_unix(const char *path, gid_t gid, struct og_err *err)
 			       sizeof(address.sun_path) - 1);
 	memcpy(address.sun_path, path, strlen(path) + 1);
 	if (is_served(&address))
-		return og_fail(err, -EADDRINUSE, "'%s' is served by another process", path);
-	(void)unlink(path);
+		return og_fail_plain(err, -EADDRINUSE, "'%s' is served by another process", path);
+	if (lstat(path, &st) == 0 && !S_ISSOCK(st.st_mode))
+		return og_fail_plain(err, -EEXIST, "'%s' is there and no socket: name another path",
+				     path);
+	(void)unlink(path); /* what an earlier process left */
 
 	mask = umask(0177); /* nobody may connect between bind() and chmod() */
 	r = bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ? -errno : 0;

@@ -5,12 +5,14 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 
 #include "base/install.h"
 #include "base/io.h"
 #include "base/path.h"
 #include "base/text.h"
+#include "engine/gate.h"
 #include "engine/internal.h"
 
 /* "/workloads/", 64 digits, "/monitor.sock" and the NUL must fit in 108 bytes of a socket's name;
@@ -61,6 +63,19 @@ static int open_root(const char *path, struct og_err *err)
 	return fd;
 }
 
+/* One process an exec root, too: what runs there and is not ours is taken for a leftover. */
+static int lock_exec_root(const struct og_engine *engine, struct og_err *err)
+{
+	if (flock(engine->exec_fd, LOCK_EX | LOCK_NB) == 0)
+		return 0;
+	if (errno == EWOULDBLOCK)
+		return og_fail_plain(
+			err, -EBUSY,
+			"exec root '%s': another onggid has it; end that one, or use another --exec-root",
+			engine->config.exec_root);
+	return og_fail(err, -errno, "lock exec root '%s'", engine->config.exec_root);
+}
+
 static int make_dirs(int root_fd, const char *const names[], struct og_err *err)
 {
 	for (; *names != NULL; names++) {
@@ -82,6 +97,9 @@ static int open_roots(struct og_engine *engine, struct og_err *err)
 	engine->exec_fd = open_root(engine->config.exec_root, err);
 	if (engine->exec_fd < 0)
 		return engine->exec_fd;
+	r = lock_exec_root(engine, err);
+	if (r < 0)
+		return r;
 	r = make_dirs(engine->data_fd, data_names, err);
 	return r < 0 ? r : make_dirs(engine->exec_fd, exec_names, err);
 }
@@ -198,8 +216,9 @@ static int open_parts(struct og_engine *engine, struct og_err *err)
 	if (engine->runtime_root == NULL)
 		return og_fail(err, -ENOMEM, "open engine");
 	r = og_images_open(engine->data_fd, &engine->images, err);
-	if (r == 0)
-		r = og_mounts_new(engine->data_fd, &engine->mounts, err);
+	if (r < 0)
+		return og_fail_in(err, r, "data root '%s'", engine->config.data_root);
+	r = og_mounts_new(engine->data_fd, &engine->mounts, err);
 	if (r == 0)
 		r = og_watcher_start(engine, err);
 	return r;
@@ -220,6 +239,7 @@ int og_engine_open(const struct og_engine_config *config, struct og_engine **ret
 	if (r < 0)
 		return r;
 	engine->emulation = og_find_emulation(engine);
+	og_engine_gate_check(engine);
 	recover(engine);
 	*ret_engine = og_take_ptr(engine);
 	return 0;

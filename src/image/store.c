@@ -79,8 +79,7 @@ static int lock_root(struct og_store *store, struct og_err *err)
 	if (errno == EWOULDBLOCK)
 		return og_fail_plain(
 			err, -EBUSY,
-			"the image store is in use by another process; stop that, or use "
-			"another data root");
+			"in use by another process; end that one, or use another data root");
 	return og_fail(err, -errno, "lock the image store");
 }
 
