@@ -101,9 +101,12 @@ static int run_test(const void *data, int argc, char **argv, struct og_err *err)
 static int run_check(const void *data, int argc, char **argv, struct og_err *err)
 {
 	og_cleanup(og_admission_freep) struct og_admission *gate = NULL;
-	int r = og_admission_open(argc > 0 ? argv[0] : DEFAULT_POLICY, &gate, err);
+	const char *path = argc > 0 ? argv[0] : DEFAULT_POLICY;
+	int r = og_admission_open(path, &gate, err);
 
 	(void)data;
+	if (r == 0 && og_admission_check_keys(gate, err) < 0)
+		r = og_fail_in(err, -EINVAL, "'%s'", path);
 	if (r == 0)
 		(void)printf("%zu rules, %zu signers; the default is %s\n", gate->rule_count,
 			     gate->signer_count, og_admission_outcome_name(gate->otherwise));
@@ -120,7 +123,7 @@ const struct trust_command trust_policy_commands[] = {
 	  .run = run_test },
 	{ .name = "policy check",
 	  .arguments = "[FILE]",
-	  .summary = "Can a policy be read?",
+	  .summary = "Can a policy and its keys be read?",
 	  .most = 1,
 	  .run = run_check },
 	{},

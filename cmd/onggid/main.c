@@ -208,6 +208,26 @@ static void daemon_done(struct daemon *daemon)
 		(void)unlink(daemon->options.pidfile);
 }
 
+static void say_listens(struct daemon *daemon, const char *scheme, const char *where)
+{
+	og_auto_free char *line = og_strdupf("API listens on %s%s", scheme, where);
+
+	say(daemon, line != NULL ? line : "API listens");
+}
+
+/* What whoever reads the log wants to know first. */
+static void say_start(struct daemon *daemon)
+{
+	for (size_t i = 0; i < daemon->options.host_count; i++)
+		say_listens(daemon, "", daemon->options.hosts[i]);
+	if (daemon->options.host_count == 0 && daemon->socket_count == 0)
+		say_listens(daemon, "fd://", "");
+	else if (daemon->options.host_count == 0)
+		say_listens(daemon, "unix://", daemon->sockets[0]);
+	if (geteuid() != 0)
+		say(daemon, "not root: images can be kept, but no workload can be started");
+}
+
 static int run(struct daemon *daemon, struct og_err *err)
 {
 	sigset_t signals;
@@ -223,7 +243,7 @@ static int run(struct daemon *daemon, struct og_err *err)
 		r = write_pidfile(daemon->options.pidfile, err);
 	if (r < 0)
 		return r;
-	say(daemon, "API listens");
+	say_start(daemon);
 	do {
 		r = sigwait(&signals, &signal);
 	} while (r == 0 && signal == SIGHUP);

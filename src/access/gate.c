@@ -376,8 +376,9 @@ int og_admission_open(const char *path, struct og_admission **ret_gate, struct o
 	size_t len = 0;
 	int r = og_read_file(AT_FDCWD, path, OG_ADMISSION_BYTES_MAX, &text, &len, err);
 
-	if (r == 0)
-		r = og_admission_parse(text, len, og_ends_with(path, ".json"), ret_gate, err);
+	if (r < 0)
+		return r; /* it names the file */
+	r = og_admission_parse(text, len, og_ends_with(path, ".json"), ret_gate, err);
 	return r < 0 ? og_fail_in(err, r, "'%s'", path) : 0;
 }
 

@@ -38,6 +38,21 @@ static const char *policy_path(const struct og_engine *engine)
 	return may_be_there(OG_POLICY_JSON) ? OG_POLICY_JSON : NULL;
 }
 
+void og_engine_gate_check(struct og_engine *engine)
+{
+	og_cleanup(og_admission_freep) struct og_admission *gate = NULL;
+	const char *path = policy_path(engine);
+	struct og_err err = {};
+
+	if (path == NULL)
+		return;
+	if (og_admission_open(path, &gate, &err) < 0)
+		og_engine_report(engine, "no workload can be made: the policy cannot be read: %s",
+				 err.text);
+	else if (og_admission_check_keys(gate, &err) < 0)
+		og_engine_report(engine, "policy '%s': %s", path, err.text);
+}
+
 /* ---- what is kept ---- */
 
 static int read_kept(struct og_engine *engine, const struct og_image *image,

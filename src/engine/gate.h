@@ -15,6 +15,9 @@
 #define OG_POLICY_YAML "/etc/onggi/policy.yaml"
 #define OG_POLICY_JSON "/etc/onggi/policy.json"
 
+/* At the start: reports a policy that cannot be read, or whose keys cannot. */
+void og_engine_gate_check(struct og_engine *engine);
+
 /*
  * After a pull: fetches and keeps what vouches for the image @id. Does nothing where there is no gate.
  * Where the registry does not answer, what was kept before stays, the engine's report says so, and a create

@@ -149,8 +149,10 @@ static int make_mount(const struct parts *parts, struct og_err *err)
 	og_auto_fd fs_fd = fsopen("erofs", FSOPEN_CLOEXEC);
 	int fd;
 
-	if (fs_fd < 0)
+	if (fs_fd < 0 && errno == ENODEV)
 		return og_fail(err, -errno, "this kernel has no EROFS (load the module 'erofs')");
+	if (fs_fd < 0)
+		return og_fail(err, -errno, "mount image");
 	if (fsconfig(fs_fd, FSCONFIG_SET_STRING, "source", parts->paths[0], 0) < 0)
 		return og_fail_fs(err, -errno, fs_fd, "mount image");
 	for (size_t i = 1; i < parts->count; i++) {

@@ -315,6 +315,14 @@ static int judge(struct store *store, const struct og_admission *gate, const cha
 		       : judge_own(store, gate, name, &manifest, event, err);
 }
 
+int og_registry_gate_check(const char *policy, struct og_err *err)
+{
+	og_cleanup(og_admission_freep) struct og_admission *gate = NULL;
+	int r = og_admission_open(policy, &gate, err);
+
+	return r < 0 ? r : og_admission_check_keys(gate, err);
+}
+
 int og_registry_gate(const char *policy, const char *host, struct og_registry *registry,
 		     const struct og_registry_event *event, struct og_err *err)
 {

@@ -11,6 +11,10 @@
 #include "base/err.h"
 #include "registry/registry.h"
 
+/* For the server's start, so that a mistake is not first seen by who pulls: can the policy be read, and the
+ * keys that it names? Errors: of the first thing that cannot. */
+int og_registry_gate_check(const char *policy, struct og_err *err);
+
 /*
  * May the manifest of @event be pushed or pulled? @policy: its file, read anew each time. @host: under
  * which name clients know the registry, "registry.example.com:5000"; that is what policies and signatures

@@ -36,6 +36,18 @@ static int read_keys(const struct og_admission_signer *signer, struct og_keys *k
 	return r;
 }
 
+int og_admission_check_keys(const struct og_admission *gate, struct og_err *err)
+{
+	for (size_t i = 0; i < gate->signer_count; i++) {
+		og_auto_keys keys = {};
+		int r = read_keys(&gate->signers[i], &keys, err);
+
+		if (r < 0)
+			return og_fail_in(err, r, "signer '%s'", gate->signers[i].name);
+	}
+	return 0;
+}
+
 /* Says in @text whether @signer has signed it. */
 static bool judge_signer(const struct og_admission *gate,
 			 const struct og_admission_question *question, const char *name,

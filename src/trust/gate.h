@@ -42,6 +42,12 @@ void og_admission_decision_done(struct og_admission_decision *decision);
 #define og_auto_admission_decision \
 	og_cleanup(og_admission_decision_done) struct og_admission_decision
 
+/*
+ * For who wants to know before an image comes: can the key of every signer be read? Errors: those of the
+ * first that cannot, with the signer's name.
+ */
+int og_admission_check_keys(const struct og_admission *gate, struct og_err *err);
+
 /* Errors: -ENOMEM alone. The caller ends *@ret_decision. */
 int og_admission_judge(const struct og_admission *gate,
 		       const struct og_admission_question *question,

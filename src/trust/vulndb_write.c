@@ -338,5 +338,7 @@ int og_vulndb_update(int dir_fd, const char *name, int from_dir_fd, const char *
 		r = check_existing(writer->dir_fd, writer->making, err);
 	if (r == 0)
 		r = check_whole(writer->dir_fd, writer->making, err);
+	if (r == -EUCLEAN)
+		return og_fail_in(err, r, "'%s' is no sound database of vulnerabilities", from);
 	return r < 0 ? og_fail_in(err, r, "'%s'", from) : replace(writer, err);
 }
