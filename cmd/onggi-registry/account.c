@@ -141,6 +141,9 @@ int account(const char *root, const struct options *options, struct og_err *err)
 			continue;
 		if ((options->word_count > 1) != commands[i].has_name)
 			break;
+		r = og_streq(commands[i].word, "add") ? 0 : og_registry_check_root(root, err);
+		if (r < 0)
+			return r;
 		state_fd = og_registry_state_folder(root, err);
 		r = state_fd < 0 ? state_fd : og_accounts_open(state_fd, &accounts, err);
 		return r < 0 ? r : commands[i].fn(accounts, options->words[1], options, err);

@@ -92,6 +92,11 @@ static void block_signals(sigset_t *ret_set)
 	(void)pthread_sigmask(SIG_BLOCK, ret_set, NULL);
 }
 
+static const char *addr_of(const struct program *program)
+{
+	return first_of(program->options.addr, program->config.addr, ADDR_DEFAULT);
+}
+
 static const char *root_of(const struct program *program)
 {
 	return first_of(program->options.root, program->config.root, ROOT_DEFAULT);
@@ -169,16 +174,32 @@ static int inherited(int fds[LISTEN_FDS_MAX])
 /* Returns how many sockets there are to serve. */
 static int open_sockets(const struct program *program, int fds[LISTEN_FDS_MAX], struct og_err *err)
 {
-	const char *addr = first_of(program->options.addr, program->config.addr, ADDR_DEFAULT);
 	int count = program->options.addr == NULL ? inherited(fds) : 0;
 
 	if (count > 0)
 		return count;
-	fds[0] = og_http_listen_tcp(addr, err);
+	fds[0] = og_http_listen_tcp(addr_of(program), err);
 	return fds[0] < 0 ? fds[0] : 1;
 }
 
 /* ---- commands ---- */
+
+/* Where it serves what, and what somebody should not find out later. */
+static void say_start(const struct program *program, bool by_systemd)
+{
+	const char *addr = by_systemd ? "systemd's sockets" : addr_of(program);
+	bool near = by_systemd || og_starts_with(addr, "127.") || og_starts_with(addr, "[::1]");
+	bool certified = first_of(program->options.tls_client_ca, program->config.tls_client_ca,
+				  NULL) != NULL &&
+			 !program->config.tls_client_optional;
+	og_auto_free char *line = og_strdupf("serves '%s' on %s%s", root_of(program), addr,
+					     program->tls != NULL ? ", by TLS" : "");
+
+	say(NULL, line != NULL ? line : "serves");
+	if (!near && !program->config.has_access && !certified)
+		say(NULL, "anybody who reaches it may push and delete: give it accounts (section "
+			  "access of the configuration), or --addr 127.0.0.1:PORT");
+}
 
 static int serve(struct program *program, struct og_err *err)
 {
@@ -215,7 +236,7 @@ static int serve(struct program *program, struct og_err *err)
 		r = og_registry_start(program->registry, err);
 	if (r < 0)
 		return r;
-	say(program, "serves");
+	say_start(program, program->options.addr == NULL && inherited(fds) > 0);
 	for (;;) {
 		if (sigwait(&signals, &signal) != 0 || signal != SIGHUP)
 			return 0;
@@ -284,6 +305,8 @@ static int run(struct program *program, struct og_err *err)
 	(void)mallopt(M_ARENA_MAX, ARENAS);
 	if (program->options.config != NULL)
 		r = og_registry_config_read(&program->config, program->options.config, err);
+	if (r == 0 && (og_streq(command, "gc") || og_streq(command, "scrub")))
+		r = og_registry_check_root(root_of(program), err);
 	if (r == 0 && og_streq(command, "account"))
 		return account(root_of(program), &program->options, err);
 	if (r == 0 && !og_streq(command, "scrub"))

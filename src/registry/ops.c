@@ -13,6 +13,7 @@
 #include "base/path.h"
 #include "base/pk.h"
 #include "base/text.h"
+#include "registry/gate.h"
 #include "registry/ops_internal.h"
 
 #define LOG_LINE_MAX	1024U
@@ -49,6 +50,23 @@ int og_registry_state_folder(const char *root, struct og_err *err)
 		return r;
 	fd = openat(root_fd, ENGINE_LAYOUT, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	return fd < 0 ? og_fail(err, -errno, "open '%s/" ENGINE_LAYOUT "'", root) : fd;
+}
+
+int og_registry_check_root(const char *root, struct og_err *err)
+{
+	static const char *const files[] = { "registry.db", "accounts.db",
+					     ENGINE_LAYOUT "/registry.db",
+					     ENGINE_LAYOUT "/accounts.db" };
+	og_auto_fd root_fd = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (root_fd < 0)
+		return og_fail(err, -errno, "--root '%s'", root);
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		if (faccessat(root_fd, files[i], F_OK, 0) == 0)
+			return 0;
+	}
+	return og_fail_plain(err, -ENOENT, "--root '%s': no registry is there (no registry.db)",
+			     root);
 }
 
 /* ---- the parts ---- */
@@ -224,9 +242,13 @@ static int listen_metrics(struct og_registry_ops *ops, struct og_err *err)
 int og_registry_ops_start(struct og_registry_ops *ops, struct og_registry *registry,
 			  struct og_err *err)
 {
+	const char *policy = ops->config->policy;
+	struct og_err wrong = {};
 	int r = 0;
 
 	ops->registry = registry;
+	if (policy != NULL && og_registry_gate_check(policy, &wrong) < 0)
+		ops_log(ops, "policy '%s' lets nothing in that needs it: %s", policy, wrong.text);
 	if (ops->config->webhook_count > 0)
 		r = og_webhooks_new(ops->config, &ops->metrics, ops->log, ops->log_data,
 				    &ops->webhooks, err);

@@ -58,3 +58,7 @@ int og_registry_ops_retain(struct og_registry_ops *ops, struct og_registry *regi
 /* The folder below @root where a registry keeps its own: @root, or in an engine's data root (there is
  * an images.db) its folder registry/. Both are made where they are missing. Returns a descriptor. */
 int og_registry_state_folder(const char *root, struct og_err *err);
+
+/* For what must not make a registry of a misspelt folder: is there one at @root, or accounts of one?
+ * Errors: -ENOENT and those of open(). */
+int og_registry_check_root(const char *root, struct og_err *err);

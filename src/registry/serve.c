@@ -79,17 +79,19 @@ void reply_failure(struct call *call, int r, const char *not_found, const struct
 		{ -ENOTSUP, 400, "UNSUPPORTED" }, { -ECONNRESET, 400, "SIZE_INVALID" },
 	};
 
-	const char *text = err->text[0] != '\0' ? err->text : strerror(-r);
+	const char *text = err->text[0] != '\0' ? err->text : strerror(-r), *code = "UNKNOWN";
+	int status = 500;
 
-	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
 		if (table[i].r == r) {
-			reply_error(call, table[i].status,
-				    table[i].code == NULL ? not_found : table[i].code, text);
-			return;
+			status = table[i].status;
+			code = table[i].code == NULL ? not_found : table[i].code;
 		}
-	og_blob_store_log(&call->registry->store, "%s %s: %s", og_http_method(call->request),
-			  og_http_path(call->request), text);
-	reply_error(call, 500, "UNKNOWN", text);
+	}
+	if (status >= 500) /* ours, not the client's */
+		og_blob_store_log(&call->registry->store, "%s %s: %s",
+				  og_http_method(call->request), og_http_path(call->request), text);
+	reply_error(call, status, code, text);
 }
 
 /* ---- authorisation ---- */

@@ -58,8 +58,8 @@ def test_the_example_in_the_documentation_is_taken(prefix, tmp_path):
     text = (pathlib.Path(__file__).resolve().parents[2] / "docs/registry-config.md").read_text()
     config = tmp_path / "registry.yaml"
     config.write_text(text.split("```yaml\n")[1].split("```")[0])
-    subprocess.run([prefix / "sbin/onggi-registry", "account", "list", "--root", tmp_path, "--config", config],
-                   check=True, timeout=20)
+    subprocess.run([prefix / "sbin/onggi-registry", "account", "add", "alice", "--root", tmp_path, "--config",
+                    config], input=b"a password\n", check=True, timeout=20)
 
 
 # ---- quotas, immutable tags, retention ----
@@ -437,8 +437,10 @@ metrics: {{addr: "127.0.0.1:{port}", readers: [ops]}}
     answer = client(headers=basic("ops:secret")).get("/metrics")
     assert answer.status == 200 and answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
     own = Client(f"127.0.0.1:{port}")
+    # A request is counted when its answer has gone, and so perhaps after its client has it.
+    daemon.wait_for("the request to be counted", lambda: b'onggi_registry_requests_total{method="GET",status="2xx"}'
+                    in own.get("/metrics").body)
     text = own.get("/metrics").body.decode()
-    assert 'onggi_registry_requests_total{method="GET",status="2xx"}' in text
     assert own.get("/v2/").status == 404, "nothing else is served there"
     for line in text.splitlines():
         assert line.startswith(("# HELP ", "# TYPE ", "onggi_registry_")), line
