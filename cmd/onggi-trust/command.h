@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -13,6 +14,9 @@
 #include "client/options.h"
 
 #define EXIT_USAGE 125 /* a wrong use, as onggi's and docker's */
+
+/* What a command gives back for a wrong use that only it can see; the text names the option. */
+#define TRUST_WRONG_USE (-EBADRQC)
 
 struct trust_command {
 	const char *name;      /* one word or more: "scan", "key generate" */

@@ -96,15 +96,15 @@ static int run_with(const struct trust_command *command, int argc, char **argv, 
 	else if (count >= 0 && command->most >= 0 && count > command->most)
 		count = og_fail_plain(&err, -EINVAL, "%s takes no '%s'", command->name,
 				      words[command->most]);
-	if (count < 0) {
+	r = count < 0 ? TRUST_WRONG_USE : command->run(values, count, words, &err);
+	if (r >= 0)
+		return r;
+	(void)fflush(stdout);
+	if (r == TRUST_WRONG_USE) {
 		(void)fprintf(stderr, "onggi: %s; see 'onggi %s --help'\n", err.text,
 			      command->name);
 		return EXIT_USAGE;
 	}
-	r = command->run(values, count, words, &err);
-	if (r >= 0)
-		return r;
-	(void)fflush(stdout);
 	(void)fprintf(stderr, "onggi: %s\n", err.text[0] != '\0' ? err.text : strerror(-r));
 	return command->failure > 0 ? command->failure : EXIT_FAILURE;
 }

@@ -43,7 +43,7 @@ static int read_moment(const char *word, enum og_admission_moment *ret_moment, s
 	else if (og_streq(word, "pull"))
 		*ret_moment = OG_ADMISSION_PULL;
 	else
-		return og_fail_plain(err, -EINVAL, "--at: there are push, pull and create");
+		return og_fail_plain(err, TRUST_WRONG_USE, "--at: there are push, pull and create");
 	return 0;
 }
 

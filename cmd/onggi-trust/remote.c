@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "remote.h"
+#include "command.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -81,8 +82,8 @@ int remote_choose(const struct og_document *index, const char *platform,
 	}
 	if (strlen(platform) > 60 ||
 	    sscanf(platform, "%63[^/]/%63[^/]/%63[^/]", os, architecture, variant) < 2)
-		return og_fail_plain(err, -EINVAL, "--platform: '%s' is not OS/ARCHITECTURE",
-				     platform);
+		return og_fail_plain(err, TRUST_WRONG_USE,
+				     "--platform: '%s' is not OS/ARCHITECTURE", platform);
 	chosen = og_manifest_choose(manifest, os, architecture, variant);
 	if (chosen == NULL)
 		return og_fail_plain(err, -ENOENT, "there is no image for %s in it", platform);

@@ -80,7 +80,7 @@ static int read_threshold(const char *text, struct threshold *ret_threshold, str
 		word[strlen(word) - strlen(":fixed")] = '\0';
 	}
 	if (og_severity_parse(word, &threshold.severity) < 0)
-		return og_fail_plain(err, -EINVAL,
+		return og_fail_plain(err, TRUST_WRONG_USE,
 				     "--fail-on: '%s' is none of critical, high, medium, low, "
 				     "negligible, unknown",
 				     text);
@@ -196,10 +196,11 @@ static int open_all(const struct scan_options *options, const char *target, stru
 			r = og_vulndb_open(opened->place.dir_fd, opened->place.name, &opened->db,
 					   err);
 		if (r == -ENOENT)
-			r = og_fail_plain(err, -ENOENT,
-					  "there is no database of vulnerabilities at '%s': "
-					  "'onggi scan db import' makes one",
-					  options->db != NULL ? options->db : opened->place.name);
+			r = og_fail_plain(
+				err, -ENOENT,
+				"there is no database of vulnerabilities '%s': 'onggi scan "
+				"db import' makes one, --no-vulnerabilities does without",
+				opened->place.path);
 	}
 	if (r == 0)
 		r = scan_said_read(&options->vex, &options->ignore, &opened->statements, err);
@@ -272,7 +273,7 @@ static int run_scan(const void *values, int argc, char **argv, struct og_err *er
 
 	(void)argc;
 	if (options->format != NULL && og_report_format_parse(options->format, &format) < 0)
-		return og_fail_plain(err, -EINVAL,
+		return og_fail_plain(err, TRUST_WRONG_USE,
 				     "--format: '%s' is none of table, json, sarif, cyclonedx, "
 				     "spdx, junit",
 				     options->format);
@@ -288,7 +289,8 @@ static int run_sbom(const void *values, int argc, char **argv, struct og_err *er
 	options.no_vulnerabilities = true;
 	if (options.format != NULL && (og_report_format_parse(options.format, &format) < 0 ||
 				       (format != OG_REPORT_CYCLONEDX && format != OG_REPORT_SPDX)))
-		return og_fail_plain(err, -EINVAL, "--format: '%s' is neither cyclonedx nor spdx",
+		return og_fail_plain(err, TRUST_WRONG_USE,
+				     "--format: '%s' is neither cyclonedx nor spdx",
 				     options.format);
 	return scan(&options, argv[0], format, err);
 }

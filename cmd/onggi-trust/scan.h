@@ -15,6 +15,7 @@
 struct scan_place {
 	int dir_fd; /* owned */
 	char *name; /* owned */
+	char *path; /* owned; for people */
 };
 
 /* @path NULL: the default place. @make: its folder, too. */

@@ -60,7 +60,8 @@ void scan_place_done(struct scan_place *place)
 {
 	place->dir_fd = og_close(place->dir_fd);
 	free(place->name);
-	place->name = NULL;
+	free(place->path);
+	place->name = place->path = NULL;
 }
 
 int scan_place_open(const char *path, bool make, struct scan_place *ret_place, struct og_err *err)
@@ -75,7 +76,8 @@ int scan_place_open(const char *path, bool make, struct scan_place *ret_place, s
 		return og_fail(err, -ENOMEM, "database");
 	slash = strrchr(whole, '/');
 	ret_place->name = og_strdupf("%s", slash != NULL ? slash + 1 : whole);
-	if (ret_place->name == NULL || ret_place->name[0] == '\0')
+	ret_place->path = og_strdupf("%s", whole);
+	if (ret_place->name == NULL || ret_place->path == NULL || ret_place->name[0] == '\0')
 		return og_fail(err, -EINVAL, "database '%s'", whole);
 	if (slash != NULL) {
 		*slash = '\0';
@@ -94,8 +96,8 @@ int scan_place_open(const char *path, bool make, struct scan_place *ret_place, s
 	if (r == 0 && ret_place->dir_fd < 0)
 		r = errno == ENOENT ? og_fail_plain(err, -ENOENT,
 						    "there is no database of vulnerabilities "
-						    "in '%s': 'onggi scan db import' makes one",
-						    folder)
+						    "'%s': 'onggi scan db import' makes one",
+						    ret_place->path)
 				    : og_fail(err, -errno, "open '%s'", folder);
 	return r;
 }

@@ -24,12 +24,19 @@ static int ask(struct og_session *session, const char *before, const char *name,
 	og_auto_free char *path =
 		escaped == NULL ? NULL : og_strdupf(OG_API "%s%s%s", before, escaped, after);
 	struct og_http_call call = { .method = "GET", .path = path };
-	int r;
+	int status = 0, r;
 
 	if (path == NULL)
 		return og_fail(err, -ENOMEM, "'%s'", name);
 	r = og_session_open(session, &call, ret_http, err);
-	return r < 0 ? r : og_answer_check(*ret_http, NULL, err);
+	if (r < 0)
+		return r;
+	r = og_answer_check(*ret_http, &status, err);
+	return status != 404 ? r
+			     : og_fail_plain(err, -ENOENT,
+					     "the engine has no image '%s': pull it, or say "
+					     "registry:%s to look into its registry",
+					     name, name);
 }
 
 static int read_all(struct og_http *http, take_fn *take, void *data, struct og_err *err)

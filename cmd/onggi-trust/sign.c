@@ -15,6 +15,7 @@
 #include "format/manifest.h"
 #include "format/scan_summary.h"
 #include "password.h"
+#include "predicate.h"
 #include "remote.h"
 #include "trust/keys.h"
 #include "trust/sign.h"
@@ -57,29 +58,6 @@ static const struct og_option attest_options[] = {
 
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 
-/* cosign's words for types of predicates. */
-static const char *const types[][2] = {
-	{ "custom", "https://cosign.sigstore.dev/attestation/v1" },
-	{ "cyclonedx", "https://cyclonedx.org/bom" },
-	{ "link", "https://in-toto.io/Link/v1" },
-	{ "openvex", "https://openvex.dev/ns" },
-	{ "slsaprovenance", "https://slsa.dev/provenance/v0.2" },
-	{ "slsaprovenance02", "https://slsa.dev/provenance/v0.2" },
-	{ "slsaprovenance1", "https://slsa.dev/provenance/v1" },
-	{ "spdx", "https://spdx.dev/Document" },
-	{ "spdxjson", "https://spdx.dev/Document" },
-	{ "vuln", "https://cosign.sigstore.dev/attestation/vuln/v1" },
-};
-
-static const char *predicate_type(const char *word)
-{
-	for (size_t i = 0; i < COUNT(types); i++) {
-		if (og_streq(types[i][0], word))
-			return types[i][1];
-	}
-	return strchr(word, ':') != NULL ? word : NULL;
-}
-
 static int read_layout(const char *word, enum og_signing_layout *ret_layout, struct og_err *err)
 {
 	static const char *const names[] = { "tag", "referrer", "bundle" };
@@ -90,7 +68,7 @@ static int read_layout(const char *word, enum og_signing_layout *ret_layout, str
 			return 0;
 		}
 	}
-	return og_fail_plain(err, -EINVAL, "--layout: there are tag, referrer and bundle");
+	return og_fail_plain(err, TRUST_WRONG_USE, "--layout: there are tag, referrer and bundle");
 }
 
 static int load_key(const char *path, struct og_sk **ret_sk, struct og_err *err)
@@ -99,7 +77,7 @@ static int load_key(const char *path, struct og_sk **ret_sk, struct og_err *err)
 	int r;
 
 	if (path == NULL)
-		return og_fail_plain(err, -EINVAL,
+		return og_fail_plain(err, TRUST_WRONG_USE,
 				     "--key FILE is needed; 'onggi key generate' makes one");
 	r = og_key_is_sealed(path, err);
 	if (r > 0)
@@ -154,7 +132,7 @@ static int attest_one(const struct og_signing *signing, const struct values *val
 		return og_fail_plain(err, -EINVAL, "predicate '%s' is no JSON object",
 				     values->predicate);
 	if (og_scan_is_report(predicate) &&
-	    og_streq(predicate_type(values->type), OG_PREDICATE_SCAN)) {
+	    og_streq(trust_predicate_type(values->type), OG_PREDICATE_SCAN)) {
 		struct og_json *report = og_take_ptr(predicate);
 
 		r = og_scan_predicate(report, og_digest_format(&signing->subject->digest).text,
@@ -162,7 +140,7 @@ static int attest_one(const struct og_signing *signing, const struct values *val
 		if (r < 0)
 			return og_fail_in(err, r, "'%s'", values->predicate);
 	}
-	return og_attest(signing, predicate_type(values->type), og_take_ptr(predicate), err);
+	return og_attest(signing, trust_predicate_type(values->type), og_take_ptr(predicate), err);
 }
 
 /* Each manifest of an index, as one of its own. */
@@ -238,10 +216,11 @@ static int run_attest(const void *data, int argc, char **argv, struct og_err *er
 
 	(void)argc;
 	if (values->predicate == NULL || values->type == NULL)
-		return og_fail_plain(err, -EINVAL, "attest needs --predicate FILE and --type TYPE");
-	if (predicate_type(values->type) == NULL)
-		return og_fail_plain(err, -EINVAL, "--type: '%s' is neither known nor a URI",
-				     values->type);
+		return og_fail_plain(err, TRUST_WRONG_USE,
+				     "attest needs --predicate FILE and --type TYPE");
+	if (trust_predicate_type(values->type) == NULL)
+		return og_fail_plain(err, TRUST_WRONG_USE,
+				     "--type: '%s' is neither known nor a URI", values->type);
 	return run_each(values, argv[0], attest_one, err);
 }
 

@@ -11,6 +11,7 @@
 #include "command.h"
 #include "format/artifact.h"
 #include "format/manifest.h"
+#include "predicate.h"
 #include "remote.h"
 
 struct values {
@@ -31,8 +32,9 @@ static const struct og_option verify_options[] = {
 		  "NAME[:TAG] that it must be signed as; else its repository's name"),
 	OG_OPTION(struct values, platform, "platform", 0, OG_OPTION_TEXT,
 		  "OS/ARCHITECTURE of an index whose image is to be vouched for"),
-	OG_OPTION(struct values, type, "attestation", 0, OG_OPTION_TEXT,
-		  "TYPE: print attestations of this type (a URI, or 'all') in place of signatures"),
+	OG_OPTION(
+		struct values, type, "attestation", 0, OG_OPTION_TEXT,
+		"TYPE: print attestations of this type (as of attest, or 'all') in place of signatures"),
 	TRUST_INSECURE(struct values),
 };
 
@@ -96,9 +98,10 @@ static int by_keys(const struct remote *remote, const struct og_evidence *eviden
 	if (r < 0)
 		return r;
 	if (values->type != NULL) {
-		r = og_evidence_attestations(evidence, &keys,
-					     og_streq(values->type, "all") ? NULL : values->type,
-					     print_statement, NULL, err);
+		r = og_evidence_attestations(
+			evidence, &keys,
+			og_streq(values->type, "all") ? NULL : trust_predicate_type(values->type),
+			print_statement, NULL, err);
 		return r == 0  ? og_fail_plain(err, -EKEYREJECTED,
 					       "there is no such attestation by these keys")
 		       : r > 0 ? 0
@@ -119,8 +122,13 @@ static int run_verify(const void *data, int argc, char **argv, struct og_err *er
 
 	(void)argc;
 	if ((values->keys.count == 0) == (values->policy == NULL))
-		return og_fail_plain(err, -EINVAL,
+		return og_fail_plain(err, TRUST_WRONG_USE,
 				     "verify needs either --key FILE or --policy FILE");
+	if (values->type != NULL && !og_streq(values->type, "all") &&
+	    trust_predicate_type(values->type) == NULL)
+		return og_fail_plain(err, TRUST_WRONG_USE,
+				     "--attestation: '%s' is neither known nor a URI",
+				     values->type);
 	r = remote_open(&remote, argv[0], &values->insecure, OG_REMOTE_PULL, err);
 	/* An index without --platform is judged as a whole: only what is said of it counts. */
 	if (r == 0)

@@ -227,12 +227,12 @@ def test_what_cannot_be_judged_is_said(scanner, tmp_path):
 
 
 @pytest.mark.parametrize("threshold, status", [
-    ("critical", 1), ("low", 1), ("critical:fixed", 1), ("unknown", 1), ("severe", 2)])
+    ("critical", 1), ("low", 1), ("critical:fixed", 1), ("unknown", 1), ("severe", 125)])
 def test_the_exit_status_is_what_fail_on_asks_for(scanner, tmp_path, threshold, status):
     root = one_cve(scanner, tmp_path)
     assert scanner.scan(root, "--fail-on", threshold, check=False).returncode == status
     debian_root(root, [("openssl", "3.0.1-2", "openssl")])
-    assert scanner.scan(root, "--fail-on", threshold, check=False).returncode == (2 if status == 2 else 0)
+    assert scanner.scan(root, "--fail-on", threshold, check=False).returncode == (125 if status == 125 else 0)
 
 
 def test_fail_on_fixed_counts_only_what_an_update_fixes(scanner, tmp_path):
@@ -512,7 +512,7 @@ def test_a_report_goes_into_a_file(scanner, tmp_path):
     root, _ = two_cves(scanner, tmp_path)
     result = scanner.scan(root, "-f", "json", "-o", tmp_path / "report.json")
     assert result.stdout == "" and json.loads((tmp_path / "report.json").read_text())["schema"] == "onggi-scan/1"
-    assert scanner.scan(root, "-f", "html", check=False).returncode == 2
+    assert scanner.scan(root, "-f", "html", check=False).returncode == 125
 
 
 # ---- the database ----
@@ -592,6 +592,8 @@ def test_a_database_from_elsewhere_has_to_be_whole(scanner, tmp_path):
     other.write_bytes(before[:len(before) // 2])
     assert scanner.run("scan", "db", "update-from", "--db", scanner.db, other, check=False).returncode == 2
     other.write_text("not a database at all")
+    result = scanner.run("scan", "db", "update-from", "--db", scanner.db, other, check=False)
+    assert f"'{other.name}' is no sound database" in result.stderr
     for words in (("update-from", other), ("status",)):
         place = other if words == ("status",) else scanner.db
         assert scanner.run("scan", "db", words[0], "--db", place, *words[1:], check=False).returncode == 2

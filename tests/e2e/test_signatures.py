@@ -357,6 +357,15 @@ def test_we_accept_cosigns_signature_and_key_file(repository, onggi, peers, cosi
             "wrong password")
 
 
+@pytest.mark.parametrize("words", [
+    ["verify"], ["verify", "--key", "ours.pub", "--attestation", "vulns"], ["sign"],
+    ["sign", "--key", "ours.key", "--layout", "tags"], ["attest", "--key", "ours.key"],
+    ["attest", "--key", "ours.key", "--predicate", "p.json", "--type", "vulns"]])
+def test_a_wrong_use_has_a_status_of_its_own(onggi, words):
+    result = onggi(*words, "127.0.0.1:1/app:1", check=False)
+    assert result.returncode == 125 and f"see 'onggi {words[0]} --help'" in result.stderr, result.stderr
+
+
 @at_both
 @pytest.mark.parametrize("layout", [[], ["--new-bundle-format"]])
 def test_we_accept_cosigns_attestation(repository, onggi, peers, cosign, layout):
@@ -367,7 +376,9 @@ def test_we_accept_cosigns_attestation(repository, onggi, peers, cosign, layout)
     out = onggi("verify", "--key", "cosign.pub", "--attestation", CUSTOM, f"{repository.reference}:1").stdout
     statement = json.loads(out)
     assert statement["subject"][0]["digest"]["sha256"] == digest[7:]
-    for words in (["--key", "cosign.pub", "--attestation", VULN], ["--key", "ours.pub", "--attestation", "all"]):
+    assert onggi("verify", "--key", "cosign.pub", "--attestation", "custom", f"{repository.reference}:1").stdout == out
+    for words in (["--key", "cosign.pub", "--attestation", VULN], ["--key", "cosign.pub", "--attestation", "vuln"],
+                  ["--key", "ours.pub", "--attestation", "all"]):
         refused(onggi("verify", *words, f"{repository.reference}:1", check=False), "no such attestation")
     # What is said of an image is no signature.
     refused(onggi("verify", "--key", "cosign.pub", f"{repository.reference}:1", check=False),
