@@ -139,6 +139,7 @@ static int run_load(struct og_session *session, const void *values, int argc, ch
 	const struct image_options *options = values;
 	og_auto_fd fd = open_input(options->input, err);
 	og_auto_text path = {};
+	int r;
 
 	(void)argc;
 	(void)argv;
@@ -150,7 +151,8 @@ static int run_load(struct og_session *session, const void *values, int argc, ch
 		og_text_add(&path, "&platform=");
 		og_url_add(&path, options->platform, "");
 	}
-	return send_archive(session, path.buf, fd, false, NULL, err);
+	r = send_archive(session, path.buf, fd, false, NULL, err);
+	return r < 0 && options->input != NULL ? og_fail_in(err, r, "'%s'", options->input) : r;
 }
 
 static const struct og_option import_options[] = {
@@ -202,7 +204,7 @@ static int run_import(struct og_session *session, const void *values, int argc, 
 	r = add_import_query(&path, values, argc > 1 ? argv[1] : NULL, err);
 	if (r == 0)
 		r = send_archive(session, path.buf, fd, false, &last, err);
-	return r < 0 ? og_fail_in(err, r, "import '%s'", argv[0]) : EXIT_SUCCESS;
+	return r < 0 ? og_fail_in(err, r, "'%s'", argv[0]) : EXIT_SUCCESS;
 }
 
 /* ---- save ---- */

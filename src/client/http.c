@@ -121,6 +121,11 @@ int og_host_connect(const struct og_host *host, struct og_err *err)
 {
 	int fd = host->unix_path != NULL ? connect_unix(host->unix_path) : connect_tcp(host);
 
+	if (fd == -EACCES)
+		return og_fail_plain(err, fd,
+				     "reach the daemon at %s: only root may, and the group that "
+				     "'onggid --group' names",
+				     host->text);
 	return fd < 0 ? og_fail(err, fd, "reach the daemon at %s", host->text) : fd;
 }
 

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "client/credentials.h"
 #include "client/progress.h"
 
@@ -15,6 +16,9 @@ int og_reference_split(const char *reference, char **ret_name, const char **ret_
 	const char *colon = at == NULL ? strchr(slash != NULL ? slash : reference, ':') : at;
 	size_t len = colon != NULL ? (size_t)(colon - reference) : strlen(reference);
 
+	if (colon != NULL && colon[1] == '\0')
+		return og_fail_plain(err, -EINVAL, "invalid reference format: nothing follows '%s'",
+				     reference);
 	*ret_name = strndup(reference, len);
 	*ret_tag = colon != NULL ? colon + 1 : NULL;
 	return *ret_name == NULL ? og_fail(err, -ENOMEM, "image '%s'", reference) : 0;
@@ -61,5 +65,7 @@ int og_pull(struct og_session *session, const char *reference, const char *platf
 		r = og_answer_check(http, NULL, err);
 	if (r >= 0)
 		r = og_progress_show(http, out, quiet, ret_last, err);
-	return r < 0 ? og_fail_in(err, r, "pull '%s'", reference) : 0;
+	if (r >= 0 || (err != NULL && og_starts_with(err->text, "pull ")))
+		return r < 0 ? r : 0; /* the daemon names it itself */
+	return og_fail_in(err, r, "pull '%s'", reference);
 }

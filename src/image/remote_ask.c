@@ -327,9 +327,11 @@ static int deny(const struct og_inquiry *inquiry, const char *why, struct og_err
 		return og_fail_plain(err, -EACCES, "%s refuses: unauthorized: %s", registry->host,
 				     why);
 	if ((access & OG_REMOTE_PUSH) != 0)
-		return og_fail_plain(err, -EACCES,
-				     "denied: requested access to the resource %s is denied: %s",
-				     og_imageref_familiar(&registry->ref).text, why);
+		return og_fail_plain(
+			err, -EACCES,
+			"denied: requested access to the resource %s is denied, it may "
+			"require 'docker login': %s",
+			og_imageref_familiar(&registry->ref).text, why);
 	return og_fail_plain(err, -EACCES,
 			     "pull access denied for %s, repository does not exist or may require "
 			     "'docker login': %s",
