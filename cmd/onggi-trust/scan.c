@@ -102,11 +102,17 @@ static bool is_reached(const struct og_scan *scan, const struct threshold *thres
 static int check_told(const struct og_scan *scan, const struct threshold *threshold,
 		      struct og_err *err)
 {
-	if (!threshold->set || is_reached(scan, threshold) || scan->unjudged == 0)
+	if (!threshold->set || is_reached(scan, threshold))
 		return 0;
-	return og_fail_plain(err, -ENODATA,
-			     "--fail-on: it cannot be told: %zu packages were not judged",
-			     scan->unjudged);
+	if (scan->unjudged > 0)
+		return og_fail_plain(err, -ENODATA,
+				     "--fail-on: it cannot be told: %zu packages were not judged",
+				     scan->unjudged);
+	if (scan->inventory->unseen[0] != '\0')
+		return og_fail_plain(
+			err, -ENODATA,
+			"--fail-on: it cannot be told: a part of it was not looked at");
+	return 0;
 }
 
 /* Now, or the moment that builds are to be reproduced for (reproducible-builds.org). */

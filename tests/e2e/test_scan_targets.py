@@ -195,6 +195,11 @@ def test_a_workload_in_a_vm_is_its_image_and_says_so(engine, loaded, scan, layer
         assert tree["target"] == "workload:machine" and tree["image"]["id"] == scan("scan/app:1")["image"]["id"]
         assert found(tree) == FOUND and not tree["complete"]
         assert len(tree["warnings"]) == 1 and "VM" in tree["warnings"][0] and "not looked at" in tree["warnings"][0]
+        # What is found in the image is found; of nothing found it is not said that there is nothing.
+        assert scan("--fail-on", "unknown", "workload:machine", check=False).returncode == 1
+        result = scan("--fail-on", "critical", "workload:machine", check=False)
+        assert result.returncode == 2 and "cannot be told" in result.stderr
+        assert scan("--fail-on", "critical", "scan/app:1", check=False).returncode == 0
         for words in (["scan", "--db", loaded.db], ["sbom"]):
             result = engine.onggi(*words, "workload:machine")
             assert result.stderr == f"onggi: {tree['warnings'][0]}\n"
