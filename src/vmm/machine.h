@@ -60,6 +60,7 @@ struct og_vmm {
 	struct og_fork_room *fork_room; /* NULL: no forks, as below */
 	uint8_t *collapsed;		/* one for each 2 MiB that were made a huge page */
 	uint64_t *dirty_scratch;	/* a bit a page; NULL: pages are not tracked */
+	bool has_base;			/* there is a snapshot that changes can be told from */
 };
 
 static inline uint64_t og_vmm_microseconds(void)

@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from vmmapi import load, snapshot
+from vmmapi import last_metrics, load, snapshot
 
 MIB = 1 << 20
 
@@ -132,3 +132,23 @@ def test_what_was_left_to_the_program_is_shown(machine):
     machine.put("/mmds/config", network_interfaces=["e"])
     assert machine.get("/vm/config")["mmds-config"] == {
         "version": "V1", "network_interfaces": ["e"], "ipv4_address": "169.254.169.254", "imds_compat": False}
+
+
+def test_the_first_changes_are_the_whole_memory(launch, tmp_path):
+    machine = launch()
+    machine.start("count", track_dirty_pages=True)
+    assert goes_on(machine)
+    snapshot(machine, tmp_path, "Diff")
+    (tmp_path / "full").mkdir()
+    snapshot(machine, tmp_path / "full")
+    assert (tmp_path / "memory").read_bytes() == (tmp_path / "full/memory").read_bytes()
+    second = launch()
+    load(second, tmp_path, resume_vm=True)
+    assert goes_on(second)
+
+
+def test_a_snapshot_takes_two_files(machine, tmp_path):
+    machine.start("count")
+    machine.patch("/vm", state="Paused")
+    assert "into two files" in machine.refused("PUT", "/snapshot/create", {
+        "snapshot_path": str(tmp_path / "s"), "mem_file_path": str(tmp_path / "s")})

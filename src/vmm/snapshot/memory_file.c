@@ -181,15 +181,20 @@ static bool is_as_long(const struct og_mem *mem, int fd)
 	return fstat(fd, &st) == 0 && (uint64_t)st.st_size == og_mem_file_bytes(mem);
 }
 
+bool og_memory_file_is_same(int a, int b)
+{
+	struct stat first, second;
+
+	return fstat(a, &first) == 0 && fstat(b, &second) == 0 && first.st_dev == second.st_dev &&
+	       first.st_ino == second.st_ino;
+}
+
 /* Pages that the guest has not written are mapped from there: made shorter, it takes them away. */
 static bool lies_behind(const struct og_mem *mem, int fd)
 {
-	struct stat file, behind;
-
 	if (mem->remote) /* whoever brings pages may take them from any file that is as long */
 		return is_as_long(mem, fd);
-	return mem->file_fd >= 0 && fstat(fd, &file) == 0 && fstat(mem->file_fd, &behind) == 0 &&
-	       file.st_dev == behind.st_dev && file.st_ino == behind.st_ino;
+	return mem->file_fd >= 0 && og_memory_file_is_same(mem->file_fd, fd);
 }
 
 int og_memory_file_write(const struct og_mem *mem, int fd, uint64_t *ret_bytes, struct og_err *err)

@@ -19,6 +19,9 @@ int og_memory_file_write(const struct og_mem *mem, int fd, uint64_t *ret_bytes, 
  */
 int og_memory_file_write_dirty(struct og_mem *mem, int fd, uint64_t *ret_bytes, struct og_err *err);
 
+/* Whether both descriptors are of one file. */
+bool og_memory_file_is_same(int a, int b);
+
 /* Forgets which pages are dirty: a full one was written. */
 void og_memory_file_clean(struct og_mem *mem);
 

@@ -145,11 +145,13 @@ static int save_memory(struct og_vmm *vmm, int fd, bool diff, uint64_t *ret_byte
 
 	if (r < 0)
 		return r;
-	if (diff)
+	if (diff && vmm->has_base)
 		return og_memory_file_write_dirty(&vmm->mem, fd, ret_bytes, err);
+	/* Before the first one everything has changed: what was loaded to boot from as well. */
 	r = og_memory_file_write(&vmm->mem, fd, ret_bytes, err);
 	if (r == 0)
 		og_memory_file_clean(&vmm->mem);
+	vmm->has_base |= r == 0;
 	return r;
 }
 
@@ -172,7 +174,7 @@ int og_vmm_snapshot(struct og_vmm *vmm, const struct og_snapshot_command *comman
 	uint64_t from = og_vmm_microseconds();
 	int r;
 
-	if (n_fds < 2)
+	if (n_fds < 2 || og_memory_file_is_same(fds[0], fds[1]))
 		return og_fail(err, -EINVAL, "a snapshot is written into two files");
 	if (!vmm->paused)
 		return og_fail(err, -EBUSY, "the machine must be paused for a snapshot");
@@ -216,6 +218,7 @@ int og_vmm_restore(struct og_vmm *vmm, struct og_err *err)
 		r = og_vmm_check(vmm, snapshot, err);
 	if (r == 0)
 		r = load_memory(vmm, source, err);
+	vmm->has_base = source->memory == NULL; /* of a clone, who knows what the first one took */
 	if (r == 0)
 		r = og_vmm_load(vmm, snapshot, source->realtime, err);
 	return r;
