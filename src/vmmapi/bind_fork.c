@@ -54,9 +54,10 @@ static int give_drives(struct gift *gift, const struct og_vmmapi *api,
 
 		if (to == NULL)
 			continue; /* the machine says whether it can be shared */
-		fd = open(to->path_on_host, (drive->is_read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC);
-		r = fd < 0 ? og_fail(err, -errno, "drive_overrides: open '%s'", to->path_on_host)
-			   : give(gift, drive->drive_id, fd, err);
+		r = og_vmmapi_open(to->path_on_host, drive->is_read_only ? O_RDONLY : O_RDWR, &fd,
+				   err);
+		r = r < 0 ? og_fail_in(err, r, "drive_overrides")
+			  : give(gift, drive->drive_id, fd, err);
 	}
 	return r;
 }

@@ -64,11 +64,10 @@ static int update_drive(struct og_bind *bind, struct og_vmmapi *api, const void 
 	while (!og_streq(drive->body.drive_id, update->drive_id)) /* runtime.c saw it */
 		drive++;
 	if (command.swap) {
-		fd = open(update->path_on_host,
-			  (drive->body.is_read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC);
-		if (fd < 0)
-			return og_fail(err, -errno, "path_on_host: open '%s'",
-				       update->path_on_host);
+		r = og_vmmapi_open(update->path_on_host,
+				   drive->body.is_read_only ? O_RDONLY : O_RDWR, &fd, err);
+		if (r < 0)
+			return og_fail_in(err, r, "path_on_host");
 	}
 	convert_update(&update->rate_limiter, &command.limits);
 	r = tell_device(bind, update->drive_id, &command, sizeof(command), fd, NULL, 0, err);

@@ -166,10 +166,9 @@ static int open_memory(struct og_vmm_config *config, const struct og_api_mem_bac
 		config->snapshot.uffd_device_fd = open("/dev/userfaultfd", O_RDWR | O_CLOEXEC);
 		og_vmm_config_keep(config, config->snapshot.uffd_device_fd);
 	} else {
-		fd = open(backend->backend_path, O_RDONLY | O_CLOEXEC);
-		if (fd < 0)
-			return og_fail(err, -errno, "mem_backend.backend_path: open '%s'",
-				       backend->backend_path);
+		r = og_vmmapi_open(backend->backend_path, O_RDONLY, &fd, err);
+		if (r < 0)
+			return og_fail_in(err, r, "mem_backend.backend_path");
 		config->snapshot.memory_fd = fd;
 	}
 	og_vmm_config_keep(config, fd);
@@ -201,15 +200,18 @@ int og_bind_load(void *data, struct og_vmmapi *api, const struct og_api_snapshot
 		 struct og_err *err)
 {
 	struct og_bind *bind = data;
+	og_auto_fd fd = -EBADF;
 	size_t bytes;
 	int r;
 
 	free(bind->state);
 	bind->state = NULL;
-	r = og_read_file(AT_FDCWD, load->snapshot_path, OG_SNAPSHOT_BYTES_MAX, &bind->state, &bytes,
-			 err);
+	r = og_vmmapi_open(load->snapshot_path, O_RDONLY, &fd, err);
 	if (r < 0)
 		return og_fail_in(err, r, "snapshot_path");
+	r = og_read_all(fd, OG_SNAPSHOT_BYTES_MAX, &bind->state, &bytes, err);
+	if (r < 0)
+		return og_fail_in(err, r, "snapshot_path: read '%s'", load->snapshot_path);
 	r = configure(bind, api, bytes, load, err);
 	if (r == 0)
 		r = launch(bind, api, bytes, load, err);

@@ -12,13 +12,14 @@
 /* As Firecracker, and EC2. */
 #define MMDS_IPV4 "169.254.169.254"
 
-static int open_named(const char *path, int flags, int *ret_fd, struct og_err *err)
+int og_vmmapi_open(const char *path, int flags, int *ret_fd, struct og_err *err)
 {
-	int fd = open(path, flags | O_CLOEXEC);
+	og_auto_fd fd = open(path, flags | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 
-	if (fd < 0)
+	/* To io_uring it would mean that a disk must not wait either. */
+	if (fd < 0 || fcntl(fd, F_SETFL, 0) < 0)
 		return og_fail(err, -errno, "open '%s'", path);
-	*ret_fd = fd;
+	*ret_fd = og_take_fd(&fd);
 	return 0;
 }
 
@@ -28,14 +29,14 @@ int og_put_boot(struct og_vmmapi *api, const void *body, struct og_json **ret_js
 	const struct og_api_boot *boot = body;
 	og_auto_fd kernel_fd = -EBADF;
 	og_auto_fd initrd_fd = -EBADF;
-	int r = open_named(boot->kernel_image_path, O_RDONLY, &kernel_fd, err);
+	int r = og_vmmapi_open(boot->kernel_image_path, O_RDONLY, &kernel_fd, err);
 
 	(void)ret_json;
 	api->touched = true;
 	if (r < 0)
 		return og_fail_in(err, r, "The kernel file cannot be opened");
 	if (boot->initrd_path[0] != '\0')
-		r = open_named(boot->initrd_path, O_RDONLY, &initrd_fd, err);
+		r = og_vmmapi_open(boot->initrd_path, O_RDONLY, &initrd_fd, err);
 	if (r < 0)
 		return og_fail_in(err, r, "The initrd file cannot be opened");
 	(void)og_close(api->kernel_fd);
@@ -176,8 +177,8 @@ int og_put_drive(struct og_vmmapi *api, const void *body, struct og_json **ret_j
 	if (r == 0 && !known && api->n_drives == OG_VMM_DISKS_MAX)
 		r = og_fail_plain(err, -ENOSPC, "There are %d drives already.", OG_VMM_DISKS_MAX);
 	if (r == 0)
-		r = open_named(drive->path_on_host, drive->is_read_only ? O_RDONLY : O_RDWR, &fd,
-			       err);
+		r = og_vmmapi_open(drive->path_on_host, drive->is_read_only ? O_RDONLY : O_RDWR,
+				   &fd, err);
 	if (r < 0)
 		return r;
 	place = drive_place(api, drive);
@@ -207,7 +208,8 @@ int og_put_pmem(struct og_vmmapi *api, const void *body, struct og_json **ret_js
 	if (at == OG_VMM_PMEMS_MAX)
 		r = og_fail_plain(err, -ENOSPC, "There are %u pmem devices already.", at);
 	if (r == 0)
-		r = open_named(pmem->path_on_host, pmem->read_only ? O_RDONLY : O_RDWR, &fd, err);
+		r = og_vmmapi_open(pmem->path_on_host, pmem->read_only ? O_RDONLY : O_RDWR, &fd,
+				   err);
 	if (r < 0)
 		return r;
 	if (at < api->n_pmems)

@@ -152,6 +152,12 @@ struct og_http_request;
 void og_vmmapi_request(struct og_vmmapi *api, const struct og_http_request *request,
 		       const char *body, struct og_api_reply *ret_reply);
 
+/*
+ * Opens what a body names, without waiting: a named pipe has no writer yet. *@ret_fd is the caller's.
+ * Errors: what open() says, with the path.
+ */
+int og_vmmapi_open(const char *path, int flags, int *ret_fd, struct og_err *err);
+
 /* {"fault_message": text}, the caller's to free. */
 char *og_vmmapi_fault(const char *text);
 

@@ -158,3 +158,15 @@ def test_nothing_runs_on_without_its_front(machine):
     for other in others:
         assert select.select([other], [], [], 60)[0]
         os.close(other)
+
+
+def test_a_pipe_that_nobody_writes_keeps_nobody_waiting(launch, tmp_path):
+    os.mkfifo(tmp_path / "p")
+    pipe = str(tmp_path / "p")
+    machine = launch()
+    assert "snapshot" in machine.refused("PUT", "/snapshot/load", {"snapshot_path": pipe, "mem_file_path": pipe})
+    machine.put("/drives/d", drive_id="d", is_root_device=False, is_read_only=True, path_on_host=pipe)
+    machine.configure("spin")
+    assert "no file or block device" in machine.refused("PUT", "/actions", {"action_type": "InstanceStart"})
+    machine.put("/boot-source", kernel_image_path=pipe)
+    assert "Start microvm error" in machine.refused("PUT", "/actions", {"action_type": "InstanceStart"})
