@@ -114,8 +114,9 @@ static const struct counter balloon[] = {
 #undef GROUP
 #define GROUP og_rng_metrics
 static const struct counter entropy[] = {
-	VIRTIO,
+	NAMED("activate_fails", virtio.activate_fails),
 	NAMED("entropy_event_count", virtio.event_count),
+	NAMED("entropy_event_fails", virtio.protocol_fails),
 	COUNTER(entropy_bytes),
 	COUNTER(host_rng_fails),
 	COUNTER(entropy_rate_limiter_throttled),
@@ -123,7 +124,9 @@ static const struct counter entropy[] = {
 #undef GROUP
 #define GROUP og_mem_hotplug_metrics
 static const struct counter mem_hotplug[] = {
-	VIRTIO,
+	NAMED("activate_fails", virtio.activate_fails),
+	NAMED("queue_event_count", virtio.event_count),
+	NAMED("queue_event_fails", virtio.protocol_fails),
 	COUNTER(plug_count),
 	COUNTER(plug_bytes),
 	COUNTER(plug_fails),
@@ -136,7 +139,9 @@ static const struct counter mem_hotplug[] = {
 #undef GROUP
 #define GROUP og_pmem_metrics
 static const struct counter pmem[] = {
-	VIRTIO,
+	NAMED("activate_fails", virtio.activate_fails),
+	NAMED("queue_event_count", virtio.event_count),
+	NAMED("event_fails", virtio.protocol_fails),
 	COUNTER(flush_count),
 	COUNTER(flush_fails),
 	COUNTER(rate_limiter_throttled_events),
@@ -233,16 +238,12 @@ static struct og_json *collect_one(const struct og_metrics_output *output,
 	struct og_json *json = og_json_new_object();
 
 	for (size_t i = 0; i < group->n_counters; i++) {
-		uint64_t n = added(output, at + group->counters[i].at);
+		size_t place = at + group->counters[i].at;
+		uint64_t n = added(output, place);
 
 		og_json_set(json, group->counters[i].name, og_json_new_uint(n));
 		sums[i] += n;
-	}
-	/* A counter may stand under two names. */
-	for (size_t i = 0; i < group->n_counters; i++) {
-		size_t place = at + group->counters[i].at;
-
-		forget(output, place, added(output, place));
+		forget(output, place, n); /* and not what was added since */
 	}
 	return json;
 }

@@ -152,3 +152,19 @@ def test_a_snapshot_takes_two_files(machine, tmp_path):
     machine.patch("/vm", state="Paused")
     assert "into two files" in machine.refused("PUT", "/snapshot/create", {
         "snapshot_path": str(tmp_path / "s"), "mem_file_path": str(tmp_path / "s")})
+
+
+def test_counters_are_called_as_they_were(launch, tmp_path):
+    (tmp_path / "file").write_bytes(bytes(8192))
+    machine = launch("--metrics-path", tmp_path / "metrics")
+    machine.put("/entropy")
+    machine.put("/hotplug/memory", total_size_mib=256)
+    machine.put("/pmem/p", id="p", path_on_host=str(tmp_path / "file"))
+    machine.start("rng")
+    found = last_metrics(machine, tmp_path / "metrics")
+    assert found["entropy"]["entropy_event_count"] > 0
+    for group, names in (
+            ("entropy", ("activate_fails", "entropy_event_fails", "entropy_bytes", "host_rng_fails")),
+            ("memory_hotplug", ("activate_fails", "queue_event_count", "queue_event_fails", "plug_count")),
+            ("pmem_p", ("activate_fails", "queue_event_count", "event_fails", "rate_limiter_throttled_events"))):
+        assert set(names) <= set(found[group])
