@@ -7,6 +7,7 @@
 #include "base/test.h"
 #include "driver.h"
 #include "vmm/fs/server.h"
+#include "vmm/jail.h"
 
 #define IN_GPA	DATA_GPA
 #define OUT_GPA (DATA_GPA + 0x10000U)
@@ -205,6 +206,29 @@ TEST(answers_from_before_a_reset_go_nowhere)
 	end(&m);
 }
 
+/* The I/O thread, which drops them, has few system calls left. */
+TEST(a_confined_thread_drops_answers_from_before_a_reset)
+{
+	struct machine m;
+	int status = -1;
+	pid_t pid;
+
+	begin(&m);
+	ask(&m, 1, FUSE_GETATTR, 43, 512);
+	driver_bring_up(&m.d, m.virtio, 0);
+	CHECK_EQ(send(m.server_fd, "an answer", 9, 0), 9);
+	pid = fork();
+	if (pid == 0) {
+		if (og_jail_prepare(NULL) < 0 || og_jail_io(0, NULL) < 0)
+			_exit(99);
+		og_virtio_work(m.virtio);
+		_exit(0);
+	}
+	CHECK_EQ(waitpid(pid, &status, 0), pid);
+	CHECK_EQ(status, 0);
+	end(&m);
+}
+
 TEST(a_request_without_room_for_a_header_breaks_the_rules)
 {
 	struct machine m;
@@ -237,6 +261,22 @@ TEST(a_folder_that_is_mounted_has_no_snapshot)
 	end(&m);
 }
 
+/* Its driver went without a word, as one does whose kernel starts another. */
+TEST(after_a_reset_nothing_is_mounted)
+{
+	uint8_t buf[4096];
+	struct og_pack pack;
+	struct machine m;
+
+	begin(&m);
+	ask(&m, 1, FUSE_INIT, 63, 512);
+	answer(&m, 63, 80);
+	driver_bring_up(&m.d, m.virtio, 0);
+	og_pack_init(&pack, buf, sizeof(buf));
+	CHECK_EQ(og_virtio_save(m.virtio, &pack, NULL), 0);
+	end(&m);
+}
+
 TEST(a_pause_waits_for_what_is_under_way)
 {
 	struct machine m;
@@ -256,6 +296,8 @@ TEST_MAIN(TEST_ENTRY(the_driver_reads_the_tag),
 	  TEST_ENTRY(a_server_that_ends_leaves_errors),
 	  TEST_ENTRY(a_server_that_says_too_much_or_too_little_is_believed_no_more),
 	  TEST_ENTRY(answers_from_before_a_reset_go_nowhere),
+	  TEST_ENTRY(a_confined_thread_drops_answers_from_before_a_reset),
 	  TEST_ENTRY(a_request_without_room_for_a_header_breaks_the_rules),
 	  TEST_ENTRY(a_folder_that_is_mounted_has_no_snapshot),
+	  TEST_ENTRY(after_a_reset_nothing_is_mounted),
 	  TEST_ENTRY(a_pause_waits_for_what_is_under_way))
