@@ -297,6 +297,7 @@ static const struct og_jail_rule fork_rules[] = {
 	{ SYS_newfstatat, 3, AT_EMPTY_PATH }, /* glibc's fstat() */
 	{ SYS_fcntl, ANY, 0 },
 	{ SYS_getsockopt, ANY, 0 },
+	{ SYS_setsockopt, 2, SO_RCVTIMEO },
 	{ SYS_ioctl, 1, TUNGETIFF },
 	{ SYS_ioctl, 1, TUNSETVNETHDRSZ },
 	{ SYS_ioctl, 1, BLKGETSIZE64 },
@@ -307,6 +308,7 @@ static const struct og_jail_rule fork_rules[] = {
 	{ SYS_ioctl, 1, KVM_SET_TSS_ADDR },
 	{ SYS_ioctl, 1, KVM_CREATE_IRQCHIP },
 	{ SYS_ioctl, 1, KVM_CREATE_PIT2 },
+	{ SYS_ioctl, 1, KVM_REINJECT_CONTROL },
 	{ SYS_ioctl, 1, KVM_CREATE_VCPU },
 	{ SYS_ioctl, 1, KVM_GET_SUPPORTED_CPUID },
 	{ SYS_ioctl, 1, KVM_SET_USER_MEMORY_REGION },

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vmm/fork.h"
 
+#include <limits.h>
 #include <sys/resource.h>
 
 #include "forks.h"
@@ -240,6 +241,59 @@ TEST(a_jailed_machine_forks)
 	end_machine(&m);
 }
 
+/* What the machine needs of its kernel's own protocol the confined child can make as well. */
+TEST(a_machine_with_an_interval_timer_forks)
+{
+	struct machine m;
+	struct child child;
+	char path[PATH_MAX];
+
+	need_guest();
+	(void)snprintf(path, sizeof(path), "%s-multiboot", getenv("OG_TEST_GUEST"));
+	CHECK_OK(setenv("OG_TEST_GUEST", path, 1));
+	describe_machine(&m, "", "out");
+	m.config.forkable = m.config.start_paused = true;
+	start_machine(&m);
+	fork_into(&child, m.process.control_fd, "child", NULL, true);
+	tell_fd(child.control_fd, OG_COMMAND_RESUME);
+	hear(child.out_fd, 5);
+	end_child(&child);
+	end_machine(&m);
+}
+
+/* A folder that is not mounted; the test is in the servers' place. */
+TEST(a_machine_with_a_shared_folder_forks)
+{
+	struct og_fork_command fork = { .start_paused = true };
+	int fds[OG_COMMAND_FDS_MAX], ends[2], first[2], second[2];
+	struct og_fork_answer answer;
+	struct og_answer started;
+	struct machine m;
+
+	CHECK_OK(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, first));
+	CHECK_OK(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, second));
+	need_guest();
+	describe_machine(&m, "pages", "out");
+	m.config.forkable = true;
+	m.config.shares[0] =
+		(struct og_fs_config){ .id = "folder", .tag = "tag", .socket_fd = first[0] };
+	m.config.n_shares = 1;
+	og_vmm_config_keep(&m.config, first[0]);
+	start_machine(&m);
+	CHECK_OK(og_control_pair(ends, NULL));
+	give(&fork, fds, OG_FORK_CONTROL, ends[1]);
+	give(&fork, fds, OG_FORK_KVM, og_kvm_open(NULL));
+	give(&fork, fds, "folder", second[0]);
+	CHECK_OK(ask(m.process.control_fd, &fork, fds, &answer, NULL));
+	og_close_all(fds, fork.n);
+	CHECK_OK(og_control_wait(ends[0], &started, NULL));
+	og_close(ends[0]);
+	og_close(first[0]);
+	og_close(first[1]);
+	og_close(second[1]);
+	end_machine(&m);
+}
+
 TEST(a_fork_forks_and_outlives_the_first)
 {
 	struct machine m;
@@ -356,6 +410,8 @@ TEST_MAIN(TEST_ENTRY(a_fork_goes_on_beside_the_first),
 	  TEST_ENTRY(a_fork_that_lacks_something_is_refused),
 	  TEST_ENTRY(a_machine_that_was_not_made_to_fork_does_not),
 	  TEST_ENTRY(devices_of_both_go_on), TEST_ENTRY(a_jailed_machine_forks),
+	  TEST_ENTRY(a_machine_with_an_interval_timer_forks),
+	  TEST_ENTRY(a_machine_with_a_shared_folder_forks),
 	  TEST_ENTRY(a_fork_forks_and_outlives_the_first),
 	  TEST_ENTRY(a_machine_whose_memory_is_in_no_file_forks),
 	  TEST_ENTRY(both_are_saved_as_they_are))
