@@ -348,6 +348,15 @@ static int load(struct og_virtio *virtio, struct og_unpack *unpack, struct og_er
 	return 0;
 }
 
+/* The host's end is another: what the guest last heard of the old one need not be so. */
+static void resumed(struct og_virtio *virtio)
+{
+	struct og_virtio_console *console = virtio->device;
+
+	if (has_ports(virtio))
+		console->untold |= TELL_OPEN;
+}
+
 static const struct og_virtio_ops ops = {
 	.name = "virtio-console",
 	.device_id = VIRTIO_ID_CONSOLE,
@@ -358,6 +367,7 @@ static const struct og_virtio_ops ops = {
 	.free = release,
 	.save = save,
 	.load = load,
+	.resumed = resumed,
 	.drain = drain,
 };
 

@@ -278,6 +278,50 @@ TEST(a_host_that_hangs_up_closes_the_port_and_eats_output)
 	end(&m);
 }
 
+static void open_again(struct machine *m, struct machine *other)
+{
+	static uint8_t buf[65536];
+	struct og_pack pack;
+	struct og_unpack unpack;
+	int fds[2];
+
+	og_pack_init(&pack, buf, sizeof(buf));
+	CHECK_OK(og_virtio_save(m->console, &pack, NULL));
+	CHECK_OK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds));
+	*other = *m;
+	other->fd = fds[0];
+	other->device_fd = fds[1];
+	CHECK_OK(og_virtio_console_new(
+		&(struct og_console_config){ .fd = fds[1], .name = "a.name" },
+		&(struct og_device_world){ .mem = &m->d.mem }, &other->console, NULL));
+	og_unpack_init(&unpack, buf, pack.len);
+	CHECK_OK(og_virtio_load(other->console, &unpack, NULL));
+	if (other->console->ops->resumed != NULL)
+		other->console->ops->resumed(other->console);
+	work(other);
+}
+
+/* Where the host had hung up before, the guest's programs wait until they hear that it is back. */
+TEST(a_restored_guest_hears_that_the_port_is_open)
+{
+	static struct machine m, other;
+	uint32_t at;
+
+	begin(&m, PORTS);
+	open_port(&m);
+	m.fd = og_close(m.fd);
+	offer_in(&m, 0, DATA_GPA + 0x5000, 64);
+	og_virtio_console_ready(m.console->device, true, true);
+	at = listen_at(&m, 4);
+	open_again(&m, &other);
+	CHECK_EQ(heard(&m, at).event, VIRTIO_CONSOLE_PORT_OPEN);
+	CHECK_EQ(heard(&m, at).value, 1);
+	og_close(other.fd);
+	og_close(other.device_fd);
+	(void)og_virtio_free(other.console);
+	end(&m);
+}
+
 static void *read_to_the_end(void *arg)
 {
 	struct machine *m = arg;
@@ -383,6 +427,7 @@ TEST_MAIN(TEST_ENTRY(the_port_is_added_named_and_opened),
 	  TEST_ENTRY(a_host_that_does_not_read_holds_the_guest_back),
 	  TEST_ENTRY(a_request_that_shrinks_under_way_is_finished),
 	  TEST_ENTRY(a_host_that_hangs_up_closes_the_port_and_eats_output),
+	  TEST_ENTRY(a_restored_guest_hears_that_the_port_is_open),
 	  TEST_ENTRY(what_a_guest_wrote_before_it_stopped_is_delivered),
 	  TEST_ENTRY(a_stopped_guest_cannot_keep_the_device_for_ever),
 	  TEST_ENTRY(requests_of_the_wrong_direction_ask_for_a_reset),
