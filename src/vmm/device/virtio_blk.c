@@ -327,7 +327,8 @@ static void release(struct og_virtio *virtio)
 	og_ratelimit_done(&blk->limit);
 	og_virtio_done(virtio);
 	og_disk_done(&blk->disk);
-	og_close(blk->own_part.fd);
+	if (blk->owns_file)
+		blk->disk.parts[0].fd = og_close(blk->disk.parts[0].fd);
 	free(blk);
 }
 
@@ -351,10 +352,13 @@ static int swap(struct og_virtio_blk *blk, int *fds, unsigned n_fds, struct og_e
 			return og_fail(err, r, "give the disk to io_uring");
 	}
 	fds[0] = -EBADF;
-	og_close(blk->own_part.fd);
-	blk->own_part = part;
+	if (blk->owns_file)
+		og_close(blk->disk.parts[0].fd);
+	blk->owns_file = true;
+	/* In the configuration as well: it says what a snapshot flushes and a fork inherits. */
+	blk->disk.parts[0] = part;
+	disk.parts = blk->disk.parts;
 	blk->disk = disk;
-	blk->disk.parts = &blk->own_part;
 	blk->config.capacity = disk.bytes / OG_SECTOR_BYTES;
 	og_virtio_config_changed(&blk->virtio);
 	return 0;
@@ -465,7 +469,6 @@ static int open_disk(struct og_virtio_blk *blk, const struct og_blk_config *conf
 		.backing_format = config->backing_format,
 	};
 
-	blk->own_part.fd = -EBADF;
 	blk->backing = config->backing;
 	return og_disk_open(&blk->disk, &source, err);
 }

@@ -19,7 +19,7 @@ struct og_blk_config {
 	char id[OG_VMM_ID_MAX];
 	const char *name; /* for messages; borrowed */
 
-	/* What it is made of (disk.h). Descriptors and arrays are borrowed. */
+	/* What it is made of (disk.h). Descriptors and arrays are borrowed; a swap changes @parts. */
 	struct og_disk_part *parts;
 	unsigned n_parts;
 	bool readonly;
@@ -54,8 +54,8 @@ struct og_virtio_blk {
 	struct og_disk disk;
 	struct og_async *async; /* owned; NULL: one after the other */
 	struct og_source *completed;
-	struct og_disk_part backing;  /* a copy: what @disk works with */
-	struct og_disk_part own_part; /* of a disk that was swapped in; its descriptor is owned */
+	struct og_disk_part backing; /* a copy: what @disk works with */
+	bool owns_file;		     /* a disk that was swapped in: its descriptor is owned */
 	char id[VIRTIO_BLK_ID_BYTES];
 	struct virtio_blk_config config;
 	struct og_ratelimit limit;

@@ -345,6 +345,7 @@ TEST(another_disk_takes_the_place_of_this_one)
 	CHECK_EQ(og_virtio_mmio_read(&m.d.mmio, 0x100, 8), SECTORS);
 	CHECK_OK(m.blk->ops->command(m.blk, &command, fds, 1, NULL, NULL));
 	CHECK(fds[0] < 0); /* it is the device's now */
+	CHECK_EQ(m.part.fd, fd);
 	CHECK_EQ(og_virtio_mmio_read(&m.d.mmio, 0x100, 8), 4);
 	CHECK_EQ(driver_get(&m.d, VIRTIO_MMIO_CONFIG_GENERATION), 1);
 	CHECK((driver_get(&m.d, VIRTIO_MMIO_INTERRUPT_STATUS) & VIRTIO_MMIO_INT_CONFIG) != 0);

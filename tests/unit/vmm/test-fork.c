@@ -223,6 +223,32 @@ TEST(devices_of_both_go_on)
 	end_machine(&m);
 }
 
+/* It is of another size, which its driver knows. */
+TEST(a_fork_has_the_disk_that_took_anothers_place)
+{
+	const struct og_blk_command swap = { .swap = true };
+	struct og_command command = { .kind = OG_COMMAND_DEVICE,
+				      .id = "disk",
+				      .bytes = sizeof(swap) };
+	og_auto_fd other = new_file("other");
+	struct og_answer answer;
+	struct machine m;
+	struct child child;
+
+	need_guest();
+	describe_machine(&m, "pages", "out");
+	give_disk(&m, "disk");
+	m.config.disks[0].readonly = m.config.forkable = true;
+	start_machine(&m);
+	CHECK_OK(ftruncate(other, 8192));
+	memcpy(command.body, &swap, sizeof(swap));
+	CHECK_OK(og_control_call(m.process.control_fd, &command, &other, 1, &answer, NULL));
+	fork_into(&child, m.process.control_fd, "child", NULL, false);
+	hear(child.out_fd, 5);
+	end_child(&child);
+	end_machine(&m);
+}
+
 /* As a front starts it: by another user, in namespaces, with the fewest system calls. */
 TEST(a_jailed_machine_forks)
 {
@@ -409,8 +435,9 @@ TEST_MAIN(TEST_ENTRY(a_fork_goes_on_beside_the_first),
 	  TEST_ENTRY(no_page_tables_are_copied_however_much_memory_there_is),
 	  TEST_ENTRY(a_fork_that_lacks_something_is_refused),
 	  TEST_ENTRY(a_machine_that_was_not_made_to_fork_does_not),
-	  TEST_ENTRY(devices_of_both_go_on), TEST_ENTRY(a_jailed_machine_forks),
-	  TEST_ENTRY(a_machine_with_an_interval_timer_forks),
+	  TEST_ENTRY(devices_of_both_go_on),
+	  TEST_ENTRY(a_fork_has_the_disk_that_took_anothers_place),
+	  TEST_ENTRY(a_jailed_machine_forks), TEST_ENTRY(a_machine_with_an_interval_timer_forks),
 	  TEST_ENTRY(a_machine_with_a_shared_folder_forks),
 	  TEST_ENTRY(a_fork_forks_and_outlives_the_first),
 	  TEST_ENTRY(a_machine_whose_memory_is_in_no_file_forks),
