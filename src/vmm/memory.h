@@ -52,8 +52,9 @@ struct og_mem {
 	/* A bit a page, in the order of a snapshot's file; NULL: not tracked. */
 	_Atomic uint64_t *dirty;
 	int file_fd; /* what it was restored from, page by page as it is needed; borrowed; or -1 */
-	int shared_fd; /* what memory to be forked is in (memory_share.h); owned; or -1 */
-	bool remote;   /* somebody else brings each page when it is touched first (userfaultfd) */
+	int shared_fd;		/* what memory to be forked is in (memory_share.h); owned; or -1 */
+	uint64_t private_bytes; /* from the start of shared_fd on: no longer shared */
+	bool remote; /* somebody else brings each page when it is touched first (userfaultfd) */
 };
 
 /* No memory: og_mem_done() does nothing. */

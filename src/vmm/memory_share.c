@@ -49,11 +49,15 @@ static bool may_be_as_large(uint64_t bytes)
 static int map(const struct og_mem *mem, uint8_t *host, uint64_t bytes, uint64_t offset,
 	       int sharing)
 {
-	if (mmap(host, bytes, PROT_READ | PROT_WRITE, sharing | MAP_FIXED | MAP_NORESERVE,
-		 mem->shared_fd, (off_t)offset) == MAP_FAILED ||
-	    madvise(host, bytes, MADV_DONTDUMP) < 0)
-		return -errno;
-	return 0;
+	return mmap(host, bytes, PROT_READ | PROT_WRITE, sharing | MAP_FIXED | MAP_NORESERVE,
+		    mem->shared_fd, (off_t)offset) == MAP_FAILED
+		       ? -errno
+		       : 0;
+}
+
+static int keep_out_of_dumps(const struct og_mem_region *region)
+{
+	return madvise(region->host, region->bytes, MADV_DONTDUMP) < 0 ? -errno : 0;
 }
 
 int og_mem_share(struct og_mem *mem, struct og_err *err)
@@ -67,28 +71,34 @@ int og_mem_share(struct og_mem *mem, struct og_err *err)
 	mem->shared_fd = make_file(bytes);
 	if (mem->shared_fd < 0)
 		return og_fail(err, mem->shared_fd, "make a file for memory to be forked");
-	for (unsigned i = 0; r == 0 && (region = og_mem_region(mem, i)) != NULL; i++)
+	for (unsigned i = 0; r == 0 && (region = og_mem_region(mem, i)) != NULL; i++) {
 		r = map(mem, region->host, region->bytes, og_mem_file_offset(mem, i), MAP_SHARED);
+		if (r == 0)
+			r = keep_out_of_dumps(region);
+	}
 	return r < 0 ? og_fail(err, r, "map memory to be forked") : 0;
 }
 
 /*
  * Equal neighbours become one mapping, so every second piece is advised something, which has no
- * effect here.
+ * effect here. What is private already has what the guest wrote since: it is never mapped again.
  */
-static int make_private(const struct og_mem *mem, const struct og_mem_region *region,
-			uint64_t offset, uint64_t piece_bytes)
+static int make_private(struct og_mem *mem, const struct og_mem_region *region, uint64_t offset,
+			uint64_t piece_bytes)
 {
-	int r = 0;
+	uint64_t done = mem->private_bytes > offset ? mem->private_bytes - offset : 0;
 
-	for (uint64_t at = 0; r == 0 && at < region->bytes; at += STEP_BYTES) {
+	for (uint64_t at = done; at < region->bytes; at += STEP_BYTES) {
 		uint64_t bytes = region->bytes - at < STEP_BYTES ? region->bytes - at : STEP_BYTES;
+		int r = map(mem, region->host + at, bytes, offset + at, MAP_PRIVATE);
 
-		r = map(mem, region->host + at, bytes, offset + at, MAP_PRIVATE);
-		if (r == 0 && ((offset + at) / piece_bytes & 1) != 0)
+		if (r < 0)
+			return r;
+		mem->private_bytes = offset + at + bytes;
+		if (((offset + at) / piece_bytes & 1) != 0)
 			(void)madvise(region->host + at, bytes, MADV_RANDOM);
 	}
-	return r;
+	return keep_out_of_dumps(region);
 }
 
 int og_mem_unshare(struct og_mem *mem, struct og_err *err)

@@ -306,6 +306,50 @@ TEST(what_was_not_touched_stays_so)
 	(void)close(fd);
 }
 
+#define MAPPINGS_MAX 140000U
+
+/* Takes all mappings that the kernel allows but @spare; returns what to unmap to have them back. */
+static void *take_mappings(unsigned spare)
+{
+	uint8_t *all = mmap(NULL, MAPPINGS_MAX * PAGE, PROT_NONE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	unsigned i = 1;
+
+	CHECK(all != MAP_FAILED);
+	while (i < MAPPINGS_MAX && mprotect(all + i * PAGE, PAGE, PROT_READ) == 0)
+		i += 2;
+	if (i >= MAPPINGS_MAX || i < 2 * spare)
+		exit(TEST_SKIP_STATUS); /* this kernel allows more of them */
+	CHECK_OK(munmap(all + (i - spare) * PAGE, (MAPPINGS_MAX - i + spare) * PAGE));
+	return all;
+}
+
+/* What was written between two attempts is neither forgotten nor left out of a file. */
+TEST(what_could_be_made_private_in_part_is_whole)
+{
+	const uint64_t pages = 512 * MIB / PAGE, stride = 64;
+	struct og_mem mem;
+	void *mappings;
+
+	begin(&mem, pages * PAGE);
+	for (uint64_t page = 0; page < pages; page += stride)
+		*word(&mem, page) = 1;
+	mappings = take_mappings(5);
+	if (og_mem_unshare(&mem, NULL) == 0)
+		exit(TEST_SKIP_STATUS); /* it has need of fewer */
+	CHECK(og_mem_is_shared(&mem));
+	CHECK_OK(munmap(mappings, MAPPINGS_MAX * PAGE));
+	for (uint64_t page = 1; page < pages; page += stride)
+		*word(&mem, page) = page;
+	check_saved(&mem, 2 * pages / stride);
+	CHECK_OK(og_mem_unshare(&mem, NULL));
+	CHECK(!og_mem_is_shared(&mem));
+	for (uint64_t page = 1; page < pages; page += stride)
+		CHECK_EQ(*word(&mem, page), page);
+	check_saved(&mem, 2 * pages / stride);
+	og_mem_done(&mem);
+}
+
 TEST(memory_that_no_file_may_be_as_large_as_is_not_shared)
 {
 	const struct rlimit limit = { 8 * MIB, 8 * MIB };
@@ -328,4 +372,5 @@ TEST_MAIN(TEST_ENTRY(what_is_discarded_is_given_back), TEST_ENTRY(plugged_memory
 	  TEST_ENTRY(each_of_many_forks_goes_its_own_way), TEST_ENTRY(a_fork_copies_no_page_tables),
 	  TEST_ENTRY(there_are_some_mappings_and_all_are_kept_out_of_core_dumps),
 	  TEST_ENTRY(it_is_saved_as_any_memory_is), TEST_ENTRY(what_was_not_touched_stays_so),
+	  TEST_ENTRY(what_could_be_made_private_in_part_is_whole),
 	  TEST_ENTRY(memory_that_no_file_may_be_as_large_as_is_not_shared))
