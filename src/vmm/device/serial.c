@@ -287,6 +287,12 @@ bool og_serial_load(struct og_serial *serial, struct og_unpack *unpack)
 	og_unpack_bytes(unpack, serial->fifo, len);
 	serial->fifo_start = 0;
 	serial->fifo_len = len;
-	update(serial);
 	return !unpack->failed;
+}
+
+void og_serial_resumed(struct og_serial *serial)
+{
+	(void)pthread_mutex_lock(&serial->lock);
+	update(serial);
+	(void)pthread_mutex_unlock(&serial->lock);
 }

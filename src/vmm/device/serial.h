@@ -53,3 +53,6 @@ void og_serial_input(struct og_serial *serial, const uint8_t *bytes, unsigned le
 /* Its registers and what waits in its FIFO. Loading is for a fresh port; false: it cannot be. */
 void og_serial_save(struct og_serial *serial, struct og_pack *pack);
 bool og_serial_load(struct og_serial *serial, struct og_unpack *unpack);
+
+/* After a restore, once the interrupt controllers are as they were. */
+void og_serial_resumed(struct og_serial *serial);

@@ -333,6 +333,8 @@ int og_vmm_load(struct og_vmm *vmm, const struct og_snapshot *snapshot, bool rea
 			virtio->ops->resumed(virtio);
 		interrupt_again(virtio);
 	}
+	if (r == 0 && vmm->serial != NULL)
+		og_serial_resumed(vmm->serial);
 	if (r == 0 && vmm->keyboard.present)
 		og_i8042_resumed(&vmm->keyboard);
 	return r;

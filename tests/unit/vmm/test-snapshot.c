@@ -1,8 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vmm/snapshot/snapshot.h"
 
+#include <linux/serial_reg.h>
+
 #include "machine.h"
 #include "pager.h"
+#include "vmm/device/serial.h"
+#include "vmm/snapshot/crc64.h"
+#include "vmm/snapshot/format.h"
+#include "vmm/x86/saved.h"
 
 /* Runs @word until it has said something, and snapshots it into "state" and "memory". */
 static void take(struct machine *m, const char *word, bool track)
@@ -67,6 +73,67 @@ TEST(devices_go_on_where_they_were)
 		check_said(clone.out_fd, "no entropy", 1);
 		end_machine(&clone);
 	}
+}
+
+/* The state file, with a serial port that is about to say that its transmitter is empty. */
+static void expect_interrupt(void)
+{
+	og_auto_fd fd = open("state", O_RDWR | O_CLOEXEC);
+	size_t len;
+	og_auto_free uint8_t *bytes = read_file(fd, &len);
+	struct og_snapshot snapshot;
+	struct og_pack end;
+	uint8_t *serial;
+
+	CHECK_OK(og_snapshot_read(bytes, len, &snapshot, NULL));
+	serial = (uint8_t *)(uintptr_t)og_snapshot_section(&snapshot, OG_SNAPSHOT_SERIAL, 0).at;
+	serial[1] |= UART_IER_THRI;
+	serial[8] = 1; /* sent */
+	og_pack_init(&end, bytes + len - 8, 8);
+	og_pack_u64(&end, og_crc64(0, bytes, len - 8));
+	CHECK_EQ(pwrite(fd, bytes, len, 0), (ssize_t)len);
+}
+
+/* Whether the first interrupt controller of the paused machine has one of the serial port. */
+static bool is_interrupting(struct machine *m)
+{
+	og_auto_fd state = new_file("state2"), memory = new_file("memory2");
+	struct og_snapshot_answer answer;
+	struct og_snapshot snapshot;
+	struct og_unpack unpack;
+	struct og_saved saved;
+	struct kvm_irqchip chip;
+	size_t len;
+	og_auto_free void *bytes = NULL;
+
+	CHECK_OK(save(m, state, memory, false, &answer, NULL));
+	bytes = read_file(state, &len);
+	CHECK_OK(og_snapshot_read(bytes, len, &snapshot, NULL));
+	unpack = og_snapshot_section(&snapshot, OG_SNAPSHOT_KVM, 0);
+	CHECK_OK(og_saved_read(&unpack, &saved, NULL));
+	memcpy(&chip, saved.pieces[OG_SAVED_PIC_MASTER].bytes, sizeof(chip));
+	return (chip.chip.pic.irr >> OG_SERIAL_GSI & 1) != 0;
+}
+
+/* One may have been on its way when the state was taken. KVM passes it on when it has time. */
+TEST(a_restored_serial_port_interrupts_again)
+{
+	struct machine m, clone;
+	bool seen = false;
+
+	take(&m, "pages", false);
+	CHECK(!is_interrupting(&m));
+	end_machine(&m);
+	expect_interrupt();
+	describe_machine(&clone, "pages", "out2");
+	give_disk(&clone, "disk");
+	begin_from(&clone, "state", "memory");
+	clone.config.start_paused = true;
+	start_machine(&clone);
+	for (unsigned i = 0; i < 100 && !seen; i++)
+		seen = is_interrupting(&clone);
+	CHECK(seen);
+	end_machine(&clone);
 }
 
 /* A snapshot of changes, laid over the full one, is the later machine. */
@@ -269,6 +336,7 @@ TEST(files_that_are_cut_or_bent_or_of_another_machine_are_refused)
 
 TEST_MAIN(TEST_ENTRY(a_restored_guest_goes_on_where_it_was),
 	  TEST_ENTRY(devices_go_on_where_they_were),
+	  TEST_ENTRY(a_restored_serial_port_interrupts_again),
 	  TEST_ENTRY(changes_alone_are_written_and_merged),
 	  TEST_ENTRY(only_a_paused_machine_is_taken_and_changes_only_where_they_are_tracked),
 	  TEST_ENTRY(an_idle_guest_costs_what_it_touched), TEST_ENTRY(fifty_clones_of_one_snapshot),
