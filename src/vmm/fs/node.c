@@ -448,11 +448,3 @@ int og_fs_nodes_init(struct og_fs_nodes *nodes, int root_fd, uint32_t fds_max)
 	og_fs_nodes_reset(nodes);
 	return 0;
 }
-
-void og_fs_nodes_done(struct og_fs_nodes *nodes)
-{
-	forget_all(nodes);
-	(void)og_close(nodes->nodes[OG_FS_ROOT].fd);
-	free(nodes->nodes);
-	free(nodes->buckets);
-}

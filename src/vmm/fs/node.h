@@ -37,7 +37,6 @@ struct og_fs_nodes {
 
 /* @root_fd is taken, also where this fails. Errors: -ENOMEM, those of statx(). */
 int og_fs_nodes_init(struct og_fs_nodes *nodes, int root_fd, uint32_t fds_max);
-void og_fs_nodes_done(struct og_fs_nodes *nodes);
 
 /* All but the root are forgotten. */
 void og_fs_nodes_reset(struct og_fs_nodes *nodes);

@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "vmm/fs/caps.h"
 #include "vmm/fs/parts.h"
 
@@ -281,14 +282,4 @@ struct og_fs_server *og_fs_server_new(int root_fd, bool readonly, bool becomes_o
 void og_fs_server_cross_mounts(struct og_fs_server *server)
 {
 	server->nodes.mount_flags = 0;
-}
-
-struct og_fs_server *og_fs_server_free(struct og_fs_server *server)
-{
-	if (server == NULL)
-		return NULL;
-	close_handles(server);
-	og_fs_nodes_done(&server->nodes);
-	free(server);
-	return NULL;
 }

@@ -17,7 +17,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/cleanup.h"
 #include "vmm/fs/message.h"
 
 /* Open files and folders of a guest; each is a descriptor. */
@@ -33,12 +32,11 @@ struct og_fs_server;
 
 /*
  * @root_fd is the folder, /proc/self/fd is the working folder. @becomes_others: the process has
- * CAP_SETUID, CAP_SETGID. @root_fd is taken. Returns NULL where there is no memory.
+ * CAP_SETUID, CAP_SETGID. @root_fd is taken. Returns NULL where there is no memory; what it
+ * returns is there for as long as the process.
  */
 struct og_fs_server *og_fs_server_new(int root_fd, bool readonly, bool becomes_others,
 				      uint32_t fds_max);
-struct og_fs_server *og_fs_server_free(struct og_fs_server *server);
-OG_DEFINE_CLEANUP(struct og_fs_server, og_fs_server_free)
 
 /* For a folder that was made for one file, which is mounted in it. */
 void og_fs_server_cross_mounts(struct og_fs_server *server);

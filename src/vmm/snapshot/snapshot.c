@@ -2,12 +2,9 @@
 #include "vmm/snapshot/snapshot.h"
 
 #include <errno.h>
-#include <linux/fs.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -16,8 +13,6 @@
 #include "vmm/snapshot/memory_file.h"
 #include "vmm/snapshot/state.h"
 #include "vmm/snapshot/uffd.h"
-
-#define COPY_BYTES 65536U
 
 #define STATE_BUF_BYTES (OG_SNAPSHOT_BYTES_MAX + OG_SNAPSHOT_CONFIG_MAX)
 
@@ -242,44 +237,4 @@ int og_snapshot_config(const void *state, size_t len, const void **ret_config, s
 	*ret_config = config.at;
 	*ret_bytes = config.left;
 	return 0;
-}
-
-static int copy_data(int to_fd, int from_fd, off_t at, off_t end, uint8_t *buf)
-{
-	while (at < end) {
-		size_t len = end - at < (off_t)COPY_BYTES ? (size_t)(end - at) : COPY_BYTES;
-		ssize_t got = pread(from_fd, buf, len, at);
-
-		if (got <= 0)
-			return got < 0 ? -errno : -EIO;
-		if (pwrite(to_fd, buf, (size_t)got, at) != got)
-			return errno != 0 ? -errno : -EIO;
-		at += got;
-	}
-	return 0;
-}
-
-int og_snapshot_copy(int to_fd, int from_fd, struct og_err *err)
-{
-	uint8_t buf[COPY_BYTES];
-	struct stat st;
-	off_t at = 0;
-	int r = 0;
-
-	if (ioctl(to_fd, FICLONE, from_fd) == 0)
-		return 0;
-	if (fstat(from_fd, &st) < 0 || ftruncate(to_fd, st.st_size) < 0)
-		return og_fail(err, -errno, "make the disk's copy");
-	while (r == 0 && at < st.st_size) {
-		off_t from = lseek(from_fd, at, SEEK_DATA);
-		off_t end = from < 0 ? st.st_size : lseek(from_fd, from, SEEK_HOLE);
-
-		if (from < 0 && errno == ENXIO)
-			break;
-		if (from < 0)
-			from = at; /* a file system that knows no holes */
-		r = copy_data(to_fd, from_fd, from, end, buf);
-		at = end;
-	}
-	return r < 0 ? og_fail(err, r, "copy the disk") : 0;
 }

@@ -51,9 +51,3 @@ struct og_snapshot_source {
  * og_snapshot_read(); -ENOENT (none was kept). */
 int og_snapshot_config(const void *state, size_t len, const void **ret_config, size_t *ret_bytes,
 		       struct og_err *err);
-
-/*
- * Makes @to_fd, an empty file, hold what @from_fd does: by reference where the file system can,
- * else its data without its holes. For disks of a paused machine.
- */
-int og_snapshot_copy(int to_fd, int from_fd, struct og_err *err);

@@ -179,6 +179,13 @@ static inline void *read_file(int fd, size_t *ret_len)
 	return bytes;
 }
 
+/* Makes @to, an empty file, hold what @from does, without its holes. */
+static inline void copy_file(int to, int from)
+{
+	CHECK_OK(ftruncate(to, said(from)));
+	CHECK_OK(og_memory_file_merge(to, from, NULL));
+}
+
 /* For as long as the test lasts. */
 static inline const void *map_file(int fd, size_t *ret_len)
 {

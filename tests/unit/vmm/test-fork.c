@@ -211,7 +211,7 @@ TEST(devices_of_both_go_on)
 	tell(&m, OG_COMMAND_PAUSE);
 	from = open("disk", O_RDONLY | O_CLOEXEC);
 	to = new_file("copy");
-	CHECK_OK(og_snapshot_copy(to, from, NULL));
+	copy_file(to, from);
 	fork_into(&child, m.process.control_fd, "child", "copy", false);
 	tell(&m, OG_COMMAND_RESUME);
 	hear(child.out_fd, 20);
@@ -412,7 +412,7 @@ TEST(both_are_saved_as_they_are)
 	hear(m.out_fd, 5);
 	tell(&m, OG_COMMAND_PAUSE);
 	CHECK_OK(save(&m, state, first, false, &answer, NULL));
-	CHECK_OK(og_snapshot_copy(second, first, NULL));
+	copy_file(second, first);
 	tell(&m, OG_COMMAND_RESUME);
 	hear(m.out_fd, 3);
 	fork_into(&child, m.process.control_fd, "child", NULL, false);
