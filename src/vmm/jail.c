@@ -489,6 +489,8 @@ int og_jail_prepare(struct og_err *err)
 
 	if (setrlimit(RLIMIT_CORE, &none) < 0)
 		return og_fail(err, -errno, "turn core dumps off");
+	/* A file that may not grow is an error of whoever asked, and not this process's end. */
+	(void)signal(SIGXFSZ, SIG_IGN);
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
 		return og_fail(err, -errno, "turn tracing off");
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)

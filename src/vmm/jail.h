@@ -57,7 +57,7 @@ int og_jail_enter(const struct og_jail_config *config, const struct og_jail_orig
 /* For good: no capability but those of @caps (bit n: capability n, the first 32). */
 int og_jail_keep_capabilities(uint64_t caps, struct og_err *err);
 
-/* Once, early. Afterwards /proc/self belongs to root. */
+/* Once, early. Afterwards /proc/self belongs to root, and a file too large is EFBIG alone. */
 int og_jail_prepare(struct og_err *err);
 
 /* The calling thread alone, for good. */

@@ -57,6 +57,19 @@ def test_changes_alone_are_kept_where_they_are_tracked(launch, tmp_path):
     assert 0 < used < MIB
 
 
+def test_a_snapshot_that_no_file_may_be_as_large_as_costs_no_machine(vmm, guest_kernel, tmp_path):
+    words = [vmm, "--api-sock", tmp_path / "api.sock"]
+    with vmmapi.launched(tmp_path, ["sh", "-c", 'ulimit -f 1000; exec "$@"', "sh", *words]) as machine:
+        machine.start("pages")
+        assert machine.process.stdout.read(3) == b"..."
+        machine.patch("/vm", state="Paused")
+        _, answer, _ = machine.ask("PUT", "/snapshot/create", {"snapshot_path": str(tmp_path / "state"),
+                                                               "mem_file_path": str(tmp_path / "memory")})
+        assert "File too large" in answer["fault_message"]
+        machine.patch("/vm", state="Resumed")
+        assert b"broken" not in machine.process.stdout.read(20)
+
+
 @pytest.mark.parametrize("change, says", [
     (lambda data: b"", "snapshot"),
     (lambda data: data[:1000], "snapshot"),

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vmm/jail.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/kvm.h>
 #include <pthread.h>
@@ -113,6 +114,28 @@ TEST(a_vcpu_that_was_taken_over_can_do_nothing_else)
 {
 	for (size_t i = 0; i < sizeof(attempts) / sizeof(attempts[0]); i++)
 		CHECK_EQ(ends_by(og_jail_vcpu, attempts[i]), SIGSYS);
+}
+
+static void try_large_file(void)
+{
+	const struct rlimit limit = { 4096, 4096 };
+	int fd = memfd_create("large", MFD_CLOEXEC);
+
+	CHECK(fd >= 0);
+	CHECK_OK(setrlimit(RLIMIT_FSIZE, &limit));
+	CHECK_EQ(pwrite(fd, "x", 1, 8192), -1);
+	CHECK_EQ(errno, EFBIG);
+}
+
+static int jail_nothing(struct og_err *err)
+{
+	(void)err;
+	return 0;
+}
+
+TEST(a_file_that_may_not_grow_ends_no_process)
+{
+	CHECK_EQ(ends_by(jail_nothing, try_large_file), 0);
 }
 
 static int jail_io(struct og_err *err)
@@ -269,6 +292,7 @@ TEST(the_process_cannot_be_dumped_or_gain_privileges)
 }
 
 TEST_MAIN(TEST_ENTRY(a_vcpu_that_was_taken_over_can_do_nothing_else),
+	  TEST_ENTRY(a_file_that_may_not_grow_ends_no_process),
 	  TEST_ENTRY(an_io_thread_that_was_taken_over_can_do_nothing_else),
 	  TEST_ENTRY(a_front_that_was_taken_over_runs_no_program_and_reaches_nobody),
 	  TEST_ENTRY(a_front_whose_machine_runs_starts_nothing_more),
