@@ -209,11 +209,13 @@ int og_records_end(struct og_records *records, int r, struct og_err *err)
 		int flushed = flush(records, r < 0 ? NULL : err);
 
 		r = r < 0 ? r : flushed;
-	} else if (r >= 0) {
+	} else if (r >= 0 || r == -EAGAIN) {
+		/* Who is to look again must find what came first. */
 		while (records->flush == mine)
 			(void)pthread_cond_wait(&records->flushed, &records->lock);
-		r = records->results[mine % RESULTS];
-		if (r < 0)
+		if (r >= 0)
+			r = records->results[mine % RESULTS];
+		if (r < 0 && r != -EAGAIN)
 			r = og_fail(err, r, "database: the commit failed");
 	}
 	(void)pthread_mutex_unlock(&records->lock);
@@ -516,13 +518,21 @@ static int tag_target(struct og_db *db, int64_t repository, const char *tag,
 	return r < 0 ? r : 0;
 }
 
+/* What was found before is as good as what is there: nothing, this manifest, or some other. */
+static bool is_as_found(const char *found, const char *digest, const char *mine)
+{
+	return (found[0] == '\0') == (digest[0] == '\0') &&
+	       og_streq(found, mine) == og_streq(digest, mine);
+}
+
 static int put_tag(struct putting *putting, struct og_err *err)
 {
 	const struct og_manifest_put *put = putting->put;
 	char digest[OG_BLOB_DIGEST_MAX] = "";
 	int r = tag_target(putting->db, putting->repository, put->tag, digest, err);
 
-	if (r == 0 && put->previous != NULL && !og_streq(digest, put->previous))
+	if (r == 0 && put->previous != NULL &&
+	    !is_as_found(put->previous, digest, put->digest->text))
 		return og_fail_plain(err, -EAGAIN, "the tag was moved at the same time");
 	if (r == 0)
 		r = og_db_run(putting->db, err,
@@ -627,14 +637,48 @@ int og_records_pulled(struct og_db *db, const char *repository, const char *tag,
 			 "iss", now, tag, repository);
 }
 
-int og_records_delete_manifest(struct og_db *db, const char *repository,
-			       const struct og_blob_digest *digest, struct og_err *err)
+int og_records_mark_tags(struct og_db *db, const char *repository,
+			 const struct og_blob_digest *digest, uint8_t ret_mark[OG_HASH_BYTES_MAX],
+			 struct og_err *err)
 {
-	int r = og_db_run(db, err,
-			  "DELETE FROM manifests WHERE"
-			  " repository = (SELECT id FROM repositories WHERE name = ?)"
-			  " AND blob = (SELECT id FROM blobs WHERE digest = ?)",
-			  "ss", repository, digest->text);
+	og_cleanup(og_query_freep) struct og_query *query = NULL;
+	og_cleanup(og_hash_freep) struct og_hash *hash = NULL;
+	int r = og_hash_new(OG_HASH_SHA256, &hash, err);
+
+	if (r == 0)
+		r = og_db_query(db, &query, err,
+				"SELECT t.name FROM repositories r, blobs b, manifests m, tags t"
+				" WHERE r.name = ? AND b.digest = ? AND m.repository = r.id"
+				" AND m.blob = b.id AND t.manifest = m.id ORDER BY t.name",
+				"ss", repository, digest->text);
+	while (r >= 0 && (r = og_query_next(query, err)) > 0) {
+		const char *name = og_query_text(query, 0);
+
+		r = og_hash_add(hash, name, strlen(name) + 1, err);
+	}
+	if (r < 0)
+		return r;
+	memset(ret_mark, 0, OG_HASH_BYTES_MAX);
+	og_hash_finish(hash, ret_mark);
+	return 0;
+}
+
+int og_records_delete_manifest(struct og_db *db, const char *repository,
+			       const struct og_blob_digest *digest,
+			       const uint8_t mark[OG_HASH_BYTES_MAX], struct og_err *err)
+{
+	uint8_t now[OG_HASH_BYTES_MAX];
+	int r = og_records_mark_tags(db, repository, digest, now, err);
+
+	if (r == 0 && memcmp(now, mark, sizeof(now)) != 0)
+		return og_fail_plain(err, -EAGAIN, "its tags were changed at the same time");
+	if (r < 0)
+		return r;
+	r = og_db_run(db, err,
+		      "DELETE FROM manifests WHERE"
+		      " repository = (SELECT id FROM repositories WHERE name = ?)"
+		      " AND blob = (SELECT id FROM blobs WHERE digest = ?)",
+		      "ss", repository, digest->text);
 
 	return r < 0 ? r : og_db_changes(db) > 0;
 }

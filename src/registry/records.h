@@ -99,9 +99,11 @@ struct og_manifest_put {
 	const struct og_blob_digest *digest;
 	const struct og_manifest *document;
 	uint64_t bytes;
-	bool sparse;	      /* an index's manifests may be missing */
-	bool partial;	      /* anything may */
-	const char *previous; /* what the tag was found to point to, "" for nothing: else -EAGAIN */
+	bool sparse;  /* an index's manifests may be missing */
+	bool partial; /* anything may */
+	/* What the tag was found to point to, "" for nothing; NULL: nobody looked. Where it is now
+	 * nothing, this manifest or some other, and was not then: -EAGAIN. */
+	const char *previous;
 	int64_t now;
 };
 
@@ -125,9 +127,15 @@ int og_records_pulled_at(struct og_db *db, const char *repository, const char *t
 int og_records_pulled(struct og_db *db, const char *repository, const char *tag, int64_t now,
 		      struct og_err *err);
 
-/* With its tags. 1, 0: there is none. */
+/* A mark of the manifest's tags: another one when one came or went. */
+int og_records_mark_tags(struct og_db *db, const char *repository,
+			 const struct og_blob_digest *digest, uint8_t ret_mark[OG_HASH_BYTES_MAX],
+			 struct og_err *err);
+
+/* With its tags, those that @mark was of: else -EAGAIN. 1, 0: there is none. */
 int og_records_delete_manifest(struct og_db *db, const char *repository,
-			       const struct og_blob_digest *digest, struct og_err *err);
+			       const struct og_blob_digest *digest,
+			       const uint8_t mark[OG_HASH_BYTES_MAX], struct og_err *err);
 
 /* 1, 0: there is none. Its manifest stays. */
 int og_records_delete_tag(struct og_db *db, const char *repository, const char *tag,

@@ -14,7 +14,7 @@
 /* A tag that is pulled all the time is written down this often. */
 #define PULLED_EVERY_S 3600
 
-/* How often a push is tried whose tag moves at the same time. */
+/* How often is tried what others change at the same time. */
 #define TRIES 5
 
 #define SPOOL_BLOCK (64U << 10)
@@ -333,7 +333,8 @@ void serve_manifest_put(struct call *call)
 
 /* ---- delete ---- */
 
-static int delete_record(struct call *call, struct og_err *err)
+static int delete_record(struct call *call, const uint8_t mark[OG_HASH_BYTES_MAX],
+			 struct og_err *err)
 {
 	struct og_records *records = call->registry->records;
 	int r = og_records_begin(records, false, err);
@@ -342,42 +343,64 @@ static int delete_record(struct call *call, struct og_err *err)
 		return r;
 	if (call->path.by_digest)
 		r = og_records_delete_manifest(og_records_db(records), call->path.name,
-					       &call->path.digest, err);
+					       &call->path.digest, mark, err);
 	else
 		r = og_records_delete_tag(og_records_db(records), call->path.name, call->path.tag,
 					  err);
 	if (r == 0)
-		r = og_fail_plain(err, -ENOENT, "'%s' has no manifest %s", call->path.name,
-				  reference(call));
+		r = -ENOENT;
 	return og_records_end(records, r, err);
 }
 
-void serve_manifest_delete(struct call *call)
+/* What the hook says holds for the tags that it saw. */
+static int mark_tags(struct call *call, const struct og_manifest_record *record,
+		     uint8_t ret_mark[OG_HASH_BYTES_MAX], struct og_err *err)
 {
+	struct og_records *records = call->registry->records;
+	int r = og_records_mark_tags(og_records_read(records), call->path.name, &record->digest,
+				     ret_mark, err);
+
+	og_records_unread(records);
+	return r;
+}
+
+/* -EAGAIN: a tag came or went between the question and the deed. */
+static int delete_once(struct call *call, struct og_err *err)
+{
+	uint8_t mark[OG_HASH_BYTES_MAX];
 	struct og_manifest_record record = {};
 	struct og_registry_event event;
-	struct og_err err = {};
-	int r = find(call, &record, &err);
+	int r = find(call, &record, err);
 
-	if (r < 0) {
-		if (r == -ENOENT)
-			(void)og_fail_plain(&err, r, "'%s' has no manifest %s", call->path.name,
-					    reference(call));
-		reply_failure(call, r, "MANIFEST_UNKNOWN", &err);
-		return;
-	}
+	if (r == 0)
+		r = mark_tags(call, &record, mark, err);
+	if (r < 0)
+		return r;
 	event = event_of(
 		call, call->path.by_digest ? OG_REGISTRY_DELETE_MANIFEST : OG_REGISTRY_DELETE_TAG,
 		record.digest.text);
 	event.media_type = record.media_type;
 	event.bytes = record.bytes;
 	if (!before(call, &event))
-		return;
-	r = delete_record(call, &err);
-	if (r < 0) {
-		reply_failure(call, r, "MANIFEST_UNKNOWN", &err);
-		return;
-	}
+		return 0;
+	r = delete_record(call, mark, err);
+	if (r < 0)
+		return r;
 	og_http_reply(call->request, 202, NULL, NULL, 0);
 	after(call, &event);
+	return 0;
+}
+
+void serve_manifest_delete(struct call *call)
+{
+	struct og_err err = {};
+	int r = -EAGAIN;
+
+	for (unsigned i = 0; i < TRIES && r == -EAGAIN; i++)
+		r = delete_once(call, &err);
+	if (r == -ENOENT)
+		(void)og_fail_plain(&err, r, "'%s' has no manifest %s", call->path.name,
+				    reference(call));
+	if (r < 0)
+		reply_failure(call, r, "MANIFEST_UNKNOWN", &err);
 }

@@ -124,6 +124,44 @@ def test_an_immutable_tag_neither_moves_nor_goes(kept):
     assert metric(kept, "immutable_refusals_total") >= 3
 
 
+def test_an_immutable_tag_that_comes_while_its_manifest_goes_stays(kept):
+    client, tagger = kept.client(), kept.client()
+    _, other = client.push_image("app/busy", "latest", layers=(b"another",))
+    for number in range(600):   # so that to look at all of them takes a while
+        assert client.put_manifest("app/busy", f"t{number}", other).status == 201
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        for number in range(20):
+            document = another(other, str(number))
+            digest = digest_of(document)
+            assert client.put_manifest("app/busy", digest, document).status == 201
+            gone = pool.submit(client.delete, f"/v2/app/busy/manifests/{digest}")
+            put = tagger.put_manifest("app/busy", f"v{number}", document)
+            assert put.status == 201 and gone.result().status in (202, 409)
+            assert tagger.get(f"/v2/app/busy/manifests/v{number}").body == document, gone.result()
+
+
+def test_many_move_a_tag_at_once(kept):
+    """Each is told that it is done; it is as the last one said."""
+    _, document = kept.client().push_image("free/busy", "made")
+    together = threading.Barrier(12, timeout=60)
+
+    def push(who):
+        client, pushed = kept.client(), set()
+        for number in range(10):
+            mine = another(document, f"{who} {number}")
+            for tag in (f"new{number}", "latest"):
+                together.wait()
+                answer = client.put_manifest("free/busy", tag, mine)
+                assert answer.status == 201, answer
+            pushed.add(mine)
+        client.close()
+        return pushed
+
+    with concurrent.futures.ThreadPoolExecutor(12) as pool:
+        pushed = set.union(*pool.map(push, range(12)))
+    assert kept.client().get("/v2/free/busy/manifests/latest").body in pushed
+
+
 def test_retention_is_run_by_the_collector(start_onggi_registry):
     registry = start_onggi_registry("""
 repositories:
