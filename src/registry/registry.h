@@ -97,7 +97,10 @@ int og_registry_scrub(struct og_registry *registry, uint64_t bytes_per_s,
 int og_registry_usage(struct og_registry *registry, const char *repository, uint64_t *ret_bytes,
 		      struct og_err *err);
 
-/* One tag; @pushed_at and @pulled_at (0: never) in seconds since 1970. Texts are borrowed. */
+/* One tag; @pushed_at and @pulled_at (0: never) in seconds since 1970. Of one that is pulled all the
+ * time @pulled_at is written down so often. Texts are borrowed. */
+#define OG_REGISTRY_PULLED_EVERY_S 3600
+
 struct og_registry_tag {
 	const char *repository, *tag, *digest;
 	int64_t pushed_at, pulled_at;

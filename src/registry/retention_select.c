@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "registry/registry.h"
 #include "registry/retention.h"
 
 static int compare(const void *a, const void *b)
@@ -25,7 +26,9 @@ static bool is_older(int64_t moment, int64_t now, uint64_t age_s)
 static bool goes(const struct og_config_repositories *rule, const struct og_retention_tag *tag,
 		 uint64_t younger, int64_t now)
 {
-	int64_t used = tag->pulled_at > tag->pushed_at ? tag->pulled_at : tag->pushed_at;
+	/* It may have been pulled since the pull that was written down. */
+	int64_t pulled = tag->pulled_at > 0 ? tag->pulled_at + OG_REGISTRY_PULLED_EVERY_S : 0;
+	int64_t used = pulled > tag->pushed_at ? pulled : tag->pushed_at;
 
 	return younger >= rule->keep_last || is_older(tag->pushed_at, now, rule->max_age_s) ||
 	       is_older(used, now, rule->max_unused_s);

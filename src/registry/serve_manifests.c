@@ -11,9 +11,6 @@
 #include "registry/internal.h"
 #include "registry/put_manifest.h"
 
-/* A tag that is pulled all the time is written down this often. */
-#define PULLED_EVERY_S 3600
-
 /* How often is tried what others change at the same time. */
 #define TRIES 5
 
@@ -69,19 +66,21 @@ static int find(struct call *call, struct og_manifest_record *ret_record, struct
 	return r > 0 ? 0 : r < 0 ? r : -ENOENT;
 }
 
-/* Nothing depends on it being written, so nothing fails with it. */
+/* Nothing depends on it being written, so nothing fails with it. HEAD, too: many clients ask by it
+ * where a tag points, and pull that by its digest. */
 static void note_pull(struct call *call)
 {
 	struct og_records *records = call->registry->records;
 	int64_t now = time(NULL), pulled_at = 0;
 	struct og_db *db;
 
-	if (call->path.by_digest || call->head)
+	if (call->path.by_digest)
 		return;
 	db = og_records_read(records);
 	(void)og_records_pulled_at(db, call->path.name, call->path.tag, &pulled_at, NULL);
 	og_records_unread(records);
-	if (now - pulled_at < PULLED_EVERY_S || og_records_begin(records, false, NULL) < 0)
+	if (now - pulled_at < OG_REGISTRY_PULLED_EVERY_S ||
+	    og_records_begin(records, false, NULL) < 0)
 		return;
 	(void)og_records_end(records,
 			     og_records_pulled(og_records_db(records), call->path.name,

@@ -3,6 +3,7 @@
 
 import base64
 import concurrent.futures
+import contextlib
 import hashlib
 import hmac
 import http.server
@@ -10,6 +11,7 @@ import json
 import os
 import pathlib
 import socket
+import sqlite3
 import subprocess
 import threading
 import time
@@ -160,6 +162,17 @@ def test_many_move_a_tag_at_once(kept):
     with concurrent.futures.ThreadPoolExecutor(12) as pool:
         pushed = set.union(*pool.map(push, range(12)))
     assert kept.client().get("/v2/free/busy/manifests/latest").body in pushed
+
+
+def test_a_head_of_a_tag_is_a_use_of_it(start_onggi_registry):
+    """containerd asks by HEAD where a tag points, and pulls that by its digest."""
+    registry = start_onggi_registry()
+    client = registry.client()
+    digest, _ = client.push_image("a/b", "1")
+    assert client.get(f"/v2/a/b/manifests/{digest}").status == 200
+    assert client.head("/v2/a/b/manifests/1").status == 200
+    with contextlib.closing(sqlite3.connect(registry.root / "registry.db")) as records:
+        assert records.execute("SELECT pulled_at > 0 FROM tags").fetchall() == [(1,)]
 
 
 def test_retention_is_run_by_the_collector(start_onggi_registry):
@@ -365,6 +378,23 @@ def test_a_tag_that_is_gone_upstream_is_gone(start_onggi_registry, upstream):
     assert registry.client().get(path).status == 200
     del upstream.content["/v2/library/app/manifests/latest"]
     assert registry.client().get(path).status == 404
+
+
+def test_a_server_ends_while_an_upstream_is_silent(start_onggi_registry):
+    with socket.socket() as silent, concurrent.futures.ThreadPoolExecutor(2) as pool:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen(2)
+        silent.settimeout(20)
+        registry = start_onggi_registry(
+            f'upstreams: {{hub: {{url: "http://127.0.0.1:{silent.getsockname()[1]}"}}}}\n')
+        waiting = [pool.submit(registry.client().get, f"/v2/hub/a/{what}")
+                   for what in ("manifests/1", "blobs/" + digest_of(b"x"))]
+        asked = [silent.accept()[0] for _ in waiting]
+        registry.stop()   # which has patience for less than the server has with the upstream
+        for one in waiting:
+            assert one.exception(20) or one.result().status == 502
+        for one in asked:
+            one.close()
 
 
 def test_a61_what_is_something_else_is_refused(start_onggi_registry, upstream):

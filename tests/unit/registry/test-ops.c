@@ -10,6 +10,7 @@
 #include "registry/access_log.h"
 #include "registry/metrics.h"
 #include "registry/rate.h"
+#include "registry/registry.h"
 #include "registry/retention.h"
 #include "registry/webhooks.h"
 
@@ -288,6 +289,23 @@ TEST(tags_go_by_number_age_and_use)
 	og_registry_config_done(&config);
 }
 
+TEST(a_tag_in_use_is_no_unused_one)
+{
+	static const char text[] = "repositories: {a: {retention: {max-unused: 30m}}}\n";
+	struct og_registry_config config;
+
+	og_registry_config_init(&config);
+	CHECK_OK(og_registry_config_parse(&config, text, strlen(text), ".", NULL));
+	for (int64_t since = 0; since < 7200; since += 100) {
+		struct og_retention_tag tag = { "a", "1", 1, NOW - since, false };
+
+		/* A pull that came after one that was written down may not have been. */
+		CHECK_EQ(og_retention_select(&config, &tag, 1, NOW),
+			 since > OG_REGISTRY_PULLED_EVERY_S + 1800);
+	}
+	og_registry_config_done(&config);
+}
+
 TEST_MAIN(TEST_ENTRY(a_bucket_empties_and_fills), TEST_ENTRY(what_came_all_at_once_is_made_up_for),
 	  TEST_ENTRY(strangers_in_any_number_do_not_free_who_asks_too_often),
 	  TEST_ENTRY(a_network_of_ipv6_is_one_stranger),
@@ -296,4 +314,4 @@ TEST_MAIN(TEST_ENTRY(a_bucket_empties_and_fills), TEST_ENTRY(what_came_all_at_on
 	  TEST_ENTRY(a_log_that_was_moved_away_is_begun_anew),
 	  TEST_ENTRY(numbers_are_written_as_prometheus_reads_them),
 	  TEST_ENTRY(a_notification_has_distributions_form),
-	  TEST_ENTRY(tags_go_by_number_age_and_use))
+	  TEST_ENTRY(tags_go_by_number_age_and_use), TEST_ENTRY(a_tag_in_use_is_no_unused_one))
