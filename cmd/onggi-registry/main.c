@@ -322,6 +322,8 @@ static int run(struct program *program, struct og_err *err)
 
 static void program_done(struct program *program)
 {
+	if (program->ops != NULL)
+		og_registry_ops_hurry(program->ops);
 	(void)og_http_server_free(program->server);
 	if (program->ops != NULL)
 		og_registry_ops_stop(program->ops);

@@ -82,6 +82,12 @@ struct og_cache *og_cache_free(struct og_cache *cache)
 	return NULL;
 }
 
+void og_cache_stop(struct og_cache *cache)
+{
+	for (size_t i = 0; cache != NULL && i < cache->config->upstream_count; i++)
+		og_upstream_stop(cache->upstreams[i]);
+}
+
 static void tell(const struct og_cache *cache, const char *what, const struct og_err *err)
 {
 	og_auto_free char *line = og_strdupf("%s: %s", what, err->text);

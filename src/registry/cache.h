@@ -32,6 +32,9 @@ int og_cache_new(const struct og_registry_config *config, struct og_metrics *met
 struct og_cache *og_cache_free(struct og_cache *cache);
 OG_DEFINE_CLEANUP(struct og_cache, og_cache_free)
 
+/* Ends what is being fetched, so that nobody waits for an upstream that is slow. */
+void og_cache_stop(struct og_cache *cache);
+
 /* The upstream's URL when @repository is of one, else NULL. A NULL @cache has none. */
 const char *og_cache_url(const struct og_cache *cache, const char *repository);
 

@@ -257,6 +257,11 @@ int og_registry_ops_start(struct og_registry_ops *ops, struct og_registry *regis
 	return r < 0 ? r : retention_start(ops, err);
 }
 
+void og_registry_ops_hurry(struct og_registry_ops *ops)
+{
+	og_cache_stop(ops->cache);
+}
+
 void og_registry_ops_stop(struct og_registry_ops *ops)
 {
 	ops->metrics_server = og_http_server_free(ops->metrics_server);

@@ -10,6 +10,7 @@
  *	og_registry_ops_start(ops, registry, err);
  *	http: .handle = og_registry_ops_handle, .done = og_registry_ops_done, .data = ops
  *	... serve ...
+ *	og_registry_ops_hurry(ops); the end of the HTTP server;
  *	og_registry_ops_stop(ops); og_registry_free(registry); og_registry_ops_free(ops);
  */
 #pragma once
@@ -42,6 +43,9 @@ void og_registry_ops_fill(struct og_registry_ops *ops, struct og_registry_option
 int og_registry_ops_start(struct og_registry_ops *ops, struct og_registry *registry,
 			  struct og_err *err);
 void og_registry_ops_stop(struct og_registry_ops *ops);
+
+/* The server is about to end: requests that wait for another registry do so no longer. */
+void og_registry_ops_hurry(struct og_registry_ops *ops);
 
 /* For struct og_http_config; data is the struct og_registry_ops. */
 void og_registry_ops_handle(struct og_http_request *request, void *data);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,6 +37,7 @@ struct og_upstream {
 	struct og_http_origin origin;
 	enum og_upstream_place place; /* as far as its URL says */
 	char *basic;		      /* owned; "Basic ..." or NULL */
+	atomic_bool stopping;
 	pthread_mutex_t lock;
 	struct authorization remembered[REMEMBERED]; /* guarded by the lock */
 	size_t next;
@@ -173,6 +175,11 @@ struct og_upstream *og_upstream_free(struct og_upstream *upstream)
 	return NULL;
 }
 
+void og_upstream_stop(struct og_upstream *upstream)
+{
+	atomic_store(&upstream->stopping, true);
+}
+
 void og_upstream_manifest_done(struct og_upstream_manifest *manifest)
 {
 	free(og_take_ptr(manifest->buf));
@@ -247,6 +254,11 @@ static bool reach(void *data, const char *url, const struct sockaddr *address)
 	return true;
 }
 
+static int tick(void *data)
+{
+	return atomic_load(&((const struct asking *)data)->upstream->stopping) ? -ECANCELED : 0;
+}
+
 static int on_body(void *data, const struct og_http_response *response, const void *buf, size_t len)
 {
 	struct asking *asking = data;
@@ -274,6 +286,7 @@ static int send_once(struct asking *asking, const char *authorization,
 		.max_body_bytes = OG_UPSTREAM_MANIFEST_MAX,
 		.may = may,
 		.reach = reach,
+		.tick = tick,
 		.body = asking->sink != NULL ? on_body : NULL,
 		.data = asking,
 	};
@@ -332,6 +345,7 @@ static int ask_token(struct asking *asking, const struct og_challenge *challenge
 		.max_body_bytes = TOKEN_ANSWER_MAX,
 		.may = may,
 		.reach = reach,
+		.tick = tick,
 		.data = asking,
 	};
 

@@ -33,6 +33,9 @@ int og_upstream_new(const struct og_config_upstream *config, struct og_upstream 
 struct og_upstream *og_upstream_free(struct og_upstream *upstream);
 OG_DEFINE_CLEANUP(struct og_upstream, og_upstream_free)
 
+/* What is being asked, and what would be, fails from now on: -ECANCELED. */
+void og_upstream_stop(struct og_upstream *upstream);
+
 /* How far away is who has an address? */
 enum og_upstream_place {
 	OG_UPSTREAM_MACHINE, /* loopback, link-local, unspecified */
