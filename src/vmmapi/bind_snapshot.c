@@ -29,6 +29,15 @@ static int open_new(const char *field, const char *path, int flags, int *ret_fd,
 	return 0;
 }
 
+/* Clones and other machines may live from a memory file that is there: theirs it stays. */
+static void take_name(const char *path)
+{
+	struct stat st;
+
+	if (lstat(path, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0)
+		(void)unlink(path);
+}
+
 /* What GET /vm/config shows, in a file without a name. */
 static int write_config(const struct og_vmmapi *api, int *ret_fd, struct og_err *err)
 {
@@ -59,7 +68,9 @@ int og_bind_snapshot(void *data, struct og_vmmapi *api, const struct og_api_snap
 	og_auto_fd config_fd = -EBADF;
 	int r = open_new("snapshot_path", create->snapshot_path, O_TRUNC, &state_fd, err);
 
-	/* What becomes of a memory file that is there is the machine's to say: it may live from it. */
+	if (r == 0 && !body.diff)
+		take_name(create->mem_file_path);
+	/* What becomes of one that is there still is the machine's to say: it may live from it. */
 	if (r == 0)
 		r = open_new("mem_file_path", create->mem_file_path, 0, &memory_fd, err);
 	if (r == 0)

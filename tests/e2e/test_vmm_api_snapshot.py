@@ -207,6 +207,25 @@ def test_a_clone_has_a_tap_metadata_and_a_socket_of_its_own(require, vmm, tmp_pa
         assert machine.get("/")["state"] == "Running"
 
 
+def test_a_clone_keeps_its_memory_where_the_first_is_saved_under_that_name(launch, tmp_path):
+    first = launch()
+    first.start("pages")
+    assert first.process.stdout.read(3) == b"..."
+    snapshot(first, tmp_path)
+    first.process.kill()
+    second = launch("--forkable")
+    load(second, tmp_path)
+    second.put("/fork", id="clone", api_sock=str(tmp_path / "clone.sock"), resume_vm=False)
+    clone = Machine(None, tmp_path)
+    clone.sock = tmp_path / "clone.sock"
+    second.patch("/vm", state="Resumed")
+    assert b"broken" not in second.process.stdout.read(20)
+    snapshot(second, tmp_path)
+    clone.patch("/vm", state="Resumed")
+    assert b"broken" not in second.process.stdout.read(60)  # it writes to the same place
+    end(clone.sock)
+
+
 def test_a_clones_metrics_that_cannot_be_written_are_named(launch, tmp_path):
     machine = launch("--forkable")
     machine.start("count")
