@@ -166,13 +166,10 @@ int og_kvm_add_timer(struct og_kvm *kvm, struct og_err *err)
 	return 0;
 }
 
-/* KVM has more than 500 slots wherever it has memory that is read only; few machines use as many. */
-#define ROM_SLOT 500
-
 int og_kvm_set_rom(struct og_kvm *kvm, uint64_t gpa, void *host, size_t bytes, struct og_err *err)
 {
 	struct kvm_userspace_memory_region slot = {
-		.slot = ROM_SLOT,
+		.slot = OG_KVM_SLOT_ROM,
 		.flags = KVM_MEM_READONLY,
 		.guest_phys_addr = gpa,
 		.memory_size = bytes,

@@ -32,6 +32,7 @@ void og_kvm_done(struct og_kvm *kvm);
 int og_kvm_make_first_vcpu(struct og_kvm *kvm, struct og_err *err);
 
 /* KVM's numbers for pieces of memory: what the guest begins with has the first ones. */
+#define OG_KVM_SLOT_ROM	    15U
 #define OG_KVM_SLOT_PMEM    16U
 #define OG_KVM_SLOT_HOTPLUG 64U
 

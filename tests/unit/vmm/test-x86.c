@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <sys/mman.h>
+
 #include "base/test.h"
 #include "vmm/device/event.h"
 #include "vmm/device/power.h"
 #include "vmm/device/serial.h"
 #include "vmm/x86/cpuid.h"
+#include "vmm/x86/kvm.h"
 
 static struct og_cpuid cpuid;
 
@@ -225,7 +228,37 @@ TEST(only_the_right_words_end_the_machine)
 	CHECK_EQ(after(og_power_access, OG_POWER_RESET, 0), OG_RUNNING);
 }
 
-TEST_MAIN(TEST_ENTRY(each_vcpu_says_its_own_apic_id_everywhere),
+#define PAGE_BYTES 4096ULL
+#define SLOTS	   1000U
+
+/* The first slots of many: a firmware's image is beside them. */
+TEST(no_piece_of_plugged_memory_takes_the_firmwares_place)
+{
+	struct og_kvm kvm;
+	uint8_t *rom, *memory;
+
+	if (access("/dev/kvm", R_OK | W_OK) < 0) {
+		printf("# no /dev/kvm\n");
+		exit(TEST_SKIP_STATUS);
+	}
+	rom = mmap(NULL, (SLOTS + 1) * PAGE_BYTES, PROT_READ | PROT_WRITE,
+		   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	CHECK(rom != MAP_FAILED);
+	memory = rom + PAGE_BYTES;
+	CHECK_OK(og_kvm_init(&kvm, -1, NULL));
+	CHECK_OK(og_kvm_set_rom(&kvm, (1ULL << 32) - PAGE_BYTES, rom, PAGE_BYTES, NULL));
+	for (uint32_t i = 0; i < SLOTS; i++) {
+		const struct og_mem_region region = { .gpa = (1ULL << 32) + i * PAGE_BYTES,
+						      .bytes = PAGE_BYTES,
+						      .host = memory + i * PAGE_BYTES };
+
+		CHECK_OK(og_kvm_set_memory(&kvm, OG_KVM_SLOT_HOTPLUG + i, &region, false, NULL));
+	}
+	og_kvm_done(&kvm);
+}
+
+TEST_MAIN(TEST_ENTRY(no_piece_of_plugged_memory_takes_the_firmwares_place),
+	  TEST_ENTRY(each_vcpu_says_its_own_apic_id_everywhere),
 	  TEST_ENTRY(the_topology_is_one_package_of_cores),
 	  TEST_ENTRY(threads_of_a_core_share_its_caches),
 	  TEST_ENTRY(nested_virtualisation_and_counters_are_hidden),
