@@ -190,8 +190,8 @@ static int part_from_parent(struct og_vmm_config *config)
 	return config->mmds.cloned != NULL ? config->mmds.cloned(config->mmds.data, metrics) : 0;
 }
 
-/* Devices stand still meanwhile: what is on its way into a page must not miss the copy of it. */
-static int own_memory(struct og_vmm *vmm, struct og_err *err)
+/* What a device has on its way into a page must not miss the guest's copy of it. */
+int og_vmm_own_memory(struct og_vmm *vmm, struct og_err *err)
 {
 	int r;
 
@@ -270,7 +270,7 @@ int og_vmm_fork(struct og_vmm *vmm, const struct og_fork_command *command, const
 
 	from = og_vmm_microseconds();
 	collapse(vmm);
-	r = own_memory(vmm, err);
+	r = og_vmm_own_memory(vmm, err);
 	if (r < 0)
 		return r;
 	/* It tells which pages are in the file. */

@@ -117,6 +117,9 @@ int og_vmm_snapshot(struct og_vmm *vmm, const struct og_snapshot_command *comman
 /* fork.c, and devices.c's part: @config gets @fd in place of what the device has. */
 struct og_fork_room;
 int og_vmm_prepare_forks(struct og_vmm *vmm, struct og_err *err);
+
+/* The first fork's: memory is mapped anew, private from its file. Devices stand still meanwhile. */
+int og_vmm_own_memory(struct og_vmm *vmm, struct og_err *err);
 int og_vmm_fork(struct og_vmm *vmm, const struct og_fork_command *command, const int *fds,
 		unsigned n_fds, struct og_fork_answer *ret_answer, struct og_err *err);
 int og_vmm_fork_device(const struct slot *slot, struct og_fork_room *room,

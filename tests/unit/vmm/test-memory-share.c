@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "proc.h"
+#include "vmm/machine.h"
 #include "vmm/snapshot/memory_file.h"
 
 #define MIB	   (1ULL << 20)
@@ -350,6 +351,47 @@ TEST(what_could_be_made_private_in_part_is_whole)
 	og_mem_done(&mem);
 }
 
+/* A device with one request under way, whose page the kernel holds: it goes to the file. */
+struct late {
+	struct og_virtio virtio;
+	const struct og_mem *mem;
+	uint8_t *file;
+	bool under_way;
+};
+
+/* The guest goes on meanwhile, and writes to the same page. */
+static void quiesce(struct og_virtio *virtio)
+{
+	struct late *late = (struct late *)virtio;
+
+	word(late->mem, 0)[1] = 1;
+	if (late->under_way)
+		late->file[0] = 0x55;
+	late->under_way = false;
+}
+
+TEST(devices_end_what_they_do_before_memory_is_mapped_anew)
+{
+	static const struct og_virtio_ops ops = { .name = "late", .quiesce = quiesce };
+	struct og_vmm vmm = { .n_slots = 1 };
+	struct late late = {
+		.virtio = { .ops = &ops, .lock = PTHREAD_MUTEX_INITIALIZER, .kick_fd = -EBADF },
+		.mem = &vmm.mem,
+		.under_way = true
+	};
+
+	begin(&vmm.mem, MIB);
+	late.file = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, vmm.mem.shared_fd, 0);
+	CHECK(late.file != MAP_FAILED);
+	vmm.slots[0].virtio = &late.virtio;
+	CHECK_OK(og_vmm_own_memory(&vmm, NULL));
+	CHECK(!og_mem_is_shared(&vmm.mem));
+	quiesce(&late.virtio); /* too late, if it was not asked before */
+	CHECK_EQ(vmm.mem.regions[0].host[0], 0x55);
+	CHECK(!late.virtio.stopped);
+	og_mem_done(&vmm.mem);
+}
+
 TEST(memory_that_no_file_may_be_as_large_as_is_not_shared)
 {
 	const struct rlimit limit = { 8 * MIB, 8 * MIB };
@@ -366,7 +408,8 @@ TEST(memory_that_no_file_may_be_as_large_as_is_not_shared)
 	og_mem_done(&mem);
 }
 
-TEST_MAIN(TEST_ENTRY(what_is_discarded_is_given_back), TEST_ENTRY(plugged_memory_is_treated_alike),
+TEST_MAIN(TEST_ENTRY(devices_end_what_they_do_before_memory_is_mapped_anew),
+	  TEST_ENTRY(what_is_discarded_is_given_back), TEST_ENTRY(plugged_memory_is_treated_alike),
 	  TEST_ENTRY(what_is_discarded_afterwards_is_what_the_file_has),
 	  TEST_ENTRY(nobody_writes_what_clones_share),
 	  TEST_ENTRY(each_of_many_forks_goes_its_own_way), TEST_ENTRY(a_fork_copies_no_page_tables),
