@@ -18,7 +18,8 @@ def run(onggid, isolation, require):
         pytest.skip("QEMU serves here, which shares no folders: the lab has onggi-vmm")
 
     def run_it(*words, status=0):
-        result = onggid.onggi("run", "--rm", "--network", "none", "--isolation", isolation, *words, check=False)
+        result = onggid.onggi("run", "--rm", "--network", "none", "--isolation", isolation, *words, check=False,
+                              timeout=600)  # a lab on a busy machine
         assert result.returncode == status, (words, result.stdout, result.stderr, onggid.logged()[-1000:])
         return result.stdout
     return run_it
