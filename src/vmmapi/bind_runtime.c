@@ -48,8 +48,8 @@ int og_bind_pin(struct og_bind *bind, const struct og_api_pin *pin, struct og_er
 static void convert_update(const struct og_api_limiter *from, struct og_limit_update *to)
 {
 	og_limit_convert(from, &to->config);
-	to->set_bytes = (from->given & 1) != 0;
-	to->set_ops = (from->given & 2) != 0;
+	to->set_bytes = (from->given & OG_LIMITER_BANDWIDTH) != 0;
+	to->set_ops = (from->given & OG_LIMITER_OPS) != 0;
 }
 
 static int update_drive(struct og_bind *bind, struct og_vmmapi *api, const void *body,

@@ -35,7 +35,7 @@ static const struct og_field limiter_fields[] = {
 	{ "bandwidth", OG_FIELD_BODY, OG_OPTIONAL, AT(bandwidth), .body = &bucket },
 	{ "ops", OG_FIELD_BODY, OG_OPTIONAL, AT(ops), .body = &bucket },
 };
-const struct og_body og_body_limiter = TABLE("RateLimiter", limiter_fields);
+static const struct og_body limiter = TABLE("RateLimiter", limiter_fields);
 
 #undef BODY
 #define BODY og_api_machine
@@ -86,7 +86,7 @@ static const struct og_field drive_fields[] = {
 	{ "cache_type", OG_FIELD_WORD, OG_DEFAULT, AT(cache_type), .words = cache_types },
 	{ "is_read_only", OG_FIELD_BOOL, OG_OPTIONAL, AT(is_read_only) },
 	{ "path_on_host", OG_FIELD_TEXT, OG_OPTIONAL, AT(path_on_host), .min = 1 },
-	{ "rate_limiter", OG_FIELD_BODY, OG_OPTIONAL, AT(rate_limiter), .body = &og_body_limiter },
+	{ "rate_limiter", OG_FIELD_BODY, OG_OPTIONAL, AT(rate_limiter), .body = &limiter },
 	{ "io_engine", OG_FIELD_WORD, OG_DEFAULT, AT(io_engine), .words = io_engines },
 	{ "socket", OG_FIELD_TEXT, OG_OPTIONAL, AT(socket), .min = 1 },
 };
@@ -97,7 +97,7 @@ const struct og_body og_body_drive = TABLE("Drive", drive_fields);
 static const struct og_field drive_update_fields[] = {
 	{ "drive_id", OG_FIELD_TEXT, OG_REQUIRED, AT(drive_id), .check = og_api_check_id },
 	{ "path_on_host", OG_FIELD_TEXT, OG_OPTIONAL, AT(path_on_host), .min = 1 },
-	{ "rate_limiter", OG_FIELD_BODY, OG_OPTIONAL, AT(rate_limiter), .body = &og_body_limiter },
+	{ "rate_limiter", OG_FIELD_BODY, OG_OPTIONAL, AT(rate_limiter), .body = &limiter },
 };
 const struct og_body og_body_drive_update = TABLE("PartialDrive", drive_update_fields);
 
@@ -108,7 +108,7 @@ static const struct og_field pmem_fields[] = {
 	{ "path_on_host", OG_FIELD_TEXT, OG_REQUIRED, AT(path_on_host), .min = 1 },
 	{ "root_device", OG_FIELD_BOOL, OG_DEFAULT, AT(root_device) },
 	{ "read_only", OG_FIELD_BOOL, OG_DEFAULT, AT(read_only) },
-	{ "rate_limiter", OG_FIELD_BODY, OG_OPTIONAL, AT(rate_limiter), .body = &og_body_limiter },
+	{ "rate_limiter", OG_FIELD_BODY, OG_OPTIONAL, AT(rate_limiter), .body = &limiter },
 };
 const struct og_body og_body_pmem = TABLE("Pmem", pmem_fields);
 
@@ -116,7 +116,7 @@ const struct og_body og_body_pmem = TABLE("Pmem", pmem_fields);
 #define BODY og_api_pmem_update
 static const struct og_field pmem_update_fields[] = {
 	{ "id", OG_FIELD_TEXT, OG_REQUIRED, AT(id), .check = og_api_check_id },
-	{ "rate_limiter", OG_FIELD_BODY, OG_OPTIONAL, AT(rate_limiter), .body = &og_body_limiter },
+	{ "rate_limiter", OG_FIELD_BODY, OG_OPTIONAL, AT(rate_limiter), .body = &limiter },
 };
 const struct og_body og_body_pmem_update = TABLE("PartialPmem", pmem_update_fields);
 
@@ -127,10 +127,8 @@ static const struct og_field net_fields[] = {
 	{ "host_dev_name", OG_FIELD_TEXT, OG_REQUIRED, AT(host_dev_name), .min = 1 },
 	{ "guest_mac", OG_FIELD_TEXT, OG_OPTIONAL, AT(guest_mac), .check = og_api_check_mac },
 	{ "mtu", OG_FIELD_UINT, OG_OPTIONAL, AT(mtu), .min = 68, .max = 65535 },
-	{ "rx_rate_limiter", OG_FIELD_BODY, OG_OPTIONAL, AT(rx_rate_limiter),
-	  .body = &og_body_limiter },
-	{ "tx_rate_limiter", OG_FIELD_BODY, OG_OPTIONAL, AT(tx_rate_limiter),
-	  .body = &og_body_limiter },
+	{ "rx_rate_limiter", OG_FIELD_BODY, OG_OPTIONAL, AT(rx_rate_limiter), .body = &limiter },
+	{ "tx_rate_limiter", OG_FIELD_BODY, OG_OPTIONAL, AT(tx_rate_limiter), .body = &limiter },
 };
 const struct og_body og_body_net = TABLE("NetworkInterface", net_fields);
 
@@ -138,10 +136,8 @@ const struct og_body og_body_net = TABLE("NetworkInterface", net_fields);
 #define BODY og_api_net_update
 static const struct og_field net_update_fields[] = {
 	{ "iface_id", OG_FIELD_TEXT, OG_REQUIRED, AT(iface_id), .check = og_api_check_id },
-	{ "rx_rate_limiter", OG_FIELD_BODY, OG_OPTIONAL, AT(rx_rate_limiter),
-	  .body = &og_body_limiter },
-	{ "tx_rate_limiter", OG_FIELD_BODY, OG_OPTIONAL, AT(tx_rate_limiter),
-	  .body = &og_body_limiter },
+	{ "rx_rate_limiter", OG_FIELD_BODY, OG_OPTIONAL, AT(rx_rate_limiter), .body = &limiter },
+	{ "tx_rate_limiter", OG_FIELD_BODY, OG_OPTIONAL, AT(tx_rate_limiter), .body = &limiter },
 };
 const struct og_body og_body_net_update = TABLE("PartialNetworkInterface", net_update_fields);
 
@@ -194,7 +190,7 @@ const struct og_body og_body_hinting = TABLE("BalloonStartCmd", hinting_fields);
 #undef BODY
 #define BODY og_api_entropy
 static const struct og_field entropy_fields[] = {
-	{ "rate_limiter", OG_FIELD_BODY, OG_OPTIONAL, AT(rate_limiter), .body = &og_body_limiter },
+	{ "rate_limiter", OG_FIELD_BODY, OG_OPTIONAL, AT(rate_limiter), .body = &limiter },
 };
 const struct og_body og_body_entropy = TABLE("EntropyDevice", entropy_fields);
 

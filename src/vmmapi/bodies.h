@@ -44,6 +44,9 @@ struct og_api_bucket {
 	uint64_t size, one_time_burst, refill_time; /* tokens, tokens, milliseconds */
 };
 
+#define OG_LIMITER_BANDWIDTH 1U /* of @given: the fields in their order */
+#define OG_LIMITER_OPS	     2U
+
 struct og_api_limiter {
 	uint32_t given;
 	struct og_api_bucket bandwidth, ops;
@@ -299,8 +302,8 @@ struct og_api_fork {
 
 extern const struct og_body og_body_action, og_body_balloon, og_body_balloon_stats_update,
 	og_body_balloon_update, og_body_boot, og_body_cpu_config, og_body_drive,
-	og_body_drive_update, og_body_entropy, og_body_limiter, og_body_fork, og_body_fs,
-	og_body_hinting, og_body_hotplug, og_body_hotplug_update, og_body_logger, og_body_machine,
+	og_body_drive_update, og_body_entropy, og_body_fork, og_body_fs, og_body_hinting,
+	og_body_hotplug, og_body_hotplug_update, og_body_logger, og_body_machine,
 	og_body_machine_update, og_body_metrics, og_body_mmds_config, og_body_net,
 	og_body_net_update, og_body_pin, og_body_pmem, og_body_pmem_update, og_body_serial,
 	og_body_snapshot_create, og_body_snapshot_load, og_body_vm_state, og_body_vsock;

@@ -173,9 +173,9 @@ int og_put_pin(struct og_vmmapi *api, const void *body, struct og_json **ret_jso
 static void keep_limiter(const struct og_body *body, void *data, const char *name,
 			 struct og_api_limiter *limiter, const struct og_api_limiter *update)
 {
-	if (og_body_has(&og_body_limiter, update, "bandwidth"))
+	if ((update->given & OG_LIMITER_BANDWIDTH) != 0)
 		limiter->bandwidth = update->bandwidth;
-	if (og_body_has(&og_body_limiter, update, "ops"))
+	if ((update->given & OG_LIMITER_OPS) != 0)
 		limiter->ops = update->ops;
 	limiter->given |= update->given;
 	if (limiter->given != 0)

@@ -17,6 +17,9 @@
 /* Most requests fit; a longer one makes it grow up to what is allowed. */
 #define FIRST_BYTES 2048U
 
+/* Who comes while a request takes its time, as to write a snapshot, waits instead of being refused. */
+#define BACKLOG 128
+
 struct client {
 	struct og_server *server;
 	int fd; /* owned; negative: this place is free */
@@ -271,7 +274,7 @@ static int listen_at(struct og_server *server, const char *path, struct og_err *
 	if (r < 0)
 		return og_fail(err, -errno, "API socket '%s'", path);
 	og_socket_file_note(&server->file, path);
-	if (listen(server->fd, OG_SERVER_CLIENTS_MAX) < 0)
+	if (listen(server->fd, BACKLOG) < 0)
 		return og_fail(err, -errno, "listen at '%s'", path);
 	return 0;
 }

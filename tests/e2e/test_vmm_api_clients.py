@@ -6,6 +6,7 @@ import os
 import pathlib
 import re
 import select
+import signal
 import socket
 import threading
 
@@ -158,6 +159,17 @@ def test_nothing_runs_on_without_its_front(machine):
     for other in others:
         assert select.select([other], [], [], 60)[0]
         os.close(other)
+
+
+def test_many_that_come_while_it_is_busy_are_all_answered(machine):
+    machine.process.send_signal(signal.SIGSTOP)
+    with contextlib.ExitStack() as stack:
+        streams = [stack.enter_context(stream_to(machine)) for _ in range(100)]
+        for stream in streams:
+            stream.sendall(b"GET /version HTTP/1.1\r\n\r\n")
+        machine.process.send_signal(signal.SIGCONT)
+        answers = [stream.recv(1000)[:13] for stream in streams]
+    assert answers == [b"HTTP/1.1 200 "] * 10 + [b"HTTP/1.1 503 "] * 90
 
 
 def test_a_pipe_that_nobody_writes_keeps_nobody_waiting(launch, tmp_path):
