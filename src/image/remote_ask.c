@@ -165,6 +165,24 @@ static void set_certificates(const struct og_remote *registry, struct og_http_qu
 	}
 }
 
+/* What to do where it has no TLS, or a certificate of its own, and was not said to be insecure. */
+static void advise(const struct og_remote *registry, int r, struct og_err *err)
+{
+	char said[OG_ERR_TEXT_MAX];
+
+	if (err == NULL || registry->may_be_insecure)
+		return;
+	memcpy(said, err->text, sizeof(said));
+	if (r == -EPROTO)
+		(void)og_fail_plain(err, r,
+				    "%s; a registry without TLS has to be named by "
+				    "'onggid --insecure-registry' or '--insecure'",
+				    said);
+	if (r == -EKEYREJECTED)
+		(void)og_fail_plain(err, r, "%s; trusted is %s/%s/ca.crt, too", said, certs_dirs[0],
+				    registry->ref.domain);
+}
+
 static int ask_plainly(struct og_inquiry *inquiry, bool plain_http, const char *authorization,
 		       struct og_http_response **ret_response, struct og_err *err)
 {
@@ -191,6 +209,8 @@ static int ask_plainly(struct og_inquiry *inquiry, bool plain_http, const char *
 		set_certificates(inquiry->registry, &question);
 	}
 	r = og_http_ask(inquiry->client, &question, ret_response, err);
+	if (r < 0 && is_home(inquiry->registry, url))
+		advise(inquiry->registry, r, err);
 	if (r == 0) {
 		free(inquiry->asked_url);
 		inquiry->asked_url = og_take_ptr(url);

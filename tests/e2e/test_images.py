@@ -250,11 +250,14 @@ plain.serve_forever()
         stub = subprocess.Popen([*inside, "python3", server], stdout=subprocess.PIPE)
         stub.stdout.readline()
 
-        def pull(*options):
-            return subprocess.run([*inside, *image_store.command("pull", "--quiet", *options, "10.99.0.1/x")],
+        def pull(*options, host="10.99.0.1"):
+            return subprocess.run([*inside, *image_store.command("pull", "--quiet", *options, f"{host}/x")],
                                   capture_output=True, text=True, check=False)
         refused = pull()
         assert refused.returncode == 1 and "certificate is not trusted" in refused.stderr
+        assert "/etc/onggi/certs.d/10.99.0.1/ca.crt" in refused.stderr, "the next step"
+        refused = pull(host="10.99.0.1:80")
+        assert refused.returncode == 1 and "'onggid --insecure-registry'" in refused.stderr
         image_store.assert_clean()
         assert pull("--insecure", "10.99.0.1").returncode == 0
         image_store.ok("rm", "10.99.0.1/x")
