@@ -437,6 +437,11 @@ static void serve_place(struct og_vsock *vsock, struct og_vsock_place *place, ui
 	else if (place->conn.held > 0 && place->can_write)
 		drain(vsock, place);
 
+	/* Nothing is read where the guest takes no more: so the end of it shows here alone. */
+	if (place->conn.state == OG_VSOCK_OPEN && place->hung_up &&
+	    (place->conn.guest_shut & VIRTIO_VSOCK_SHUTDOWN_RCV) != 0)
+		shut(place, VIRTIO_VSOCK_SHUTDOWN_SEND);
+
 	/* It shut one direction before and has now closed the other as well. */
 	if (place->conn.state == OG_VSOCK_OPEN && place->hung_up &&
 	    place->conn.host_shut == VIRTIO_VSOCK_SHUTDOWN_SEND)

@@ -335,6 +335,28 @@ TEST(a_program_that_is_gone_makes_no_noise)
 	end(&m);
 }
 
+/* Nothing is read for such a guest, so it hears that the program has gone by that alone. */
+TEST(a_guest_that_takes_no_more_hears_that_the_program_is_gone)
+{
+	struct machine m;
+	struct virtio_vsock_hdr header = packet(VIRTIO_VSOCK_OP_SHUTDOWN, PORT, 0);
+	int fd;
+
+	begin(&m);
+	fd = open_from_guest(&m);
+	header.flags = VIRTIO_VSOCK_SHUTDOWN_RCV;
+	send_packet(&m, &header, 0);
+	CHECK(!heard_any(&m));
+	og_close(fd);
+	og_virtio_work(m.virtio);
+	header = hear(&m, NULL);
+	CHECK_EQ(header.op, VIRTIO_VSOCK_OP_SHUTDOWN);
+	CHECK_EQ(header.flags, VIRTIO_VSOCK_SHUTDOWN_SEND | VIRTIO_VSOCK_SHUTDOWN_RCV);
+	send_op(&m, VIRTIO_VSOCK_OP_RST, PORT);
+	CHECK_EQ(m.metrics.vsock.conns_removed, 1);
+	end(&m);
+}
+
 TEST(a_reset_of_the_device_closes_what_was_open)
 {
 	struct machine m;
@@ -407,6 +429,7 @@ TEST_MAIN(TEST_ENTRY(the_driver_reads_its_context),
 	  TEST_ENTRY(the_guest_gets_as_much_as_it_has_room_for),
 	  TEST_ENTRY(a_program_may_shut_one_direction), TEST_ENTRY(a_guest_may_shut_one_direction),
 	  TEST_ENTRY(what_the_guest_sent_before_it_shut_is_delivered),
+	  TEST_ENTRY(a_guest_that_takes_no_more_hears_that_the_program_is_gone),
 	  TEST_ENTRY(a_program_that_is_gone_makes_no_noise),
 	  TEST_ENTRY(a_reset_of_the_device_closes_what_was_open),
 	  TEST_ENTRY(a_machine_that_goes_on_elsewhere_tells_its_guest))
