@@ -162,33 +162,54 @@ union xsave {
 	uint8_t bytes[OG_SAVED_XSAVE_MAX];
 };
 
+/* What KVM writes and reads at most. */
+static size_t xsave_bytes(const struct og_kvm *kvm)
+{
+	int wide = ioctl(kvm->fd, KVM_CHECK_EXTENSION, (long)KVM_CAP_XSAVE2);
+
+	return wide > (int)sizeof(struct kvm_xsave) ? (size_t)wide : sizeof(struct kvm_xsave);
+}
+
 static int save_xsave(struct og_vcpu *vcpu, const struct og_kvm *kvm, struct og_pack *pack,
 		      struct og_err *err)
 {
-	int wide = ioctl(kvm->fd, KVM_CHECK_EXTENSION, (long)KVM_CAP_XSAVE2);
-	size_t len = wide > (int)sizeof(struct kvm_xsave) ? (size_t)wide : sizeof(struct kvm_xsave);
+	size_t len = xsave_bytes(kvm);
 	union xsave xsave;
 
 	if (len > sizeof(xsave))
 		return og_fail(err, -E2BIG, "vector registers of %zu bytes", len);
 	memset(&xsave, 0, len);
-	if (ioctl(vcpu->fd, wide > 0 ? KVM_GET_XSAVE2 : KVM_GET_XSAVE, &xsave) < 0)
+	if (ioctl(vcpu->fd, has(kvm, KVM_CAP_XSAVE2) ? KVM_GET_XSAVE2 : KVM_GET_XSAVE, &xsave) < 0)
 		return og_fail(err, -errno, "take vector registers of vCPU %u", vcpu->index);
 	og_saved_write(pack, OG_SAVED_XSAVE, &xsave, len);
 	return 0;
 }
 
-/* KVM reads as much as the features say, which is never more than the room here. */
-static int load_xsave(struct og_vcpu *vcpu, const struct og_saved *saved, struct og_err *err)
+/* In a frame of its own: its stack is larger than that of all else. */
+__attribute__((noinline)) static int set_wider_xsave(struct og_vcpu *vcpu,
+						     const struct og_saved_piece *piece)
 {
-	const struct og_saved_piece *piece = &saved->pieces[OG_SAVED_XSAVE];
 	union xsave xsave;
 
-	if (piece->len < sizeof(struct kvm_xsave) || piece->len > sizeof(xsave))
-		return og_fail(err, -EBADMSG, "vector registers of %u bytes", piece->len);
+	if (piece->len > sizeof(xsave))
+		return -1;
 	memset(&xsave, 0, sizeof(xsave));
 	memcpy(&xsave, piece->bytes, piece->len);
-	if (ioctl(vcpu->fd, KVM_SET_XSAVE, &xsave) < 0)
+	return ioctl(vcpu->fd, KVM_SET_XSAVE, &xsave);
+}
+
+/* KVM reads as much as it says that it keeps at most: where the snapshot has that, from there. */
+static int load_xsave(struct og_vcpu *vcpu, const struct og_kvm *kvm, const struct og_saved *saved,
+		      struct og_err *err)
+{
+	const struct og_saved_piece *piece = &saved->pieces[OG_SAVED_XSAVE];
+	int r;
+
+	if (piece->len < sizeof(struct kvm_xsave))
+		return og_fail(err, -EBADMSG, "vector registers of %u bytes", piece->len);
+	r = piece->len >= xsave_bytes(kvm) ? ioctl(vcpu->fd, KVM_SET_XSAVE, piece->bytes)
+					   : set_wider_xsave(vcpu, piece);
+	if (r < 0)
 		return og_fail(err, -errno, "set vector registers of vCPU %u", vcpu->index);
 	return 0;
 }
@@ -197,6 +218,9 @@ struct msr_list {
 	struct kvm_msr_list head;
 	uint32_t indices[OG_SAVED_MSRS_MAX];
 };
+
+/* As many as are set in one call; twice that has every processor. */
+#define MSRS_AT_ONCE 64U
 
 struct msrs {
 	struct kvm_msrs head;
@@ -254,25 +278,34 @@ static bool msr_is(struct og_vcpu *vcpu, const struct kvm_msr_entry *wanted)
 	return ioctl(vcpu->fd, KVM_GET_MSRS, &msr) == 1 && msr.entry.data == wanted->data;
 }
 
+/* In several calls, on little stack: pages that are touched once are dear to a restore. */
 static int load_msrs(struct og_vcpu *vcpu, const struct og_saved *saved, struct og_err *err)
 {
 	const struct og_saved_piece *piece = &saved->pieces[OG_SAVED_MSRS];
-	uint32_t n = piece->len / sizeof(struct kvm_msr_entry);
+	uint32_t n = piece->len / sizeof(struct kvm_msr_entry), part;
 
-	for (uint32_t done = 0; done < n && n <= OG_SAVED_MSRS_MAX; done++) {
-		struct msrs msrs = { .head.nmsrs = n - done };
+	for (uint32_t done = 0; done < n && n <= OG_SAVED_MSRS_MAX; done += part) {
+		struct {
+			struct kvm_msrs head;
+			struct kvm_msr_entry entries[MSRS_AT_ONCE];
+		} msrs;
+
 		int set;
 
+		part = n - done < MSRS_AT_ONCE ? n - done : MSRS_AT_ONCE;
+		msrs.head = (struct kvm_msrs){ .nmsrs = part };
 		memcpy(msrs.entries, piece->bytes + done * sizeof(msrs.entries[0]),
-		       (n - done) * sizeof(msrs.entries[0]));
+		       part * sizeof(msrs.entries[0]));
 		set = ioctl(vcpu->fd, KVM_SET_MSRS, &msrs);
 		if (set < 0)
 			return og_fail(err, -errno, "set registers of vCPU %u", vcpu->index);
-		done += (uint32_t)set;
-		if (done < n && msrs.entries[set].data != 0 && !msr_is(vcpu, &msrs.entries[set]))
+		if ((uint32_t)set == part)
+			continue;
+		if (msrs.entries[set].data != 0 && !msr_is(vcpu, &msrs.entries[set]))
 			return og_fail(err, -EINVAL, "vCPU %u cannot have 0x%llx in register 0x%x",
 				       vcpu->index, (unsigned long long)msrs.entries[set].data,
 				       msrs.entries[set].index);
+		part = (uint32_t)set + 1; /* that one is passed over */
 	}
 	return 0;
 }
@@ -317,7 +350,6 @@ int og_vcpu_load(struct og_vcpu *vcpu, const struct og_kvm *kvm, const struct og
 {
 	int r = check_whole(saved, err);
 
-	(void)kvm;
 	if (r == 0)
 		r = load_cpuid(vcpu, saved, err);
 	if (r == 0)
@@ -325,7 +357,7 @@ int og_vcpu_load(struct og_vcpu *vcpu, const struct og_kvm *kvm, const struct og
 	if (r == 0)
 		r = load_pieces(vcpu, first, COUNT(first), saved, err);
 	if (r == 0)
-		r = load_xsave(vcpu, saved, err);
+		r = load_xsave(vcpu, kvm, saved, err);
 	if (r == 0)
 		r = load_pieces(vcpu, second, COUNT(second), saved, err);
 	if (r == 0)
