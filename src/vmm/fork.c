@@ -113,6 +113,7 @@ static int prepare(struct og_vmm *vmm, const struct og_fork_command *command, co
 	config->metrics = NULL;
 	config->start_paused = command->start_paused != 0;
 	config->snapshot = (struct og_snapshot_source){
+		.was_read = true,
 		.state = vmm->state_buf,
 		.memory = &vmm->mem,
 		.memory_fd = -EBADF,

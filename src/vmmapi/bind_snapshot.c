@@ -198,6 +198,7 @@ static int launch(struct og_bind *bind, struct og_vmmapi *api, size_t bytes,
 		return r;
 	config->snapshot.state = bind->state;
 	config->snapshot.state_bytes = bytes;
+	config->snapshot.was_read = true; /* for what it configures */
 	config->snapshot.realtime = load->clock_realtime;
 	config->start_paused = !load->resume_vm || api->n_pins > 0;
 	r = og_bind_launch(bind, api, err);

@@ -107,25 +107,47 @@ static int read_section(struct og_unpack *unpack, struct og_snapshot *snapshot, 
 	return 0;
 }
 
+/* *@ret_unpack is at the first section. */
+static int begin_reading(const void *bytes, size_t len, struct og_unpack *ret_unpack,
+			 struct og_snapshot *snapshot, struct og_err *err)
+{
+	*snapshot = (struct og_snapshot){};
+	if (len < HEADER_BYTES + CRC_BYTES || len > OG_SNAPSHOT_BYTES_MAX)
+		return og_fail(err, -EBADMSG, "no snapshot has %zu bytes", len);
+	og_unpack_init(ret_unpack, bytes, len - CRC_BYTES);
+	return check_header(ret_unpack, len, snapshot, err);
+}
+
+static int read_sections(struct og_unpack *unpack, struct og_snapshot *snapshot, struct og_err *err)
+{
+	int r = 0;
+
+	while (r == 0 && unpack->left > 0)
+		r = read_section(unpack, snapshot, err);
+	return r;
+}
+
 int og_snapshot_read(const void *bytes, size_t len, struct og_snapshot *ret_snapshot,
 		     struct og_err *err)
 {
 	struct og_unpack unpack, end;
-	int r;
+	int r = begin_reading(bytes, len, &unpack, ret_snapshot, err);
 
-	*ret_snapshot = (struct og_snapshot){};
-	if (len < HEADER_BYTES + CRC_BYTES || len > OG_SNAPSHOT_BYTES_MAX)
-		return og_fail(err, -EBADMSG, "no snapshot has %zu bytes", len);
-	og_unpack_init(&unpack, bytes, len - CRC_BYTES);
-	r = check_header(&unpack, len, ret_snapshot, err);
 	if (r < 0)
 		return r;
 	og_unpack_init(&end, (const uint8_t *)bytes + len - CRC_BYTES, CRC_BYTES);
 	if (og_unpack_u64(&end) != og_crc64(0, bytes, len - CRC_BYTES))
 		return og_fail(err, -EBADMSG, "the snapshot is damaged (checksum)");
-	while (r == 0 && unpack.left > 0)
-		r = read_section(&unpack, ret_snapshot, err);
-	return r;
+	return read_sections(&unpack, ret_snapshot, err);
+}
+
+int og_snapshot_read_again(const void *bytes, size_t len, struct og_snapshot *ret_snapshot,
+			   struct og_err *err)
+{
+	struct og_unpack unpack;
+	int r = begin_reading(bytes, len, &unpack, ret_snapshot, err);
+
+	return r < 0 ? r : read_sections(&unpack, ret_snapshot, err);
 }
 
 struct og_unpack og_snapshot_section(const struct og_snapshot *snapshot, uint32_t tag, unsigned nth)

@@ -62,6 +62,10 @@ struct og_snapshot {
 int og_snapshot_read(const void *bytes, size_t len, struct og_snapshot *ret_snapshot,
 		     struct og_err *err);
 
+/* The same where the checksum is known to be right: it was made in memory, or somebody has read it. */
+int og_snapshot_read_again(const void *bytes, size_t len, struct og_snapshot *ret_snapshot,
+			   struct og_err *err);
+
 /* The @nth section of that tag, to be read from its start; where there is none it has failed. */
 struct og_unpack og_snapshot_section(const struct og_snapshot *snapshot, uint32_t tag,
 				     unsigned nth);

@@ -203,35 +203,30 @@ static int load_memory(struct og_vmm *vmm, const struct og_snapshot_source *sour
 int og_vmm_restore(struct og_vmm *vmm, struct og_err *err)
 {
 	const struct og_snapshot_source *source = &vmm->config->snapshot;
-	og_auto_free struct og_snapshot *snapshot = malloc(sizeof(*snapshot));
-	int r;
+	struct og_snapshot snapshot;
+	int r = (source->was_read ? og_snapshot_read_again : og_snapshot_read)(
+		source->state, source->state_bytes, &snapshot, err);
 
-	if (snapshot == NULL)
-		return og_fail(err, -ENOMEM, "read snapshot");
-	r = og_snapshot_read(source->state, source->state_bytes, snapshot, err);
 	if (r == 0)
-		r = og_vmm_check(vmm, snapshot, err);
+		r = og_vmm_check(vmm, &snapshot, err);
 	if (r == 0)
 		r = load_memory(vmm, source, err);
 	vmm->has_base = source->memory == NULL; /* of a clone, who knows what the first one took */
 	if (r == 0)
-		r = og_vmm_load(vmm, snapshot, source->realtime, err);
+		r = og_vmm_load(vmm, &snapshot, source->realtime, err);
 	return r;
 }
 
 int og_snapshot_config(const void *state, size_t len, const void **ret_config, size_t *ret_bytes,
 		       struct og_err *err)
 {
-	og_auto_free struct og_snapshot *snapshot = malloc(sizeof(*snapshot));
+	struct og_snapshot snapshot;
 	struct og_unpack config;
-	int r;
+	int r = og_snapshot_read(state, len, &snapshot, err);
 
-	if (snapshot == NULL)
-		return og_fail(err, -ENOMEM, "read snapshot");
-	r = og_snapshot_read(state, len, snapshot, err);
 	if (r < 0)
 		return r;
-	config = og_snapshot_section(snapshot, OG_SNAPSHOT_CONFIG, 0);
+	config = og_snapshot_section(&snapshot, OG_SNAPSHOT_CONFIG, 0);
 	if (config.failed)
 		return og_fail(err, -ENOENT, "the snapshot keeps no configuration");
 	*ret_config = config.at;

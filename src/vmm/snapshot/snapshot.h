@@ -37,6 +37,7 @@ struct og_snapshot_answer {
 struct og_snapshot_source {
 	const void *state; /* the state file's bytes; NULL: the machine boots; borrowed */
 	size_t state_bytes;
+	bool was_read; /* its checksum is known to be right, and not looked at again */
 
 	/* One of three: where its memory comes from. All borrowed. */
 	int memory_fd;		     /* a file, mapped; negative: none */
