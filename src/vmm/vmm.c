@@ -117,16 +117,22 @@ static bool has_features(const struct og_vmm_config *config)
 	return config->snapshot.state != NULL && !has_template(config);
 }
 
+struct cpu {
+	struct og_cpuid cpuid;
+	struct og_cpu_template room;
+};
+
 /* Makes of what KVM supports what the guest is to see; *@ret_template stays NULL without one. */
-static int choose_cpu(struct og_vmm *vmm, struct og_cpuid *cpuid, struct og_cpu_template *room,
+static int choose_cpu(struct og_vmm *vmm, struct cpu *cpu,
 		      const struct og_cpu_template **ret_template, struct og_err *err)
 {
 	const struct og_cpu_template *template = vmm->config->cpu_template;
+	struct og_cpuid *cpuid = &cpu->cpuid;
 	int r = og_cpuid_supported(&vmm->kvm, cpuid, err);
 
 	if (r == 0 && template == NULL && has_template(vmm->config)) {
-		r = og_cpu_template_named(vmm->config->cpu_template_name, cpuid, room, err);
-		template = room;
+		r = og_cpu_template_named(vmm->config->cpu_template_name, cpuid, &cpu->room, err);
+		template = &cpu->room;
 	}
 	if (r < 0 || template == NULL)
 		return r;
@@ -142,14 +148,13 @@ static int add_vcpus(struct og_vmm *vmm, struct og_err *err)
 		.smt = vmm->config->smt,
 		.tsc_deadline = vmm->kvm.tsc_deadline,
 	};
-	og_auto_free struct og_cpuid *cpuid = malloc(sizeof(*cpuid));
-	og_auto_free struct og_cpu_template *room = malloc(sizeof(*room));
-	const struct og_cpu_template *template = NULL;
 	bool known = has_features(vmm->config);
+	og_auto_free struct cpu *cpu = known ? NULL : malloc(sizeof(*cpu));
+	const struct og_cpu_template *template = NULL;
 	int r = 0;
 
 	vmm->vcpus = calloc(vmm->config->cpus, sizeof(*vmm->vcpus));
-	if (cpuid == NULL || room == NULL || vmm->vcpus == NULL)
+	if ((!known && cpu == NULL) || vmm->vcpus == NULL)
 		return og_fail(err, -ENOMEM, "make vCPUs");
 	vmm->world = (struct og_vcpu_world){
 		.ports = &vmm->ports,
@@ -159,9 +164,9 @@ static int add_vcpus(struct og_vmm *vmm, struct og_err *err)
 		.metrics = vmm->config->metrics != NULL ? &vmm->config->metrics->vcpu : NULL,
 	};
 	if (!known)
-		r = choose_cpu(vmm, cpuid, room, &template, err);
+		r = choose_cpu(vmm, cpu, &template, err);
 	for (unsigned i = 0; r == 0 && i < vmm->config->cpus; i++) {
-		r = og_vcpu_init(&vmm->vcpus[i], &vmm->kvm, i, &layout, known ? NULL : cpuid,
+		r = og_vcpu_init(&vmm->vcpus[i], &vmm->kvm, i, &layout, known ? NULL : &cpu->cpuid,
 				 &vmm->world, err);
 		if (r == 0)
 			vmm->n_vcpus++;
