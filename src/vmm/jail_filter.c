@@ -5,11 +5,18 @@
 #include <errno.h>
 #include <linux/audit.h>
 #include <linux/seccomp.h>
+#include <stdbool.h>
 #include <stddef.h>
-#include <stdlib.h>
+#include <string.h>
 
 /* So many rules are asked one after the other before it is worth to halve them. */
 #define LEAF_RULES 8
+
+/* So many are never longer than what a comparison can jump over. */
+#define NEAR_RULES (UINT8_MAX * OG_JAIL_RULES_MAX / OG_JAIL_PROGRAM_MAX)
+
+/* Above every system call's number. */
+#define CALLS_MAX 512
 
 /* Where jumps to the end of a leaf are that are not set yet. */
 struct ends {
@@ -34,15 +41,13 @@ static void emit_return(struct og_jail_program *p, uint32_t verdict)
 	(void)emit(p, BPF_RET | BPF_K, verdict, 0, 0);
 }
 
-/* A jump to what is emitted when set_target() is called. */
-static unsigned emit_jump(struct og_jail_program *p)
+/* To what is emitted next. */
+static uint8_t distance_from(const struct og_jail_program *p, unsigned jump)
 {
-	return emit(p, BPF_JMP | BPF_JA, 0, 0, 0);
-}
+	unsigned distance = p->len - jump - 1;
 
-static void set_target(struct og_jail_program *p, unsigned jump)
-{
-	p->code[jump].k = p->len - jump - 1;
+	assert(distance <= UINT8_MAX);
+	return (uint8_t)distance;
 }
 
 /* Where the loaded word is @value, what is asked for is allowed. */
@@ -51,12 +56,27 @@ static void emit_allow_if(struct og_jail_program *p, uint32_t value, struct ends
 	ends->at[ends->n++] = emit(p, BPF_JMP | BPF_JEQ | BPF_K, value, 0, 0);
 }
 
-static int by_call(const void *left, const void *right)
+/* By call, and those of one call by argument: a list for each call, instead of comparing all with all. */
+static void sort_rules(struct og_jail_rule *rules, unsigned n)
 {
-	const struct og_jail_rule *a = left, *b = right;
+	struct og_jail_rule sorted[OG_JAIL_RULES_MAX];
+	uint8_t first[CALLS_MAX] = {}, next[OG_JAIL_RULES_MAX + 1]; /* counted from 1; 0: none */
+	unsigned done = 0;
 
-	return a->call != b->call ? (a->call > b->call) - (a->call < b->call)
-				  : (a->argument > b->argument) - (a->argument < b->argument);
+	for (unsigned i = 0; i < n; i++) {
+		uint8_t *at;
+
+		assert(rules[i].call >= 0 && rules[i].call < CALLS_MAX);
+		at = &first[rules[i].call];
+		while (*at != 0 && rules[*at - 1].argument <= rules[i].argument)
+			at = &next[*at];
+		next[i + 1] = *at;
+		*at = (uint8_t)(i + 1);
+	}
+	for (unsigned call = 0; call < CALLS_MAX; call++)
+		for (unsigned at = first[call]; at != 0; at = next[at])
+			sorted[done++] = rules[at - 1];
+	memcpy(rules, sorted, n * sizeof(*rules));
 }
 
 /* All of one call. Whatever its arguments are, the word that is loaded is not its number any more. */
@@ -83,13 +103,12 @@ static void emit_call(struct og_jail_program *p, const struct og_jail_rule *rule
 		emit_allow_if(p, call, ends);
 		return;
 	}
-	(void)emit(p, BPF_JMP | BPF_JEQ | BPF_K, call, 1, 0);
-	other = emit_jump(p);
+	other = emit(p, BPF_JMP | BPF_JEQ | BPF_K, call, 0, 0);
 	if (rules[0].argument == OG_JAIL_NOT_THERE)
 		emit_return(p, SECCOMP_RET_ERRNO | ENOSYS);
 	else
 		emit_arguments(p, rules, n, ends);
-	set_target(p, other);
+	p->code[other].jf = distance_from(p, other);
 }
 
 static unsigned count_call(const struct og_jail_rule *rules, unsigned n)
@@ -110,12 +129,8 @@ static void emit_leaf(struct og_jail_program *p, const struct og_jail_rule *rule
 		emit_call(p, rules + i, same, &ends);
 	}
 	emit_return(p, SECCOMP_RET_KILL_PROCESS);
-	for (unsigned i = 0; i < ends.n; i++) {
-		unsigned distance = p->len - ends.at[i] - 1;
-
-		assert(distance <= UINT8_MAX);
-		p->code[ends.at[i]].jt = (uint8_t)distance;
-	}
+	for (unsigned i = 0; i < ends.n; i++)
+		p->code[ends.at[i]].jt = distance_from(p, ends.at[i]);
 	emit_return(p, SECCOMP_RET_ALLOW);
 }
 
@@ -137,23 +152,28 @@ static unsigned find_middle(const struct og_jail_rule *rules, unsigned n)
 /* As deep as there are rules to be halved. */
 static void emit_tree(struct og_jail_program *p, const struct og_jail_rule *rules, unsigned n)
 {
-	unsigned middle = n > LEAF_RULES ? find_middle(rules, n) : 0, upper;
+	unsigned middle = n > LEAF_RULES ? find_middle(rules, n) : 0, at, upper = 0;
+	bool far = middle > NEAR_RULES;
 
 	if (middle == 0) {
 		emit_leaf(p, rules, n);
 		return;
 	}
-	(void)emit(p, BPF_JMP | BPF_JGE | BPF_K, (uint32_t)rules[middle].call, 0, 1);
-	upper = emit_jump(p);
+	at = emit(p, BPF_JMP | BPF_JGE | BPF_K, (uint32_t)rules[middle].call, 0, far);
+	if (far)
+		upper = emit(p, BPF_JMP | BPF_JA, 0, 0, 0);
 	emit_tree(p, rules, middle);
-	set_target(p, upper);
+	if (far)
+		p->code[upper].k = p->len - upper - 1;
+	else
+		p->code[at].jt = distance_from(p, at);
 	emit_tree(p, rules + middle, n - middle);
 }
 
 void og_jail_compile(struct og_jail_rule *rules, unsigned n, struct og_jail_program *ret_program)
 {
 	assert(n > 0 && n <= OG_JAIL_RULES_MAX);
-	qsort(rules, n, sizeof(*rules), by_call);
+	sort_rules(rules, n);
 	ret_program->len = 0;
 	emit_load(ret_program, offsetof(struct seccomp_data, arch));
 	(void)emit(ret_program, BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_X86_64, 1, 0);
