@@ -141,9 +141,10 @@ int og_jail_keep_capabilities(uint64_t caps, struct og_err *err)
 		{ .permitted = (uint32_t)caps, .effective = (uint32_t)caps },
 	};
 
-	for (int cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
-		if ((caps & 1ULL << cap) == 0)
-			(void)prctl(PR_CAPBSET_DROP, cap, 0, 0, 0);
+	/* The first that does not exist ends it, or not being allowed to: then none of them can be dropped. */
+	for (unsigned cap = 0; cap < 64; cap++)
+		if ((caps & 1ULL << cap) == 0 && prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
+			break;
 	(void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
 	if (syscall(SYS_capset, &head, kept) < 0)
 		return og_fail(err, -errno, "drop capabilities");
