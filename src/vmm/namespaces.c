@@ -38,7 +38,7 @@ static const char *const mount_points[] = { "/proc", "/tmp", "/sys", "/dev", "/m
 
 int og_jail_clone_flags(const struct og_jail_config *config)
 {
-	if (!config->enabled)
+	if (!config->enabled || og_weak("A80-namespaces"))
 		return 0;
 	return geteuid() == 0 ? CLONE_NEWPID : CLONE_NEWPID | CLONE_NEWUSER;
 }

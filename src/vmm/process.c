@@ -197,23 +197,40 @@ static int wait_in_jail(const struct og_vmm_config *own, const struct room *room
 	return 0;
 }
 
-/* @parent: as getppid() says it here; 0 where that is outside of the namespace. */
+/* Returns the exit status. */
+static int wait_and_run(struct og_vmm_config *config, const struct room *room, struct og_err *err)
+{
+	struct og_kvm kvm;
+
+	return wait_in_jail(config, room, &kvm, err) < 0 ? OG_EXIT_ERROR
+							 : build_and_run(room->at, err);
+}
+
+/* Whoever holds the other end of the socket closes it before a parent's end is told of. */
+static bool is_alone(int control_fd)
+{
+	struct pollfd p = { .fd = control_fd };
+
+	return poll(&p, 1, 0) != 0;
+}
+
+/* @origin: not NULL where it has its jail to enter yet. @parent: as getppid() says it here. */
 __attribute__((noreturn)) static void be_machine(struct og_vmm_config *config,
-						 const struct room *room, pid_t parent)
+						 const struct room *room,
+						 const struct og_jail_origin *origin, pid_t parent)
 {
 	struct og_err err = {};
-	struct og_kvm kvm;
-	int status;
+	int status = OG_EXIT_ERROR;
 
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
-		_exit(OG_EXIT_ERROR);
-	og_process_keep_only(config);
-	if (room->at == NULL)
-		status = og_vmm_become(config, &err);
-	else if (wait_in_jail(config, room, &kvm, &err) < 0)
-		status = OG_EXIT_ERROR;
-	else
-		status = build_and_run(room->at, &err);
+	if (origin == NULL || og_jail_enter(&config->jail, origin, &err) == 0) {
+		og_process_keep_only(config);
+		/* After the jail: a change of user makes the kernel forget it. */
+		if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent ||
+		    is_alone(config->control_fd))
+			_exit(OG_EXIT_ERROR);
+		status = room->at == NULL ? og_vmm_become(config, &err)
+					  : wait_and_run(config, room, &err);
+	}
 	if (status == OG_EXIT_ERROR)
 		say_why(config, &err);
 	_exit(status);
@@ -243,18 +260,18 @@ static void keep(pid_t machine, int front_fd)
 	(void)!send(front_fd, &status, 1, MSG_NOSIGNAL);
 }
 
-/* The namespace's first process. */
+/* The namespace's first process, where the machine is not. */
 __attribute__((noreturn)) static void be_keeper(struct og_vmm_config *config,
 						const struct room *room,
 						const struct og_jail_origin *origin, int front_fd)
 {
 	struct og_err err = {};
-	pid_t machine = -1;
+	pid_t keeper = getpid(), machine = -1;
 
 	if (og_jail_enter(&config->jail, origin, &err) == 0) {
 		machine = fork();
 		if (machine == 0)
-			be_machine(config, room, 1);
+			be_machine(config, room, NULL, keeper);
 		if (machine < 0)
 			(void)og_fail(&err, -errno, "start the machine's process");
 	}
@@ -283,17 +300,17 @@ static int fork_machine(struct og_vmm_config *config, const struct room *room,
 			struct og_process *process, struct og_err *err)
 {
 	struct og_jail_origin origin = og_jail_origin();
-	int ends[2], r = 0;
+	int flags = og_jail_clone_flags(&config->jail), ends[2], r = 0;
 
 	origin.cloned = true;
-	process->kept = config->jail.enabled;
+	process->kept = config->jail.enabled && config->forkable;
 	if (process->kept && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
 		return og_fail(err, -errno, "make a pair of sockets");
-	process->pid = fork_into(og_jail_clone_flags(&config->jail));
+	process->pid = fork_into(flags);
 	if (process->pid == 0 && process->kept)
 		be_keeper(config, room, &origin, ends[1]);
-	if (process->pid == 0)
-		be_machine(config, room, origin.pid);
+	if (process->pid == 0) /* from inside a PID namespace its parent has no number */
+		be_machine(config, room, &origin, (flags & CLONE_NEWPID) != 0 ? 0 : origin.pid);
 	if (process->kept) {
 		og_close(ends[1]);
 		process->ended_fd = ends[0];
@@ -375,8 +392,8 @@ static int make_room(struct room *room, struct og_err *err)
 	return 0;
 }
 
-int og_process_prepare(const struct og_jail_config *jail, struct og_process *ret_process,
-		       struct og_err *err)
+int og_process_prepare(const struct og_jail_config *jail, bool forkable,
+		       struct og_process *ret_process, struct og_err *err)
 {
 	struct room room = { .at = NULL, .fd = -EBADF };
 	struct og_process process = OG_PROCESS_NONE;
@@ -386,6 +403,7 @@ int og_process_prepare(const struct og_jail_config *jail, struct og_process *ret
 	process.room = room.at;
 	og_vmm_config_init(&config);
 	config.jail = *jail;
+	config.forkable = forkable;
 	og_vmm_config_keep(&config, room.fd);
 	if (r == 0)
 		r = start(&config, &room, &process, err);

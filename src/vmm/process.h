@@ -4,9 +4,9 @@
  * commands. The machine's process is forked from the front, without exec, and keeps no descriptor
  * but those of its configuration.
  *
- * A jailed machine is in a PID namespace, whose first process is a keeper and nothing else: forks of
- * the machine are in the same namespace and must not end with the machine. The keeper ends the
- * machine when the front has ended, and itself when nobody is left.
+ * A jailed machine is the first process of a PID namespace. Where it may be forked, a keeper is, and
+ * nothing else: forks of the machine are in the same namespace and must not end with the machine. The
+ * keeper ends the machine when the front has ended, and itself when nobody is left.
  */
 #pragma once
 
@@ -61,11 +61,11 @@ int og_process_start(struct og_vmm_config *config, struct og_process *ret_proces
 
 /*
  * Starts a process that is to be a machine, and does all that can be done before it is known which: its
- * jail, as @jail says, and a machine of KVM. It does not wait for that: what goes wrong is said by
+ * jail, as @jail says, and a machine of KVM; @forkable as its configuration will have it. It does not wait for that: what goes wrong is said by
  * og_process_begin(). On success *@ret_process is the caller's, to begin or to end.
  */
-int og_process_prepare(const struct og_jail_config *jail, struct og_process *ret_process,
-		       struct og_err *err);
+int og_process_prepare(const struct og_jail_config *jail, bool forkable,
+		       struct og_process *ret_process, struct og_err *err);
 
 /*
  * og_process_start() in a process that waits; config->jail is not looked at again. On failure it has ended, and

@@ -270,7 +270,7 @@ static int watch_end(struct og_bind *bind, struct og_err *err)
 int og_bind_prepare(struct og_bind *bind, struct og_err *err)
 {
 	const struct og_jail_config jail = jail_of(bind);
-	int r = og_process_prepare(&jail, &bind->process, err);
+	int r = og_process_prepare(&jail, bind->forkable, &bind->process, err);
 
 	return r < 0 ? r : watch_end(bind, err);
 }

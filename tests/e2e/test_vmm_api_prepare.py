@@ -8,14 +8,15 @@ import signal
 import subprocess
 import time
 
+import pytest
 from vmmapi import Machine, descendants, end, load, snapshot
 
 
-def machine_of(front):
-    """The keeper, then the machine that waits: they are there before anything was asked for."""
+def machine_of(front, kept=False):
+    """The machine that waits, its keeper before it: they are there before anything was asked for."""
     def look():
         found = descendants(front.process.pid)
-        return found if len(found) == 2 and kvm_of(found[1]) else None
+        return found if len(found) == 1 + kept and kvm_of(found[-1]) else None
 
     for _ in range(1000):
         with contextlib.suppress(OSError):
@@ -42,7 +43,7 @@ def kvm_of(pid):
 
 def test_a_machine_waits_in_its_jail_and_is_the_one_that_is_asked_for(launch, tmp_path):
     front = launch("--prepare")
-    _, machine = machine_of(front)
+    machine, = machine_of(front)
     for space in ("user", "mnt", "pid", "net", "ipc", "uts", "cgroup"):
         assert os.readlink(f"/proc/{machine}/ns/{space}") != os.readlink(f"/proc/self/ns/{space}"), space
     status = dict(line.split(":\t", 1) for line in
@@ -56,11 +57,11 @@ def test_a_machine_waits_in_its_jail_and_is_the_one_that_is_asked_for(launch, tm
               path_on_host=str(tmp_path / "disk"))
     front.start("count")
     assert front.process.stdout.read(3) == b"..."
-    assert machine_of(front)[1] == machine
+    assert machine_of(front) == [machine]
 
 
 def test_what_the_machine_sees_of_its_front_is_a_copy(launch):
-    keeper, machine = machine_of(launch("--prepare"))
+    keeper, machine = machine_of(launch("--prepare", "--forkable"), kept=True)
     seen = [line.split()[1] for line in pathlib.Path(f"/proc/{machine}/maps").read_text().splitlines()
             if "memfd:machine" in line]
     assert seen == ["rw-p"]
@@ -90,7 +91,7 @@ def test_a_machine_that_waited_begins_from_a_snapshot(launch, tmp_path):
     assert first.process.stdout.read(3) == b"..."
     snapshot(first, tmp_path)
     second = launch("--prepare")
-    _, machine = machine_of(second)
+    machine, = machine_of(second)
     state = (tmp_path / "state").read_bytes()
     (tmp_path / "state").write_bytes(state[:-1] + bytes([state[-1] ^ 1]))
     body = {"snapshot_path": str(tmp_path / "state"),
@@ -99,7 +100,7 @@ def test_a_machine_that_waited_begins_from_a_snapshot(launch, tmp_path):
     (tmp_path / "state").write_bytes(state)
     load(second, tmp_path, resume_vm=True)
     assert second.process.stdout.read(3) == b"..."
-    assert machine_of(second)[1] == machine
+    assert machine_of(second) == [machine]
 
 
 def test_what_fails_at_the_start_leaves_nothing_and_may_be_tried_again(launch, tmp_path):
@@ -113,16 +114,18 @@ def test_what_fails_at_the_start_leaves_nothing_and_may_be_tried_again(launch, t
     assert front.process.stdout.read(3) == b"..."
 
 
-def test_a_machine_that_waits_ends_with_its_front(launch):
-    front = launch("--prepare")
-    waiting = machine_of(front)
+@pytest.mark.parametrize("options", [[], ["--forkable"]])
+def test_a_machine_that_waits_ends_with_its_front(launch, options):
+    front = launch("--prepare", *options)
+    waiting = machine_of(front, kept=bool(options))
     front.process.send_signal(signal.SIGKILL)
     see_end(waiting)
 
 
-def test_a_front_ends_with_the_machine_that_waits(launch):
-    front = launch("--prepare")
-    os.kill(machine_of(front)[0], signal.SIGKILL)
+@pytest.mark.parametrize("options", [[], ["--forkable"]])
+def test_a_front_ends_with_the_machine_that_waits(launch, options):
+    front = launch("--prepare", *options)
+    os.kill(machine_of(front, kept=bool(options))[0], signal.SIGKILL)
     status, _, said = front.ends()
     assert status == 1 and "the machine's process ended" in said
 

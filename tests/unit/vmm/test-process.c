@@ -12,6 +12,7 @@
 #include "vmm/x86/kvm.h"
 
 struct machine {
+	bool forkable; /* to be set before it begins */
 	struct og_vmm_config config;
 	struct og_process process;
 	int out_fd;
@@ -32,7 +33,7 @@ static int start(struct machine *m, enum how how, struct og_err *err)
 	m->config.jail.enabled = jail.enabled = how != PLAIN;
 	if (how != WAITED)
 		return og_process_start(&m->config, &m->process, err);
-	r = og_process_prepare(&jail, &m->process, err);
+	r = og_process_prepare(&jail, m->config.forkable, &m->process, err);
 	return r < 0 ? r : og_process_begin(&m->process, &m->config, err);
 }
 
@@ -43,6 +44,7 @@ static void begin_on(struct machine *m, int kvm_fd, const char *word, enum how h
 	struct og_err err = {};
 
 	og_vmm_config_init(&m->config);
+	m->config.forkable = m->forkable;
 	m->config.kvm_fd = kvm_fd;
 	if (how != WAITED) /* which has its own */
 		og_vmm_config_keep(&m->config, kvm_fd);
@@ -200,12 +202,14 @@ static void the_machine_keeps_no_descriptor_that_is_not_its_own(enum how how)
 	end(&m);
 }
 
-/* The only child of the keeper, seen from here. */
+/* Itself, or the only child of its keeper, seen from here. */
 static pid_t machine_of(const struct og_process *process)
 {
 	char path[64], text[32] = {};
 	og_auto_fd fd = -EBADF;
 
+	if (!process->kept)
+		return process->pid;
 	(void)snprintf(path, sizeof(path), "/proc/%d/task/%d/children", process->pid, process->pid);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	CHECK(fd >= 0 && read(fd, text, sizeof(text) - 1) > 0);
@@ -282,13 +286,15 @@ static void check_jail(const struct machine *m)
 	CHECK(strstr(text, "Max core file size        0                    0") != NULL);
 }
 
-static void has_nothing_of_its_host(enum how how)
+static void has_nothing_of_its_host(enum how how, bool forkable)
 {
 	struct machine m = {};
 
 	if (geteuid() != 0)
 		exit(TEST_SKIP_STATUS); /* only root may look at all of it */
+	m.forkable = forkable;
 	begin(&m, "count", how);
+	CHECK_EQ(m.process.kept, forkable);
 	wait_for_more(&m, 0);
 	check_jail(&m);
 	end(&m);
@@ -296,12 +302,14 @@ static void has_nothing_of_its_host(enum how how)
 
 TEST(a_jailed_machine_has_nothing_of_its_host)
 {
-	has_nothing_of_its_host(JAILED);
+	has_nothing_of_its_host(JAILED, false);
+	has_nothing_of_its_host(JAILED, true);
 }
 
 TEST(a_machine_that_waited_has_nothing_of_its_host)
 {
-	has_nothing_of_its_host(WAITED);
+	has_nothing_of_its_host(WAITED, false);
+	has_nothing_of_its_host(WAITED, true);
 }
 
 /* An ordinary user's is as empty: the same by the power of a user namespace alone. */
@@ -331,36 +339,42 @@ TEST(an_ordinary_users_machine_is_jailed_as_well)
 	CHECK_EQ(status, 0);
 }
 
-static void prepare(struct machine *m)
+static void prepare(struct machine *m, bool forkable)
 {
 	struct og_jail_config jail = OG_JAIL_NONE;
 
 	if (access("/dev/kvm", R_OK | W_OK) < 0)
 		exit(TEST_SKIP_STATUS);
 	jail.enabled = true;
-	CHECK_OK(og_process_prepare(&jail, &m->process, NULL));
+	CHECK_OK(og_process_prepare(&jail, forkable, &m->process, NULL));
 }
 
-TEST(a_process_that_waits_ends_with_whoever_made_it)
+static void ends_with_whoever_made_it(bool forkable)
 {
 	struct machine m = {};
 
-	prepare(&m);
+	prepare(&m, forkable);
 	m.process.control_fd = og_close(m.process.control_fd);
 	CHECK(is_ended(&m.process));
 	CHECK_EQ(og_process_end(&m.process), OG_EXIT_ERROR);
 
-	prepare(&m);
+	prepare(&m, forkable);
 	CHECK_EQ(og_process_end(&m.process), OG_EXIT_ERROR);
 	CHECK(m.process.room == NULL && m.process.control_fd < 0);
 }
 
-TEST(a_process_that_ended_while_it_waited_begins_no_machine)
+TEST(a_process_that_waits_ends_with_whoever_made_it)
+{
+	ends_with_whoever_made_it(false);
+	ends_with_whoever_made_it(true);
+}
+
+static void begins_no_machine_once_it_ended(bool forkable)
 {
 	struct machine m = {};
 	struct og_err err = {};
 
-	prepare(&m);
+	prepare(&m, forkable);
 	CHECK_OK(kill(m.process.pid, SIGKILL)); /* the first of its namespace: all of it ends */
 	CHECK(is_ended(&m.process));
 	og_vmm_config_init(&m.config);
@@ -368,6 +382,12 @@ TEST(a_process_that_ended_while_it_waited_begins_no_machine)
 	CHECK_EQ(og_process_begin(&m.process, &m.config, &err), -EPIPE);
 	CHECK(strstr(err.text, "has ended") != NULL);
 	CHECK(m.process.room == NULL && m.process.control_fd < 0);
+}
+
+TEST(a_process_that_ended_while_it_waited_begins_no_machine)
+{
+	begins_no_machine_once_it_ended(false);
+	begins_no_machine_once_it_ended(true);
 }
 
 /* Each is seen without a jail, in one, and in one that was there before. */
