@@ -239,19 +239,11 @@ TEST(fifty_clones_of_one_snapshot)
 	}
 }
 
-/* Of 8,192 pages those that the guest touches, and no other. */
-TEST(another_process_brings_memory_when_it_is_touched)
+/* Brings the pages of "memory" over @ends[0]; ends well where it was 256 to @most of them. */
+static pid_t start_pager(const int ends[2], unsigned most)
 {
-	og_auto_fd state = -EBADF;
-	struct machine m, clone;
-	int ends[2];
-	pid_t child;
-	int status;
+	pid_t child = fork();
 
-	take(&m, "pages", false);
-	end_machine(&m);
-	CHECK_OK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends));
-	child = fork();
 	if (child == 0) {
 		struct pager pager = {};
 		unsigned brought;
@@ -261,24 +253,90 @@ TEST(another_process_brings_memory_when_it_is_touched)
 		brought = pager_serve(&pager);
 		printf("# brought %u pages\n", brought);
 		(void)fflush(stdout);
-		_exit(brought >= 256 && brought < 1000 ? 0 : 1);
+		_exit(brought >= 256 && brought <= most ? 0 : 1);
 	}
 	og_close(ends[0]);
-	describe_machine(&clone, "pages", "out2");
-	give_disk(&clone, "disk");
-	state = open("state", O_RDONLY | O_CLOEXEC);
-	clone.config.snapshot.state = map_file(state, &clone.config.snapshot.state_bytes);
-	clone.config.snapshot.uffd_socket_fd = ends[1];
-	clone.config.snapshot.uffd_device_fd = open("/dev/userfaultfd", O_RDWR | O_CLOEXEC);
-	og_vmm_config_keep(&clone.config, ends[1]);
-	og_vmm_config_keep(&clone.config, clone.config.snapshot.uffd_device_fd);
-	start_machine(&clone);
-	hear(clone.out_fd, 10);
-	check_said(clone.out_fd, "broken", 1);
+	return child;
+}
+
+static void begin_from_pager(struct machine *clone, int socket_fd)
+{
+	og_auto_fd state = open("state", O_RDONLY | O_CLOEXEC);
+
+	describe_machine(clone, "pages", "out2");
+	give_disk(clone, "disk");
+	clone->config.snapshot.state = map_file(state, &clone->config.snapshot.state_bytes);
+	clone->config.snapshot.uffd_socket_fd = socket_fd;
+	clone->config.snapshot.uffd_device_fd = open("/dev/userfaultfd", O_RDWR | O_CLOEXEC);
+	og_vmm_config_keep(&clone->config, socket_fd);
+	og_vmm_config_keep(&clone->config, clone->config.snapshot.uffd_device_fd);
+	start_machine(clone);
+	hear(clone->out_fd, 10);
+	check_said(clone->out_fd, "broken", 1);
+}
+
+/* Of 8,192 pages those that the guest touches, and no other. */
+TEST(another_process_brings_memory_when_it_is_touched)
+{
+	struct machine m, clone;
+	int ends[2], status;
+	pid_t child;
+
+	take(&m, "pages", false);
+	end_machine(&m);
+	CHECK_OK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends));
+	child = start_pager(ends, 999);
+	begin_from_pager(&clone, ends[1]);
 	end_machine(&clone);
 	og_close(ends[1]);
 	CHECK_EQ(waitpid(child, &status, 0), child);
 	CHECK_EQ(status, 0);
+}
+
+static unsigned pages_with_data(int fd)
+{
+	static const uint8_t zeros[PAGER_PAGE];
+	uint8_t page[PAGER_PAGE];
+	unsigned n = 0;
+
+	for (off_t at = 0; pread(fd, page, sizeof(page), at) == sizeof(page);
+	     at += (off_t)PAGER_PAGE)
+		n += memcmp(page, zeros, sizeof(page)) != 0;
+	return n;
+}
+
+/* Pages that the guest has not touched come from there as well, while it is written. */
+TEST(a_snapshot_is_written_over_the_file_that_another_process_brings)
+{
+	og_auto_fd state = -EBADF, memory = -EBADF;
+	unsigned before;
+	struct og_snapshot_answer answer;
+	struct machine m, clone;
+	int ends[2], status;
+	pid_t child;
+
+	take(&m, "pages", false);
+	end_machine(&m);
+	CHECK_OK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends));
+	child = start_pager(ends, 8192);
+	begin_from_pager(&clone, ends[1]);
+	state = new_file("state2");
+	memory = open("memory", O_RDWR | O_CLOEXEC);
+	before = pages_with_data(memory);
+	tell(&clone, OG_COMMAND_PAUSE);
+	CHECK_OK(save(&clone, state, memory, false, &answer, NULL));
+	CHECK(pages_with_data(memory) >= before);
+	end_machine(&clone);
+	og_close(ends[1]);
+	CHECK_EQ(waitpid(child, &status, 0), child);
+	CHECK_EQ(status, 0);
+	describe_machine(&clone, "pages", "out3");
+	give_disk(&clone, "disk");
+	begin_from(&clone, "state2", "memory");
+	start_machine(&clone);
+	hear(clone.out_fd, 10);
+	check_said(clone.out_fd, "broken", 1);
+	end_machine(&clone);
 }
 
 static int start_from(const uint8_t *state, size_t len, const char *memory, struct og_err *err)
@@ -341,4 +399,5 @@ TEST_MAIN(TEST_ENTRY(a_restored_guest_goes_on_where_it_was),
 	  TEST_ENTRY(only_a_paused_machine_is_taken_and_changes_only_where_they_are_tracked),
 	  TEST_ENTRY(an_idle_guest_costs_what_it_touched), TEST_ENTRY(fifty_clones_of_one_snapshot),
 	  TEST_ENTRY(another_process_brings_memory_when_it_is_touched),
+	  TEST_ENTRY(a_snapshot_is_written_over_the_file_that_another_process_brings),
 	  TEST_ENTRY(files_that_are_cut_or_bent_or_of_another_machine_are_refused))
