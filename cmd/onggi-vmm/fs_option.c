@@ -44,7 +44,7 @@ static int open_folder(const char *path, int *ret_fd, struct og_err *err)
 	if (!og_starts_with(path, PREFIX_FD))
 		*ret_fd = open(path, O_PATH | O_CLOEXEC);
 	else if (og_parse_u64(path + strlen(PREFIX_FD), 0, INT32_MAX, &number) < 0)
-		return og_fail(err, -EINVAL, "'%s' is no descriptor", path);
+		return og_fail_plain(err, -EINVAL, "'%s' is no descriptor", path);
 	else
 		*ret_fd = fcntl((int)number, F_DUPFD_CLOEXEC, 3);
 	return *ret_fd < 0 ? og_fail(err, -errno, "open '%s'", path) : 0;
@@ -69,11 +69,12 @@ int og_fs_option(struct og_vmm_config *config, const char *words, struct og_err 
 	int r;
 
 	if (config->n_shares == OG_VMM_SHARES_MAX)
-		return og_fail(err, -EINVAL, "more than %d folders", OG_VMM_SHARES_MAX);
+		return og_fail_plain(err, -EINVAL, "more than %d folders", OG_VMM_SHARES_MAX);
 	if (!take_words(words, &found))
-		return og_fail(err, -EINVAL,
-			       "'%s' is not tag=TAG,path=DIR[,ro] with a tag of up to %d bytes",
-			       words, OG_FS_TAG_MAX);
+		return og_fail_plain(
+			err, -EINVAL,
+			"'%s' is not tag=TAG,path=DIR[,ro] with a tag of up to %d bytes", words,
+			OG_FS_TAG_MAX);
 	folder = strndup(found.path, found.path_len);
 	if (folder == NULL)
 		return og_fail(err, -ENOMEM, "share '%s'", words);

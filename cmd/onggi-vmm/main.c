@@ -32,7 +32,7 @@ static int parse_fd(const char *text, int *ret_fd, struct og_err *err)
 	uint64_t number;
 
 	if (og_parse_u64(text, 0, INT32_MAX, &number) < 0)
-		return og_fail(err, -EINVAL, "'%s' is no descriptor's number", text);
+		return og_fail_plain(err, -EINVAL, "'%s' is no descriptor's number", text);
 	*ret_fd = (int)number;
 	return 0;
 }
@@ -80,8 +80,8 @@ static int set_memory(struct args *args, const char *value, struct og_err *err)
 {
 	if (og_parse_u64(value, OG_VMM_MEMORY_MIB_MIN, OG_VMM_MEMORY_MIB_MAX,
 			 &args->config.memory_mib) < 0)
-		return og_fail(err, -EINVAL, "'%s' is no number of MiB from %d to %u", value,
-			       OG_VMM_MEMORY_MIB_MIN, OG_VMM_MEMORY_MIB_MAX);
+		return og_fail_plain(err, -EINVAL, "'%s' is no number of MiB from %d to %u", value,
+				     OG_VMM_MEMORY_MIB_MIN, OG_VMM_MEMORY_MIB_MAX);
 	return 0;
 }
 
@@ -106,8 +106,8 @@ static int set_place(struct args *args, const char *value, struct og_err *err)
 			 og_parse_u64(word + strlen("node="), 0, INT16_MAX, &node) == 0)
 			place->node = (int)node;
 		else
-			return og_fail(err, -EINVAL, "'%s' is none of huge, reserve, lock, node=N",
-				       word);
+			return og_fail_plain(err, -EINVAL,
+					     "'%s' is none of huge, reserve, lock, node=N", word);
 		at += len + (at[len] == ',');
 	}
 	return 0;
@@ -118,8 +118,8 @@ static int set_cpus(struct args *args, const char *value, struct og_err *err)
 	uint64_t cpus;
 
 	if (og_parse_u64(value, 1, OG_VMM_CPUS_MAX, &cpus) < 0)
-		return og_fail(err, -EINVAL, "'%s' is no number from 1 to %d", value,
-			       OG_VMM_CPUS_MAX);
+		return og_fail_plain(err, -EINVAL, "'%s' is no number from 1 to %d", value,
+				     OG_VMM_CPUS_MAX);
 	args->config.cpus = (unsigned)cpus;
 	return 0;
 }
@@ -131,7 +131,7 @@ static int new_disk(struct args *args, const char *name, bool readonly,
 	struct og_blk_config *disk;
 
 	if (config->n_disks == OG_VMM_DISKS_MAX)
-		return og_fail(err, -EINVAL, "more than %d disks", OG_VMM_DISKS_MAX);
+		return og_fail_plain(err, -EINVAL, "more than %d disks", OG_VMM_DISKS_MAX);
 	disk = &config->disks[config->n_disks];
 	*disk = (struct og_blk_config){
 		.id = { 'd', 'i', 's', 'k', (char)('a' + config->n_disks) },
@@ -187,16 +187,17 @@ static int set_part(struct args *args, const char *value, struct og_err *err)
 	struct og_disk_part *part;
 
 	if (args->config.n_disks == 0)
-		return og_fail(err, -EINVAL, "comes before any disk");
+		return og_fail_plain(err, -EINVAL, "comes before any disk");
 	disk = &args->config.disks[args->config.n_disks - 1];
 	if (disk->n_parts == OG_DISK_PARTS_MAX)
-		return og_fail(err, -EINVAL, "more than %d parts", OG_DISK_PARTS_MAX);
+		return og_fail_plain(err, -EINVAL, "more than %d parts", OG_DISK_PARTS_MAX);
 	part = &disk->parts[disk->n_parts++];
 
 	if (colon != NULL && (size_t)(colon - value) < sizeof(offset))
 		memcpy(offset, value, (size_t)(colon - value));
 	if (colon == NULL || og_parse_u64(offset, 0, INT64_MAX, &part->offset) < 0)
-		return og_fail(err, -EINVAL, "'%s' is not OFFSET:FILE, OFFSET in bytes", value);
+		return og_fail_plain(err, -EINVAL, "'%s' is not OFFSET:FILE, OFFSET in bytes",
+				     value);
 	return open_file(colon + 1, disk->readonly ? O_RDONLY : O_RDWR, &part->fd, err);
 }
 
@@ -206,14 +207,14 @@ static int set_console(struct args *args, const char *value, struct og_err *err)
 	socklen_t len = sizeof(type);
 
 	if (!og_starts_with(value, "fd:"))
-		return og_fail(err, -EINVAL, "'%s' is not fd:N", value);
+		return og_fail_plain(err, -EINVAL, "'%s' is not fd:N", value);
 	r = parse_fd(value + strlen("fd:"), &fd, err);
 	if (r < 0)
 		return r;
 	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) < 0)
 		return og_fail(err, -errno, "descriptor %d is no socket", fd);
 	if (type != SOCK_STREAM)
-		return og_fail(err, -EINVAL, "descriptor %d is no stream socket", fd);
+		return og_fail_plain(err, -EINVAL, "descriptor %d is no stream socket", fd);
 	args->config.console.fd = fd;
 	return 0;
 }
@@ -310,13 +311,13 @@ static int set_vsock(struct args *args, const char *value, struct og_err *err)
 	int r;
 
 	if (vsock->present)
-		return og_fail(err, -EINVAL, "may be given once");
+		return og_fail_plain(err, -EINVAL, "may be given once");
 	if (colon == NULL || (size_t)(colon - value) >= sizeof(cid))
-		return og_fail(err, -EINVAL, "'%s' is not CID:PATH", value);
+		return og_fail_plain(err, -EINVAL, "'%s' is not CID:PATH", value);
 	memcpy(cid, value, (size_t)(colon - value));
 	if (og_parse_u64(cid, OG_VSOCK_CID_MIN, OG_VSOCK_CID_MAX, &number) < 0)
-		return og_fail(err, -EINVAL, "'%s' is no context of a guest (%u to %u)", cid,
-			       OG_VSOCK_CID_MIN, OG_VSOCK_CID_MAX);
+		return og_fail_plain(err, -EINVAL, "'%s' is no context of a guest (%u to %u)", cid,
+				     OG_VSOCK_CID_MIN, OG_VSOCK_CID_MAX);
 	vsock->present = true;
 	vsock->guest_cid = (uint32_t)number;
 	r = og_broker_listen(colon + 1, &vsock->listen_fd, err);
@@ -328,7 +329,7 @@ static int set_balloon(struct args *args, const char *value, struct og_err *err)
 	uint64_t mib;
 
 	if (og_parse_u64(value, 0, OG_VMM_MEMORY_MIB_MAX, &mib) < 0)
-		return og_fail(err, -EINVAL, "'%s' is no number of MiB", value);
+		return og_fail_plain(err, -EINVAL, "'%s' is no number of MiB", value);
 	args->config.balloon = (struct og_balloon_config){
 		.present = true,
 		.amount_mib = (uint32_t)mib,
@@ -353,7 +354,7 @@ static int set_hotplug(struct args *args, const char *value, struct og_err *err)
 	if (og_parse_u64(total, 1, OG_VMM_MEMORY_MIB_MAX, &hotplug->total_mib) < 0 ||
 	    (colon != NULL &&
 	     og_parse_u64(colon + 1, 0, OG_VMM_MEMORY_MIB_MAX, &hotplug->requested_mib) < 0))
-		return og_fail(err, -EINVAL, "'%s' is not TOTAL[:REQUESTED] in MiB", value);
+		return og_fail_plain(err, -EINVAL, "'%s' is not TOTAL[:REQUESTED] in MiB", value);
 	return og_hotplug_check(hotplug, err);
 }
 
@@ -363,7 +364,7 @@ static int add_pmem(struct args *args, const char *path, bool readonly, struct o
 	struct og_pmem_config *pmem;
 
 	if (config->n_pmems == OG_VMM_PMEMS_MAX)
-		return og_fail(err, -EINVAL, "more than %d of them", OG_VMM_PMEMS_MAX);
+		return og_fail_plain(err, -EINVAL, "more than %d of them", OG_VMM_PMEMS_MAX);
 	pmem = &config->pmems[config->n_pmems];
 	*pmem = (struct og_pmem_config){ .name = path, .readonly = readonly };
 	(void)snprintf(pmem->id, sizeof(pmem->id), "pmem%u", config->n_pmems++);
@@ -499,11 +500,11 @@ static int take_option(struct args *args, char **argv, struct og_err *err)
 	int r;
 
 	if (!find_option(argv[0], len, &row))
-		return og_fail(err, -EINVAL, "'%s' is no option (see --help)", argv[0]);
+		return og_fail_plain(err, -EINVAL, "'%s' is no option (see --help)", argv[0]);
 	if (row.value == NULL && equals != NULL)
-		return og_fail(err, -EINVAL, "%s takes no value", row.name);
+		return og_fail_plain(err, -EINVAL, "%s takes no value", row.name);
 	if (row.value != NULL && value == NULL)
-		return og_fail(err, -EINVAL, "%s needs a value: %s", row.name, row.value);
+		return og_fail_plain(err, -EINVAL, "%s needs a value: %s", row.name, row.value);
 
 	r = row.own != NULL ? row.own->set(args, value, err)
 			    : row.front->set(&args->front, value, err);
@@ -527,19 +528,19 @@ static int parse(struct args *args, char **argv, struct og_err *err)
 		argv += words;
 	}
 	if ((args->merge_base != NULL) != (args->merge_changes != NULL))
-		return og_fail(err, -EINVAL, "--merge-snapshot and --changes go together");
+		return og_fail_plain(err, -EINVAL, "--merge-snapshot and --changes go together");
 	if (args->help || args->version || args->probe || args->merge_base != NULL ||
 	    og_front_asks(&args->front))
 		return 0;
 	args->front.no_jail = !args->config.jail.enabled;
 	if (og_front_wanted(&args->front) &&
 	    (args->config.kernel_fd >= 0 || args->config.firmware_fd >= 0))
-		return og_fail(err, -EINVAL,
-			       "--kernel and --firmware go with neither --api-sock "
-			       "nor --config-file, which name the kernel");
+		return og_fail_plain(err, -EINVAL,
+				     "--kernel and --firmware go with neither --api-sock "
+				     "nor --config-file, which name the kernel");
 	if (!og_front_wanted(&args->front) && args->config.kernel_fd < 0 &&
 	    args->config.firmware_fd < 0)
-		return og_fail(err, -EINVAL, "--kernel FILE is missing");
+		return og_fail_plain(err, -EINVAL, "--kernel FILE is missing");
 	return 0;
 }
 

@@ -22,7 +22,7 @@ static int set_fd(struct og_net_config *net, const char *value, struct og_err *e
 	uint64_t number;
 
 	if (og_parse_u64(value, 0, INT32_MAX, &number) < 0 || fcntl((int)number, F_GETFD) < 0)
-		return og_fail(err, -EINVAL, "'%s' is no open descriptor's number", value);
+		return og_fail_plain(err, -EINVAL, "'%s' is no open descriptor's number", value);
 	net->tap_fd = (int)number;
 	return 0;
 }
@@ -47,7 +47,7 @@ static int set_mac(struct og_net_config *net, const char *value, struct og_err *
 		if (good)
 			net->mac[i] = (uint8_t)(digit(at[0]) << 4 | digit(at[1]));
 	}
-	return good ? 0 : og_fail(err, -EINVAL, "'%s' is no hardware address", value);
+	return good ? 0 : og_fail_plain(err, -EINVAL, "'%s' is no hardware address", value);
 }
 
 static int set_mtu(struct og_net_config *net, const char *value, struct og_err *err)
@@ -55,8 +55,8 @@ static int set_mtu(struct og_net_config *net, const char *value, struct og_err *
 	uint64_t mtu;
 
 	if (og_parse_u64(value, OG_NET_MTU_MIN, OG_NET_MTU_MAX, &mtu) < 0)
-		return og_fail(err, -EINVAL, "'%s' is no number from %d to %d", value,
-			       OG_NET_MTU_MIN, OG_NET_MTU_MAX);
+		return og_fail_plain(err, -EINVAL, "'%s' is no number from %d to %d", value,
+				     OG_NET_MTU_MIN, OG_NET_MTU_MAX);
 	net->mtu = (uint16_t)mtu;
 	return 0;
 }
@@ -73,16 +73,18 @@ static int parse_bucket(const char *value, struct og_bucket_config *ret_bucket, 
 		size_t len = strcspn(at, "/");
 
 		if (n == 3 || len >= sizeof(word))
-			return og_fail(err, -EINVAL, "'%s' is not SIZE/MS or SIZE/MS/BURST", value);
+			return og_fail_plain(err, -EINVAL, "'%s' is not SIZE/MS or SIZE/MS/BURST",
+					     value);
 		memcpy(word, at, len);
 		word[len] = 0;
 		if (og_parse_u64(word, n < 2 ? 1 : 0, INT64_MAX, &numbers[n]) < 0)
-			return og_fail(err, -EINVAL, "'%s' is not SIZE/MS or SIZE/MS/BURST", value);
+			return og_fail_plain(err, -EINVAL, "'%s' is not SIZE/MS or SIZE/MS/BURST",
+					     value);
 		more = at[len] == '/';
 		at += len + 1;
 	}
 	if (n < 2)
-		return og_fail(err, -EINVAL, "'%s' is not SIZE/MS or SIZE/MS/BURST", value);
+		return og_fail_plain(err, -EINVAL, "'%s' is not SIZE/MS or SIZE/MS/BURST", value);
 	*ret_bucket = (struct og_bucket_config){
 		.size = numbers[0],
 		.refill_time_ms = numbers[1],
@@ -126,7 +128,7 @@ static int set_word(struct og_net_config *net, char *word, struct og_err *err)
 	char *equals = strchr(word, '=');
 
 	if (equals == NULL)
-		return og_fail(err, -EINVAL, "'%s' is not KEY=VALUE", word);
+		return og_fail_plain(err, -EINVAL, "'%s' is not KEY=VALUE", word);
 	*equals = 0;
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
 		if (og_streq(keys[i].name, word)) {
@@ -134,8 +136,9 @@ static int set_word(struct og_net_config *net, char *word, struct og_err *err)
 
 			return r < 0 ? og_fail_in(err, r, "%s", word) : 0;
 		}
-	return og_fail(err, -EINVAL,
-		       "'%s' is none of tap, fd, mac, mtu, {rx,tx}-bytes, {rx,tx}-frames", word);
+	return og_fail_plain(err, -EINVAL,
+			     "'%s' is none of tap, fd, mac, mtu, {rx,tx}-bytes, {rx,tx}-frames",
+			     word);
 }
 
 int og_net_option(struct og_vmm_config *config, const char *words, struct og_err *err)
@@ -144,7 +147,7 @@ int og_net_option(struct og_vmm_config *config, const char *words, struct og_err
 	const char *at = words;
 
 	if (config->n_nets == OG_VMM_NETS_MAX)
-		return og_fail(err, -EINVAL, "more than %d network cards", OG_VMM_NETS_MAX);
+		return og_fail_plain(err, -EINVAL, "more than %d network cards", OG_VMM_NETS_MAX);
 	*net = (struct og_net_config){ .tap_fd = -EBADF };
 	(void)snprintf(net->id, sizeof(net->id), "net%u", config->n_nets);
 	while (*at != 0) {
@@ -153,7 +156,7 @@ int og_net_option(struct og_vmm_config *config, const char *words, struct og_err
 		int r;
 
 		if (len >= sizeof(word))
-			return og_fail(err, -EINVAL, "'%s' is not KEY=VALUE", at);
+			return og_fail_plain(err, -EINVAL, "'%s' is not KEY=VALUE", at);
 		memcpy(word, at, len);
 		word[len] = 0;
 		r = set_word(net, word, err);
@@ -162,7 +165,7 @@ int og_net_option(struct og_vmm_config *config, const char *words, struct og_err
 		at += len + (at[len] == ',');
 	}
 	if (net->tap_fd < 0)
-		return og_fail(err, -EINVAL, "names neither tap=NAME nor fd=N");
+		return og_fail_plain(err, -EINVAL, "names neither tap=NAME nor fd=N");
 	config->n_nets++;
 	return 0;
 }

@@ -52,7 +52,7 @@ static int find_group(const char *name, gid_t *ret_gid, struct og_err *err)
 	else if (og_parse_u64(name, 0, INT32_MAX, &number) == 0)
 		*ret_gid = (gid_t)number;
 	else
-		return og_fail(err, -EINVAL, "there is no group '%s'", name);
+		return og_fail_plain(err, -EINVAL, "there is no group '%s'", name);
 	return 0;
 }
 
@@ -76,7 +76,7 @@ static int listen_inherited(struct daemon *daemon, struct og_err *err)
 
 	if (pid == NULL || count == NULL || og_parse_u64(pid, 1, INT32_MAX, &for_pid) < 0 ||
 	    (pid_t)for_pid != getpid() || og_parse_u64(count, 1, LIST_MAX, &number) < 0)
-		return og_fail(err, -EINVAL, "no socket was handed over (LISTEN_FDS)");
+		return og_fail_plain(err, -EINVAL, "no socket was handed over (LISTEN_FDS)");
 	for (int fd = LISTEN_FDS_START; fd < LISTEN_FDS_START + (int)number; fd++) {
 		struct sockaddr_storage address = {};
 		struct og_http_listen how = {};
@@ -103,7 +103,8 @@ static int listen_on(struct daemon *daemon, const char *host, struct og_err *err
 	if (og_starts_with(host, "fd://"))
 		return listen_inherited(daemon, err);
 	if (!og_starts_with(host, "tcp://"))
-		return og_fail(err, -EINVAL, "-H %s: there are unix://, tcp:// and fd://", host);
+		return og_fail_plain(err, -EINVAL, "-H %s: there are unix://, tcp:// and fd://",
+				     host);
 	fd = og_http_listen_loopback(host + strlen("tcp://"), err);
 	return fd < 0 ? fd
 		      : og_http_server_listen(daemon->server, fd,

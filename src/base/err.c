@@ -55,6 +55,7 @@ int og_fail_plain(struct og_err *err, int code, const char *fmt, ...)
 	va_start(ap, fmt);
 	(void)vsnprintf(err->text, sizeof(err->text), fmt, ap);
 	va_end(ap);
+	keep_to_one_line(err);
 	return code;
 }
 
@@ -85,5 +86,6 @@ int og_fail_as(struct og_err *err, int code, const char *text)
 		return code;
 	err->code = code;
 	(void)snprintf(err->text, sizeof(err->text), "%s", text);
+	keep_to_one_line(err);
 	return code;
 }

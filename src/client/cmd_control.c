@@ -68,7 +68,8 @@ static int update_body(const struct update_options *options, struct og_json *bod
 	if (r == 0 && options->restart != NULL)
 		r = og_set_restart(body, options->restart, err);
 	if (r == 0 && og_json_count(body) == 0)
-		r = og_fail(err, -EINVAL, "update: say what to change; see 'onggi update --help'");
+		r = og_fail_plain(err, -EINVAL,
+				  "update: say what to change; see 'onggi update --help'");
 	return r;
 }
 

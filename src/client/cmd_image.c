@@ -107,7 +107,7 @@ static int open_input(const char *path, struct og_err *err)
 
 	if (path == NULL || og_streq(path, "-")) {
 		if (isatty(STDIN_FILENO)) {
-			(void)og_fail(err, -EINVAL, "input");
+			(void)og_fail_plain(err, -EINVAL, "input");
 			(void)snprintf(err->text, sizeof(err->text),
 				       "standard input is a terminal: name a file or redirect it");
 			return -EINVAL;
@@ -262,7 +262,7 @@ static int run_save(struct og_session *session, const void *values, int argc, ch
 	int r;
 
 	if (options->output == NULL && isatty(STDOUT_FILENO)) {
-		(void)og_fail(err, -EINVAL, "save");
+		(void)og_fail_plain(err, -EINVAL, "save");
 		(void)snprintf(err->text, sizeof(err->text),
 			       "standard output is a terminal: use -o FILE or redirect it");
 		return -EINVAL;

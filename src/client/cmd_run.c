@@ -235,7 +235,7 @@ static int run_run(struct og_session *session, const void *values, int argc, cha
 	int r = options->detach ? 0 : check_terminal(options->tty, options->interactive, err);
 
 	if (r == 0 && options->detach && options->attach.count > 0)
-		r = og_fail(err, -EINVAL, "-d and -a exclude each other");
+		r = og_fail_plain(err, -EINVAL, "-d and -a exclude each other");
 	if (r == 0)
 		r = og_create_workload(session, options, argc, argv, &id, err);
 	if (r < 0)
@@ -348,7 +348,7 @@ static int run_start(struct og_session *session, const void *values, int argc, c
 	int status = EXIT_SUCCESS;
 
 	if ((options->attach || options->interactive) && argc > 1)
-		return og_fail(err, -EINVAL, "start -a takes one workload");
+		return og_fail_plain(err, -EINVAL, "start -a takes one workload");
 	if (options->attach || options->interactive)
 		return start_attached(session, options, argv[0], err);
 	for (int i = 0; i < argc; i++) {

@@ -42,7 +42,7 @@ static int add_moment(struct og_text *query, const char *key, const char *text, 
 		double number = strtod(at, &end);
 
 		if (end == at || strchr("hms", *end) == NULL || *end == '\0')
-			return og_fail(err, -EINVAL, "--%s does not take '%s'", key, text);
+			return og_fail_plain(err, -EINVAL, "--%s does not take '%s'", key, text);
 		ago += number * (*end == 'h' ? 3600.0 : *end == 'm' ? 60.0 : 1.0);
 		at = end + 1;
 	}

@@ -74,7 +74,8 @@ int og_create_workload(struct og_session *session, const struct og_create_option
 
 	if (r == 0 && !og_streq(when, "always") && !og_streq(when, "missing") &&
 	    !og_streq(when, "never"))
-		r = og_fail(err, -EINVAL, "--pull takes always, missing or never, not '%s'", when);
+		r = og_fail_plain(err, -EINVAL, "--pull takes always, missing or never, not '%s'",
+				  when);
 	if (r == 0)
 		r = og_create_body(options, image, argc - 1, argv + 1, &body, err);
 	if (r == 0 && og_streq(when, "always"))

@@ -222,7 +222,7 @@ static int set_mount_field(struct og_json *mount, const char *key, const char *v
 		og_json_set_int(mount_options(mount, "TmpfsOptions"), "Mode",
 				strtol(value, NULL, 8));
 	} else {
-		return og_fail(err, -EINVAL, "--mount does not know '%s'", key);
+		return og_fail_plain(err, -EINVAL, "--mount does not know '%s'", key);
 	}
 	return 0;
 }
@@ -249,7 +249,7 @@ static int add_mount(struct og_json *mounts, const char *word, struct og_err *er
 			return r;
 	}
 	if (og_json_get(mount, "Target") == NULL)
-		return og_fail(err, -EINVAL, "mount '%s' has no target=", word);
+		return og_fail_plain(err, -EINVAL, "mount '%s' has no target=", word);
 	return 0;
 }
 
@@ -288,14 +288,14 @@ static int add_ulimit(struct og_json *ulimits, const char *word, struct og_err *
 	int64_t hard = 0;
 
 	if (soft_text == NULL)
-		return og_fail(err, -EINVAL, "--ulimit '%s' is not NAME=SOFT[:HARD]", word);
+		return og_fail_plain(err, -EINVAL, "--ulimit '%s' is not NAME=SOFT[:HARD]", word);
 	*soft_text++ = '\0';
 	hard_text = strchr(soft_text, ':');
 	if (hard_text != NULL)
 		*hard_text++ = '\0';
 	if (og_parse_i64(soft_text, -1, INT64_MAX, &soft) < 0 ||
 	    og_parse_i64(hard_text != NULL ? hard_text : soft_text, -1, INT64_MAX, &hard) < 0)
-		return og_fail(err, -EINVAL, "--ulimit '%s' is not NAME=SOFT[:HARD]", word);
+		return og_fail_plain(err, -EINVAL, "--ulimit '%s' is not NAME=SOFT[:HARD]", word);
 	ulimit = og_json_new_object();
 	og_json_set_string(ulimit, "Name", copy);
 	og_json_set_int(ulimit, "Soft", soft);
@@ -313,7 +313,7 @@ int og_set_cpus(struct og_json *host, const char *cpus, struct og_err *err)
 		return 0;
 	number = strtod(cpus, &end);
 	if (*end != '\0' || end == cpus || number < 0.0 || number * 1e9 > (double)NANO_CPUS_MAX)
-		return og_fail(err, -EINVAL, "--cpus does not take '%s'", cpus);
+		return og_fail_plain(err, -EINVAL, "--cpus does not take '%s'", cpus);
 	og_json_set_int(host, "NanoCpus", (int64_t)(number * 1e9 + 0.5));
 	return 0;
 }
@@ -445,7 +445,7 @@ int og_set_restart(struct og_json *host, const char *text, struct og_err *err)
 
 	og_json_set(host, "RestartPolicy", policy);
 	if (text[len] == ':' && og_parse_i64(text + len + 1, 0, INT_MAX, &times) < 0)
-		return og_fail(err, -EINVAL, "--restart does not take '%s'", text);
+		return og_fail_plain(err, -EINVAL, "--restart does not take '%s'", text);
 	set_text(policy, "Name", name);
 	og_json_set_int(policy, "MaximumRetryCount", times);
 	return 0;
@@ -458,7 +458,8 @@ static int set_restart(struct og_json *host, const struct og_create_options *opt
 
 	if (options->remove && *text != '\0' && *text != ':' && !og_starts_with(text, "no:") &&
 	    !og_streq(text, "no"))
-		return og_fail(err, -EINVAL, "--rm and --restart=%s exclude each other", text);
+		return og_fail_plain(err, -EINVAL, "--rm and --restart=%s exclude each other",
+				     text);
 	return og_set_restart(host, text, err);
 }
 
@@ -590,8 +591,8 @@ static int set_attach(struct og_json *body, const struct og_create_options *opti
 		while (at < 3 && strcasecmp(options->attach.items[i], names[at]) != 0)
 			at++;
 		if (at == 3)
-			return og_fail(err, -EINVAL, "--attach does not take '%s'",
-				       options->attach.items[i]);
+			return og_fail_plain(err, -EINVAL, "--attach does not take '%s'",
+					     options->attach.items[i]);
 		streams[at] = true;
 	}
 	if (options->attach.count == 0 && !options->detach) {

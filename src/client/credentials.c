@@ -86,7 +86,7 @@ static int read_entry(const struct og_json *entry, const char *registry, struct 
 	char *colon;
 
 	if (og_base64_decode(encoded, &pair, NULL) < 0)
-		return og_fail(err, -EINVAL, "credentials for '%s' are not base64", registry);
+		return og_fail_plain(err, -EINVAL, "credentials for '%s' are not base64", registry);
 	colon = strchr(pair, ':');
 	if (colon != NULL) {
 		*colon = '\0';
@@ -145,7 +145,7 @@ static int run_helper(const char *name, const char *verb, const char *input, cha
 	int r;
 
 	if (program == NULL || strchr(name, '/') != NULL)
-		return og_fail(err, -EINVAL, "credential helper '%s'", name);
+		return og_fail_plain(err, -EINVAL, "'%s' is no name of a credential helper", name);
 	r = make_input(input, &input_fd, err);
 	if (r < 0)
 		return r;

@@ -35,7 +35,10 @@ int og_detach_parse(const char *text, struct og_detach *ret_detach, struct og_er
 
 		if (detach.count == OG_DETACH_KEYS_MAX ||
 		    parse_key(at, len, &detach.keys[detach.count]) < 0)
-			return og_fail(err, -EINVAL, "detach keys '%s'", text);
+			return og_fail_plain(
+				err, -EINVAL,
+				"detach keys '%s': letters, or ctrl- and a letter or one of @[\\]^_, joined by commas",
+				text);
 		detach.count++;
 		if (at[len] == '\0')
 			break;

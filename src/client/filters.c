@@ -21,7 +21,7 @@ int og_filters_add(struct og_text *query, const struct og_words *words, struct o
 		struct og_json *values;
 
 		if (word[len] == '\0' || key == NULL)
-			return og_fail(err, -EINVAL, "--filter '%s' is not KEY=VALUE", word);
+			return og_fail_plain(err, -EINVAL, "--filter '%s' is not KEY=VALUE", word);
 		values = og_json_get(filters, key);
 		if (values == NULL) {
 			values = og_json_new_array();

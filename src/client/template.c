@@ -189,7 +189,8 @@ static int show_action(const char *text, size_t len, const struct og_json *value
 	struct words words;
 
 	if (cut_words(text, len, &words) < 0 || words.count == 0)
-		return og_fail(err, -EINVAL, "format '{{%.*s}}'", (int)len, text);
+		return og_fail_plain(err, -EINVAL, "format '{{%.*s}}' cannot be read", (int)len,
+				     text);
 	if (words.count == 1 && words.items[0][0] == '.') {
 		show_plain(find_path(value, words.items[0]), NULL, out);
 		return 0;
@@ -202,8 +203,9 @@ static int show_action(const char *text, size_t len, const struct og_json *value
 				  words.count > 2 ? words.items[2] : "", out);
 		return 0;
 	}
-	return og_fail(err, -EINVAL, "format '{{%.*s}}': this part of templates is not known here",
-		       (int)len, text);
+	return og_fail_plain(err, -EINVAL,
+			     "format '{{%.*s}}': this part of templates is not known here",
+			     (int)len, text);
 }
 
 int og_template_show(const char *template, const struct og_json *value, struct og_text *out,
@@ -215,7 +217,8 @@ int og_template_show(const char *template, const struct og_json *value, struct o
 			int r;
 
 			if (end == NULL)
-				return og_fail(err, -EINVAL, "format '%s' has no }}", template);
+				return og_fail_plain(err, -EINVAL, "format '%s' has no }}",
+						     template);
 			r = show_action(template + 2, (size_t)(end - template - 2), value, out,
 					err);
 			if (r < 0)

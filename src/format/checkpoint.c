@@ -19,9 +19,9 @@ void og_checkpoint_done(struct og_checkpoint *checkpoint)
 int og_checkpoint_check_mount(const char *path, struct og_err *err)
 {
 	if (path[0] != '/' || strpbrk(path, "]:\n") != NULL || strstr(path, "..") != NULL)
-		return og_fail(err, -EINVAL,
-			       "a mount at '%.200s' cannot be named to CRIU: no ']', ':' or '..'",
-			       path);
+		return og_fail_plain(
+			err, -EINVAL,
+			"a mount at '%.200s' cannot be named to CRIU: no ']', ':' or '..'", path);
 	return 0;
 }
 
@@ -84,12 +84,12 @@ static int read_streams(const struct og_json *streams, struct og_checkpoint *che
 			struct og_err *err)
 {
 	if (og_json_kind(streams) != OG_JSON_ARRAY || og_json_count(streams) != 3)
-		return og_fail(err, -EINVAL, "streams is not a list of three");
+		return og_fail_plain(err, -EINVAL, "streams is not a list of three");
 	for (size_t i = 0; i < 3; i++) {
 		const char *name = og_json_string(og_json_at(streams, i), NULL);
 
 		if (name == NULL || !is_stream(name))
-			return og_fail(err, -EINVAL, "streams[%zu] is no stream", i);
+			return og_fail_plain(err, -EINVAL, "streams[%zu] is no stream", i);
 		strcpy(checkpoint->streams[i], name); /* is_stream() has measured it */
 	}
 	return 0;
@@ -99,13 +99,13 @@ static int read_mounts(const struct og_json *mounts, struct og_checkpoint *check
 		       struct og_err *err)
 {
 	if (og_json_kind(mounts) != OG_JSON_ARRAY)
-		return og_fail(err, -EINVAL, "mounts is not a list");
+		return og_fail_plain(err, -EINVAL, "mounts is not a list");
 	for (size_t i = 0; i < og_json_count(mounts); i++) {
 		const char *path = og_json_string(og_json_at(mounts, i), NULL);
 		int r;
 
 		if (path == NULL)
-			return og_fail(err, -EINVAL, "mounts[%zu] is not a string", i);
+			return og_fail_plain(err, -EINVAL, "mounts[%zu] is not a string", i);
 		r = og_checkpoint_add_mount(checkpoint, path, err);
 		if (r < 0)
 			return og_fail_in(err, r, "mounts[%zu]", i);

@@ -99,17 +99,17 @@ static int check(struct og_landlock *landlock, struct og_err *err)
 		landlock->restricted = all_access();
 	if (landlock->restricted == 0 && landlock->bind.items == NULL &&
 	    landlock->connect.items == NULL && landlock->scope == 0)
-		return og_fail(err, -EINVAL, "nothing is restricted");
+		return og_fail_plain(err, -EINVAL, "nothing is restricted");
 	for (size_t i = 0; i < landlock->paths.count; i++) {
 		const struct og_landlock_path *path = &landlock->paths.items[i];
 		uint64_t more = path->access & ~landlock->restricted;
 
 		if (path->access == 0)
-			return og_fail(err, -EINVAL, "paths[%zu].access is empty", i);
+			return og_fail_plain(err, -EINVAL, "paths[%zu].access is empty", i);
 		if (more != 0)
-			return og_fail(err, -EINVAL,
-				       "paths[%zu].access has '%s', which is not restricted", i,
-				       og_landlock_word(more));
+			return og_fail_plain(err, -EINVAL,
+					     "paths[%zu].access has '%s', which is not restricted",
+					     i, og_landlock_word(more));
 	}
 	return 0;
 }

@@ -39,12 +39,13 @@ static int check_rlimits(const struct og_oci_process *process, struct og_err *er
 		if (i >= RLIMITS_MAX)
 			return og_fail(err, -ERANGE, "process.rlimits has too many elements");
 		if (limit->soft > limit->hard)
-			return og_fail(err, -EINVAL, "process.rlimits[%zu].soft is above hard", i);
+			return og_fail_plain(err, -EINVAL,
+					     "process.rlimits[%zu].soft is above hard", i);
 		for (size_t j = 0; j < i; j++) {
 			if (og_streq(limit->type, process->rlimits.items[j].type))
-				return og_fail(err, -EINVAL,
-					       "process.rlimits[%zu].type %s is there twice", i,
-					       limit->type);
+				return og_fail_plain(err, -EINVAL,
+						     "process.rlimits[%zu].type %s is there twice",
+						     i, limit->type);
 		}
 	}
 	return 0;
@@ -57,7 +58,8 @@ int og_oci_check_process(struct og_oci_process *process, struct og_err *err)
 
 	no_list(&process->env);
 	if (process->args.count == 0)
-		return og_fail(err, -EINVAL, "process.args is empty: name the program to run");
+		return og_fail_plain(err, -EINVAL,
+				     "process.args is empty: name the program to run");
 	process->console_size.set = process->console_size.height != 0 ||
 				    process->console_size.width != 0;
 	r = check_rlimits(process, err);
@@ -76,7 +78,8 @@ static int check_namespaces(const struct og_oci_linux *lin, struct og_err *err)
 		int type = lin->namespaces.items[i].type;
 
 		if (seen[type])
-			return og_fail(err, -EINVAL, "linux.namespaces[%zu] is there twice", i);
+			return og_fail_plain(err, -EINVAL, "linux.namespaces[%zu] is there twice",
+					     i);
 		seen[type] = true;
 	}
 	return 0;
@@ -88,9 +91,9 @@ static int check_clocks(const struct og_oci_linux *lin, struct og_err *err)
 		const char *clock = lin->time_offsets.items[i].clock;
 
 		if (!og_streq(clock, "monotonic") && !og_streq(clock, "boottime"))
-			return og_fail(err, -EINVAL,
-				       "linux.timeOffsets.%.40s is no clock: monotonic, boottime",
-				       clock);
+			return og_fail_plain(
+				err, -EINVAL,
+				"linux.timeOffsets.%.40s is no clock: monotonic, boottime", clock);
 	}
 	return 0;
 }
@@ -99,8 +102,8 @@ static int check_word(const struct og_seccomp_name *table, const char *word, con
 		      struct og_err *err)
 {
 	if (og_seccomp_find(table, word) == NULL)
-		return og_fail(err, -EINVAL, "linux.seccomp.%s is '%.40s', which is not known",
-			       path, word);
+		return og_fail_plain(err, -EINVAL,
+				     "linux.seccomp.%s is '%.40s', which is not known", path, word);
 	return 0;
 }
 
@@ -110,7 +113,8 @@ static int check_rule(const struct og_oci_seccomp_rule *rule, size_t index, stru
 	int r;
 
 	if (rule->names.count == 0)
-		return og_fail(err, -EINVAL, "linux.seccomp.syscalls[%zu].names is empty", index);
+		return og_fail_plain(err, -EINVAL, "linux.seccomp.syscalls[%zu].names is empty",
+				     index);
 	(void)snprintf(path, sizeof(path), "syscalls[%zu].action", index);
 	r = check_word(og_seccomp_actions, rule->action, path, err);
 	for (size_t i = 0; r == 0 && i < rule->args.count; i++) {
@@ -148,7 +152,8 @@ static int check_seccomp(const struct og_oci_seccomp *seccomp, struct og_err *er
 	if (r < 0)
 		return r;
 	if (seccomp->listener_metadata != NULL && seccomp->listener_path == NULL)
-		return og_fail(err, -EINVAL, "linux.seccomp.listenerMetadata needs a listenerPath");
+		return og_fail_plain(err, -EINVAL,
+				     "linux.seccomp.listenerMetadata needs a listenerPath");
 	for (size_t i = 0; r == 0 && i < seccomp->syscalls.count; i++)
 		r = check_rule(&seccomp->syscalls.items[i], i, err);
 	return r;
@@ -196,8 +201,8 @@ int og_oci_check_config(struct og_oci_config *config, struct og_err *err)
 
 	config->root.set = config->root.path != NULL;
 	if (!og_starts_with(config->oci_version, "1."))
-		return og_fail(err, -EINVAL, "ociVersion is '%.20s': only 1.x is understood",
-			       config->oci_version);
+		return og_fail_plain(err, -EINVAL, "ociVersion is '%.20s': only 1.x is understood",
+				     config->oci_version);
 	if (config->process.set) {
 		r = og_oci_check_process(&config->process, err);
 		if (r < 0)

@@ -190,7 +190,7 @@ int og_user_resolve(const char *spec, struct og_passwd_file passwd, struct og_pa
 
 	len = colon != NULL ? (size_t)(colon - spec) : strlen(spec);
 	if (len >= sizeof(name) || (colon != NULL && (len == 0 || colon[1] == '\0')))
-		return og_fail(err, -EINVAL, "'%.64s' is no user[:group]", spec);
+		return og_fail_plain(err, -EINVAL, "'%.64s' is no user[:group]", spec);
 	if (len > 0) {
 		memcpy(name, spec, len);
 		name[len] = '\0';
