@@ -221,18 +221,15 @@ static void send_out(struct og_serial *serial, uint8_t byte)
 
 void og_serial_write(struct og_serial *serial, unsigned reg, uint8_t value)
 {
-	bool out, told;
+	bool out;
 
 	(void)pthread_mutex_lock(&serial->lock);
-	/* A driver that fills the FIFO has not asked yet what the interrupt for the first byte meant. */
-	told = reg == UART_TX && !in_loopback(serial) && pending(serial) == UART_IIR_THRI;
 	out = write_register(serial, reg, value) && may_pass(serial);
 	(void)pthread_mutex_unlock(&serial->lock);
 
 	if (out) /* not under the lock: whoever reads the other end may take long */
 		send_out(serial, value);
-	if (told)
-		return;
+
 	(void)pthread_mutex_lock(&serial->lock);
 	update(serial);
 	(void)pthread_mutex_unlock(&serial->lock);

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <errno.h>
 #include <sys/mman.h>
 
 #include "base/test.h"
@@ -137,45 +136,6 @@ TEST(the_serial_port_sends_and_reports_an_empty_transmitter)
 	(void)close(fds[1]);
 }
 
-/* How often it was interrupted since it was asked last. */
-static uint64_t interrupts(const struct og_serial *serial)
-{
-	uint64_t count = 0;
-
-	(void)!read(serial->interrupt_fd, &count, sizeof(count));
-	return count;
-}
-
-TEST(a_driver_that_fills_the_fifo_is_interrupted_once)
-{
-	struct og_serial serial;
-
-	CHECK_OK(og_serial_init(&serial, -EBADF, NULL, NULL, NULL));
-	og_serial_write(&serial, 1, 3); /* for what came, and for an empty transmitter */
-	CHECK_EQ(interrupts(&serial), 1);
-	for (unsigned round = 0; round < 3; round++) {
-		CHECK_EQ(og_serial_read(&serial, 2) & 0xf, 2);
-		for (unsigned i = 0; i < 16; i++)
-			og_serial_write(&serial, 0, 'f');
-		CHECK_EQ(interrupts(&serial), 1);
-	}
-	/* One that asked nothing, and takes the interrupt away and back, is told again. */
-	og_serial_write(&serial, 1, 0);
-	og_serial_write(&serial, 0, 'f');
-	CHECK_EQ(interrupts(&serial), 0);
-	og_serial_write(&serial, 1, 2);
-	CHECK_EQ(interrupts(&serial), 1);
-	/* What comes back is another matter than what was sent. */
-	og_serial_write(&serial, 1, 3);
-	CHECK_EQ(interrupts(&serial), 1);
-	og_serial_write(&serial, 4, 0x10);
-	(void)interrupts(&serial);
-	og_serial_write(&serial, 0, 'l');
-	CHECK_EQ(interrupts(&serial), 1);
-	CHECK_EQ(og_serial_read(&serial, 2) & 0xf, 4);
-	og_serial_done(&serial);
-}
-
 TEST(what_a_limited_serial_port_is_sent_beyond_it_is_lost_and_counted)
 {
 	const struct og_bucket_config limit = { .size = 10,
@@ -303,7 +263,6 @@ TEST_MAIN(TEST_ENTRY(no_piece_of_plugged_memory_takes_the_firmwares_place),
 	  TEST_ENTRY(threads_of_a_core_share_its_caches),
 	  TEST_ENTRY(nested_virtualisation_and_counters_are_hidden),
 	  TEST_ENTRY(what_a_limited_serial_port_is_sent_beyond_it_is_lost_and_counted),
-	  TEST_ENTRY(a_driver_that_fills_the_fifo_is_interrupted_once),
 	  TEST_ENTRY(the_serial_port_sends_and_reports_an_empty_transmitter),
 	  TEST_ENTRY(serial_input_fills_a_fifo_and_no_more),
 	  TEST_ENTRY(loopback_comes_back_and_goes_nowhere),
