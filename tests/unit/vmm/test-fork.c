@@ -282,7 +282,7 @@ TEST(a_machine_with_an_interval_timer_forks)
 	start_machine(&m);
 	fork_into(&child, m.process.control_fd, "child", NULL, true);
 	tell_fd(child.control_fd, OG_COMMAND_RESUME);
-	hear(child.out_fd, 5);
+	hear_first(child.out_fd, 5);
 	end_child(&child);
 	end_machine(&m);
 }
