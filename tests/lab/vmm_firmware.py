@@ -16,6 +16,7 @@ import gzip
 import json
 import os
 import pathlib
+import re
 import select
 import shutil
 import subprocess
@@ -29,12 +30,17 @@ RESULTS = {}
 SECONDS = 400  # for what stands still: each takes a tenth of that where the machine has nothing else to do
 
 
+def plain(output):
+    """Without escape sequences: SeaBIOS moves the cursor now and then, also in the midst of a word."""
+    return re.sub(r"\x1b(\[[0-9;?]*[A-Za-z]|c)", "", output.decode(errors="replace"))
+
+
 def watch(name, until, words):
     begin = time.monotonic()
     output = b""
     with subprocess.Popen([str(w) for w in words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT) as process:
-        while until is None or until.encode() not in output:
+        while until is None or until not in plain(output):
             left = begin + SECONDS - time.monotonic()
             if left <= 0 or not select.select([process.stdout], [], [], left)[0]:
                 break
@@ -45,7 +51,7 @@ def watch(name, until, words):
             output += chunk
         status = process.poll()
         process.kill()
-    RESULTS[name] = {"status": status, "output": output.decode(errors="replace"),
+    RESULTS[name] = {"status": status, "output": plain(output),
                      "seconds": round(time.monotonic() - begin, 1)}
 
 
