@@ -14,6 +14,7 @@ import subprocess
 import pytest
 
 import disks
+from terminal import plain
 
 pytestmark = pytest.mark.lab
 
@@ -64,7 +65,7 @@ def counted(script, files, seconds=500):
     result = subprocess.run([*map(str, words), "--", script], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                             stderr=subprocess.PIPE, timeout=seconds + 100, check=False)
     assert result.returncode == 0, result.stderr[-2000:]
-    return result.stdout.decode(errors="replace")
+    return plain(result.stdout)
 
 
 def tree(path, config, *files):

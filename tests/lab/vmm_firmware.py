@@ -16,23 +16,20 @@ import gzip
 import json
 import os
 import pathlib
-import re
 import select
 import shutil
 import subprocess
 import sys
 import time
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+from terminal import plain
+
 PREFIX, GUESTS, DISKS, WORK = (pathlib.Path(word) for word in sys.argv[1:5])
 SEABIOS = "/usr/share/seabios/bios-256k.bin"
 TEMPORARY = ("/tmp", "/var/tmp")
 RESULTS = {}
 SECONDS = 400  # for what stands still: each takes a tenth of that where the machine has nothing else to do
-
-
-def plain(output):
-    """Without escape sequences: SeaBIOS moves the cursor now and then, also in the midst of a word."""
-    return re.sub(r"\x1b(\[[0-9;?]*[A-Za-z]|c)", "", output.decode(errors="replace"))
 
 
 def watch(name, until, words):

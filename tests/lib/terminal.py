@@ -4,12 +4,18 @@
 import fcntl
 import os
 import pty
+import re
 import select
 import struct
 import termios
 import time
 
 TIMEOUT = 120  # a VM under QEMU on a busy machine takes its time
+
+
+def plain(output):
+    """Bytes as text without escape sequences: firmware moves the cursor now and then, also in the midst of a word."""
+    return re.sub(r"\x1b(\[[0-9;?]*[A-Za-z]|c)", "", output.decode(errors="replace"))
 
 
 class Terminal:
