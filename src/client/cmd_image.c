@@ -106,12 +106,10 @@ static int open_input(const char *path, struct og_err *err)
 	int fd;
 
 	if (path == NULL || og_streq(path, "-")) {
-		if (isatty(STDIN_FILENO)) {
-			(void)og_fail_plain(err, -EINVAL, "input");
-			(void)snprintf(err->text, sizeof(err->text),
-				       "standard input is a terminal: name a file or redirect it");
-			return -EINVAL;
-		}
+		if (isatty(STDIN_FILENO))
+			return og_fail_plain(
+				err, -EINVAL,
+				"standard input is a terminal: name a file or redirect it");
 		fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
 	} else {
 		fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -261,12 +259,9 @@ static int run_save(struct og_session *session, const void *values, int argc, ch
 	struct og_http_call call = { .method = "GET" };
 	int r;
 
-	if (options->output == NULL && isatty(STDOUT_FILENO)) {
-		(void)og_fail_plain(err, -EINVAL, "save");
-		(void)snprintf(err->text, sizeof(err->text),
-			       "standard output is a terminal: use -o FILE or redirect it");
-		return -EINVAL;
-	}
+	if (options->output == NULL && isatty(STDOUT_FILENO))
+		return og_fail_plain(err, -EINVAL,
+				     "standard output is a terminal: use -o FILE or redirect it");
 	og_text_add(&path, OG_API "/images/get?");
 	for (int i = 0; i < argc; i++) {
 		og_text_add(&path, i > 0 ? "&names=" : "names=");
