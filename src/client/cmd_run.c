@@ -41,12 +41,9 @@ static int start_failure(const struct og_err *err)
 
 static int check_terminal(bool tty, bool in, struct og_err *err)
 {
-	if (tty && in && !isatty(STDIN_FILENO)) {
-		(void)og_fail(err, -ENOTTY, "-t");
-		(void)snprintf(err->text, sizeof(err->text),
-			       "standard input is no terminal: leave out -t, or -i");
-		return -ENOTTY;
-	}
+	if (tty && in && !isatty(STDIN_FILENO))
+		return og_fail_plain(err, -ENOTTY,
+				     "standard input is no terminal: leave out -t, or -i");
 	return 0;
 }
 
@@ -110,11 +107,8 @@ static int finish_wait(struct og_http *http, struct og_err *err)
 	if (r < 0)
 		return og_fail_in(err, r, "wait for the workload, which may still run");
 	message = og_json_string(og_json_get(og_json_get(answer, "Error"), "Message"), NULL);
-	if (message != NULL && message[0] != '\0') {
-		(void)og_fail(err, -EREMOTEIO, "wait");
-		(void)snprintf(err->text, sizeof(err->text), "%s", message);
-		return -EREMOTEIO;
-	}
+	if (message != NULL && message[0] != '\0')
+		return og_fail_as(err, -EREMOTEIO, message);
 	status = og_json_int(og_json_get(answer, "StatusCode"), -1);
 	if (status < 0)
 		return og_fail(err, -EBADMSG, "wait for the workload: no StatusCode");
@@ -391,11 +385,9 @@ static int check_running(const struct og_json *workload, const char *name, struc
 	if (og_json_bool(og_json_get(state, "Running"), false) &&
 	    !og_json_bool(og_json_get(state, "Paused"), false))
 		return 0;
-	(void)og_fail(err, -ESRCH, "attach");
-	(void)snprintf(err->text, sizeof(err->text),
-		       "attach to '%s': it does not run; start it with 'onggi start -ai %s'", name,
-		       name);
-	return -ESRCH;
+	return og_fail_plain(err, -ESRCH,
+			     "attach to '%s': it does not run; start it with 'onggi start -ai %s'",
+			     name, name);
 }
 
 static int run_attach(struct og_session *session, const void *values, int argc, char **argv,

@@ -69,11 +69,7 @@ static int find_object(struct og_session *session, const struct format_options *
 		if (r == 0 || call.status != 404)
 			return r;
 	}
-	(void)og_fail(err, -ENOENT, "inspect");
-	if (err != NULL)
-		(void)snprintf(err->text, sizeof(err->text),
-			       "there is neither a workload nor an image '%s'", name);
-	return -ENOENT;
+	return og_fail_plain(err, -ENOENT, "there is neither a workload nor an image '%s'", name);
 }
 
 static int run_inspect(struct og_session *session, const void *values, int argc, char **argv,

@@ -58,15 +58,9 @@ int og_answer_check(struct og_http *http, int *ret_status, struct og_err *err)
 		message = og_json_string(og_json_get(answer, "message"), text);
 	else
 		message = text;
-	if (err != NULL) {
-		err->code = -EREMOTEIO;
-		(void)snprintf(err->text, sizeof(err->text), "%.*s", (int)strcspn(message, "\n"),
-			       message);
-		if (message[0] == '\0')
-			(void)snprintf(err->text, sizeof(err->text),
-				       "the daemon answered with status %d", status);
-	}
-	return -EREMOTEIO;
+	if (message[0] == '\0')
+		return og_fail_plain(err, -EREMOTEIO, "the daemon answered with status %d", status);
+	return og_fail_plain(err, -EREMOTEIO, "%.*s", (int)strcspn(message, "\n"), message);
 }
 
 static int read_json(struct og_http *http, struct og_json **ret_answer, struct og_err *err)

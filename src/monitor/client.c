@@ -129,12 +129,7 @@ static int read_answer(int fd, uint64_t deadline, struct og_json **ret_answer, s
 	if (text != NULL) {
 		int64_t code = og_json_int(og_json_get(answer, "code"), EREMOTEIO);
 
-		r = code > 0 && code < 4096 ? -(int)code : -EREMOTEIO;
-		if (err != NULL) {
-			err->code = r;
-			(void)snprintf(err->text, sizeof(err->text), "%s", text);
-		}
-		return r;
+		return og_fail_as(err, code > 0 && code < 4096 ? -(int)code : -EREMOTEIO, text);
 	}
 	if (ret_answer != NULL)
 		*ret_answer = og_take_ptr(answer);

@@ -62,12 +62,7 @@ static int parse_ready(const char *text, struct og_monitor_ready *ret_ready, str
 	if (error != NULL) {
 		int64_t code = og_json_int(og_json_get(json, "code"), EREMOTEIO);
 
-		r = code > 0 && code < 4096 ? -(int)code : -EREMOTEIO;
-		if (err != NULL) {
-			err->code = r;
-			(void)snprintf(err->text, sizeof(err->text), "%s", error);
-		}
-		return r;
+		return og_fail_as(err, code > 0 && code < 4096 ? -(int)code : -EREMOTEIO, error);
 	}
 	ret_ready->pid = (pid_t)og_json_int(og_json_get(json, "pid"), 0);
 	ret_ready->monitor_pid = (pid_t)og_json_int(og_json_get(json, "monitor_pid"), 0);
